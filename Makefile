@@ -1,0 +1,56 @@
+# Everything a user does with this project; `make help` lists it.
+STUDY ?= replay
+SEEDS ?=
+JOBS ?=
+ARGS ?=
+
+PYTHON ?= python3
+BIN := .venv/bin
+MARK := .venv/.installed
+OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup sweep plan status report test test-slow check bench clean
+
+help: ## list the targets and variables
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo '  variables: STUDY=replay SEEDS=12 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+
+setup: $(MARK) ## build .venv with the tested versions
+
+$(MARK): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+sweep: $(MARK) ## train what is missing of a study, then report it
+	$(BIN)/python -m ablation $(OVERRIDES)
+
+plan: $(MARK) ## show a study's cells and what is left to train
+	$(BIN)/python -m ablation plan $(OVERRIDES)
+
+status: $(MARK) ## show how many runs of each arm are complete
+	$(BIN)/python -m ablation status $(OVERRIDES)
+
+report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
+	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
+
+test: $(MARK) ## run the tests
+	$(BIN)/pytest $(ARGS)
+
+test-slow: $(MARK) ## run the tests that take minutes
+	$(BIN)/pytest -m slow $(ARGS)
+
+check: $(MARK) ## lint, check formatting and types, run the tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	$(BIN)/python -m benchmarks.speed $(ARGS)
+	$(BIN)/python -m benchmarks.memory
+
+clean: ## remove the environment and caches; results/ stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

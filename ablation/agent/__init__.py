@@ -1,0 +1,1 @@
+"""The value-learning agent: stacked networks, targets, exploration and one learner for all lanes."""

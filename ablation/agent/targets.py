@@ -1,0 +1,40 @@
+"""Temporal-difference targets and the losses' derivatives, as pure functions of batched tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def bootstrap_values(target_values: Tensor, selecting_values: Tensor | None) -> Tensor:
+    """Return the value of the next state `[L, B]` from the target network's `[L, B, A]`.
+
+    With `selecting_values` (the online network's, same shape) the action is theirs: double
+    Q-learning (van Hasselt et al. 2016, equation 4). Without, it is the largest value (Mnih et al.
+    2015, equation 2).
+    """
+    if selecting_values is None:
+        return target_values.amax(dim=-1)
+    actions = selecting_values.argmax(dim=-1, keepdim=True)
+    return target_values.gather(-1, actions).squeeze(-1)
+
+
+def huber(error: Tensor) -> tuple[Tensor, Tensor]:
+    """Return Huber's loss with threshold 1 and its derivative, elementwise."""
+    clipped = error.clamp(-1, 1)
+    return clipped * (error - 0.5 * clipped), clipped
+
+
+def squared(error: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared error and its derivative, elementwise (no factor of one half)."""
+    return error.square(), 2 * error
+
+
+LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {"huber": huber, "squared": squared}
+
+
+def scatter_to_actions(values: Tensor, actions: Tensor, like: Tensor) -> Tensor:
+    """Place `values [L, B]` at `actions [L, B]` in zeros shaped like `like [L, B, A]`."""
+    return torch.zeros_like(like).scatter_(-1, actions.unsqueeze(-1), values.unsqueeze(-1))

@@ -1,0 +1,1 @@
+"""Environments as lanes: one interface, whatever steps behind it."""

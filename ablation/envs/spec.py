@@ -1,0 +1,66 @@
+"""What an environment id stands for, checked before anything trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from ablation.config import ConfigError
+
+KEY = "env.id"
+NEEDED = "a flat box observation and at least two discrete actions are needed"
+EXTRAS = {"box2d": "box2d"}
+"""Gymnasium's packages of environments that need an extra of ours, by entry-point module."""
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """Sizes of an environment's observation vector and of its action set."""
+
+    observation_size: int
+    actions: int
+
+
+@cache
+def env_spec(env_id: str) -> EnvSpec:
+    """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used."""
+    import gymnasium
+
+    environment = _make(env_id)
+    observation, action = environment.observation_space, environment.action_space
+    environment.close()
+    if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != 1:
+        raise ConfigError(KEY, env_id, f"observes {observation}; {NEEDED}")
+    if not isinstance(action, gymnasium.spaces.Discrete) or action.n < 2:
+        raise ConfigError(KEY, env_id, f"acts in {action}; {NEEDED}")
+    if action.start != 0:
+        raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
+    return EnvSpec(int(observation.shape[0]), int(action.n))
+
+
+def maker(env_id: str) -> Callable[[], Any]:
+    """Return a function that makes one more copy of an environment, without Gymnasium's checks."""
+    import gymnasium
+
+    return lambda: gymnasium.make(env_id, disable_env_checker=True)
+
+
+def _make(env_id: str) -> Any:
+    import gymnasium
+
+    try:
+        return gymnasium.make(env_id)
+    except gymnasium.error.DependencyNotInstalled as error:
+        module = str(gymnasium.spec(env_id).entry_point)
+        extra = next((extra for part, extra in EXTRAS.items() if part in module), None)
+        hint = f"pip install -e '.[{extra}]' installs it" if extra else str(error)
+        raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None
+    except Exception as error:  # A plugin environment may raise anything.
+        known = sorted(gymnasium.registry)
+        close = get_close_matches(env_id, known, n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ConfigError(KEY, env_id, f"not a usable environment id ({reason}){hint}") from None

@@ -1,0 +1,57 @@
+"""Greedy evaluation: fresh episodes per lane on seeds of their own, without exploration or learning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ablation.envs.lanes import GymnasiumLanes
+from ablation.streams import Stream, words
+
+
+class Evaluator:
+    """Plays `episodes` greedy episodes in every lane each time it is asked."""
+
+    def __init__(
+        self, make: Callable[[], Any], seeds: Sequence[int], episodes: int, device: torch.device
+    ) -> None:
+        self._seeds = tuple(seeds)
+        self._episodes = episodes
+        self._round = 0
+        copies = len(self._seeds) * episodes
+        self._environments = GymnasiumLanes(make, copies, self._seed, device, repeat=False)
+
+    def __call__(
+        self, round_: int, action_values: Callable[[Tensor], Tensor]
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return undiscounted returns and lengths, `[L, episodes]`.
+
+        `round_` counts the evaluations of a run and decides, with the run's seed, the start states.
+        `action_values` maps observations `[L, N, O]` to `[L, N, A]`.
+        """
+        self._round = round_
+        lanes = len(self._seeds)
+        observation = self._environments.reset()
+        returns = np.zeros(lanes * self._episodes)
+        lengths = np.zeros(lanes * self._episodes, np.int64)
+        while self._environments.active.any():
+            lengths += self._environments.active
+            values = action_values(observation.view(lanes, self._episodes, -1))
+            step = self._environments.step(values.argmax(dim=-1).flatten())
+            observation = step.observation
+            returns += step.reward.cpu().numpy()
+        return returns.reshape(lanes, -1), lengths.reshape(lanes, -1)
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._environments.close()
+
+    def _seed(self, copy: int, _episode: int) -> int:
+        lane, episode = divmod(copy, self._episodes)
+        index = self._round * self._episodes + episode
+        return int(words(self._seeds[lane], Stream.EVALUATE, index, 1, 1)[0, 0])

@@ -1,0 +1,153 @@
+"""The store: one directory per run, its files, columns and atomic writes. The truth of a sweep.
+
+    results/runs/<cell>/<seed>/   run.json, episodes.parquet, evaluations.parquet, learner.parquet
+
+A directory appears under its final name only when its run ended; it is written beside it before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow
+
+SCHEMA = 1
+"""Version of the files' layout, kept in every `run.json`."""
+
+STATUSES = ("running", "complete", "failed", "diverged")
+ENDED = ("complete", "diverged")
+"""Statuses of runs that are not trained again."""
+
+EPISODE_COLUMNS = (
+    "env_step",
+    "gradient_step",
+    "episode",
+    "episode_return",
+    "episode_length",
+    "terminated",
+    "truncated",
+)
+EVALUATION_COLUMNS = ("env_step", "gradient_step", "episode", "episode_return", "episode_length")
+LEARNER_COLUMNS = ("env_step", "gradient_step")
+"""The learner's table has one more column for each diagnostic."""
+
+TABLES = {
+    "episodes": EPISODE_COLUMNS,
+    "evaluations": EVALUATION_COLUMNS,
+    "learner": LEARNER_COLUMNS,
+}
+
+_COLUMN_TYPES = {
+    "env_step": "int64",
+    "gradient_step": "int64",
+    "episode": "int64",
+    "episode_length": "int64",
+    "terminated": "bool",
+    "truncated": "bool",
+}
+"""Every other column is float64."""
+
+
+@dataclass(frozen=True)
+class RunKey:
+    """Names a run: its cell and its seed."""
+
+    cell: str
+    seed: int
+
+
+class Store:
+    """The runs, studies and jobs below one results directory."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+
+    def run_directory(self, key: RunKey) -> Path:
+        """Return where a run's files are once it has ended."""
+        return self.root / "runs" / key.cell / f"{key.seed:04d}"
+
+    def study_directory(self, study: str) -> Path:
+        """Return where a study's frozen plan and its report are."""
+        return self.root / "studies" / study
+
+    def job_directory(self, job: str) -> Path:
+        """Return where a job keeps its log and its progress while it runs."""
+        return self.root / "jobs" / job
+
+    def write_run(
+        self,
+        key: RunKey,
+        record: Mapping[str, Any],
+        tables: Mapping[str, Sequence[Mapping[str, Any]]],
+    ) -> Path:
+        """Store an ended run as a whole, replacing an earlier attempt, and return its directory.
+
+        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`.
+        """
+        final = self.run_directory(key)
+        beside = final.with_name(f".{final.name}.{os.getpid()}")
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir(parents=True)
+        try:
+            for name, columns in TABLES.items():
+                _write_table(beside / f"{name}.parquet", tables.get(name, ()), columns)
+            header = {"schema": SCHEMA, "cell": key.cell, "seed": key.seed}
+            write_json(beside / "run.json", header | dict(record))
+            if final.exists():
+                shutil.rmtree(final)
+            beside.rename(final)
+        except BaseException:
+            shutil.rmtree(beside, ignore_errors=True)
+            raise
+        return final
+
+    def read_record(self, key: RunKey) -> dict[str, Any] | None:
+        """Return a run's `run.json`, or None where there is no readable one."""
+        record = read_json(self.run_directory(key) / "run.json")
+        return record if isinstance(record, dict) else None
+
+    def read_table(self, key: RunKey, name: str) -> pyarrow.Table:
+        """Return one of a run's `TABLES`; raises `OSError` if it cannot be read."""
+        import pyarrow.parquet
+
+        return pyarrow.parquet.read_table(self.run_directory(key) / f"{name}.parquet", partitioning=None)
+
+    def run_keys(self) -> Iterator[RunKey]:
+        """Yield every run that has a directory under its final name, in order."""
+        for directory in sorted((self.root / "runs").glob("*/[0-9]*")):
+            if directory.name.isdigit():
+                yield RunKey(directory.parent.name, int(directory.name))
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write values as JSON such that the file is either the old or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
+    beside.replace(path)
+
+
+def read_json(path: Path) -> Any:
+    """Return a JSON file's values, or None where there is none that can be read."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    names = list(columns) + [name for name in (rows[0] if rows else ()) if name not in columns]
+    schema = pyarrow.schema(
+        [(name, pyarrow.type_for_alias(_COLUMN_TYPES.get(name, "float64"))) for name in names]
+    )
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), path)

@@ -1,0 +1,86 @@
+"""Counter-based random numbers: every draw is a pure function of (seed, stream, step, index).
+
+A run may be trained alone or among others, at once or resumed, with any sampler: as long as it asks
+for the same (seed, stream, step, index) it reads the same bits. The generator is NumPy's
+Philox4x64-10 (Salmon et al. 2011), keyed by (seed, stream) and positioned by its counter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+WORDS_PER_COUNT = 8
+"""32-bit words that one increment of Philox's counter yields (four of 64 bits)."""
+
+BLOCK_STEPS = 256
+"""Steps drawn at once by `BlockStream`; no number depends on it."""
+
+
+class Stream(IntEnum):
+    """The independent streams of a run. Values are part of every run's numbers: never reuse one."""
+
+    INIT = 1
+    RESET = 2
+    EXPLORE = 3
+    REPLAY = 4
+    EVALUATE = 5
+
+
+def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) -> np.ndarray:
+    """Return the random words of `steps` consecutive steps of one run.
+
+    Shape `[steps, width]`, dtype uint32, uniform over all 32-bit values. Row `i` belongs to step
+    `first_step + i` and depends on nothing but (seed, stream, step) and its own index.
+    """
+    counts = -(-width // WORDS_PER_COUNT)
+    # NumPy raises the counter before it generates, so position p is read by starting from p - 1;
+    # the second counter word keeps streams of different width apart from one another.
+    position = first_step * counts
+    generator = np.random.Philox(key=np.array([seed, stream], np.uint64), counter=[0, counts, 0, 0])
+    generator.advance(position)
+    raw = generator.random_raw(steps * counts * 4)
+    return raw.view(np.uint32).reshape(steps, counts * WORDS_PER_COUNT)[:, :width]
+
+
+class BlockStream:
+    """The words of one stream for all lanes, drawn in blocks of steps and handed out step by step."""
+
+    def __init__(self, seeds: Sequence[int], stream: Stream, width: int, device: torch.device) -> None:
+        self._seeds = tuple(seeds)
+        self._stream = stream
+        self._width = width
+        self._device = device
+        self._first_step = -1
+        self._block = torch.empty(0)
+
+    def at(self, step: int) -> Tensor:
+        """Return the words of one step: shape `[L, width]`, int64 holding 32-bit values."""
+        first_step = step - step % BLOCK_STEPS
+        if first_step != self._first_step:
+            self._block = self._draw(first_step)
+            self._first_step = first_step
+        return self._block[step - first_step]
+
+    def _draw(self, first_step: int) -> Tensor:
+        lanes = [words(seed, self._stream, first_step, BLOCK_STEPS, self._width) for seed in self._seeds]
+        block = np.stack(lanes, axis=1).astype(np.int64)
+        return torch.from_numpy(block).to(self._device)
+
+
+def unit_interval(bits: Tensor) -> Tensor:
+    """Map 32-bit words to multiples of 2^-32 in [0, 1), as float64 of the same shape."""
+    return bits.double() * 2.0**-32
+
+
+def integers(bits: Tensor, bounds: Tensor | int) -> Tensor:
+    """Map 32-bit words to integers in [0, bounds), int64.
+
+    By multiplication and shift (Lemire 2019, without its rejection step): a value's probability is
+    off by less than `bounds / 2^32` of itself.
+    """
+    return (bits * bounds) >> 32

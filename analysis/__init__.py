@@ -1,0 +1,1 @@
+"""From stored runs to scores, statistics, tables, figures and a page."""

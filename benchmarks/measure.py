@@ -1,0 +1,48 @@
+"""Runs a measurement in fresh single-threaded processes, interleaved, several times over."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+FIRST_CORE = 0
+
+
+def in_process(code: str) -> dict[str, Any]:
+    """Run Python code in a process of its own on one core; it prints its result as a line of JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | SINGLE_THREAD,
+        preexec_fn=_one_core,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def repeat(codes: Mapping[str, str], repetitions: int) -> dict[str, list[dict[str, Any]]]:
+    """Return every code's results, run in turn so that a drift of the machine hits all alike."""
+    results: dict[str, list[dict[str, Any]]] = {name: [] for name in codes}
+    for _ in range(repetitions):
+        for name, code in codes.items():
+            results[name].append(in_process(code))
+    return results
+
+
+def median(values: Sequence[float]) -> float:
+    """Return the median of some measurements."""
+    return statistics.median(values)
+
+
+def _one_core() -> None:
+    os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[FIRST_CORE]})

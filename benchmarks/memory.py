@@ -1,0 +1,54 @@
+"""`make bench`: peak memory of a whole job beside the bytes that its replay was planned to take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from benchmarks.measure import repeat
+
+OUTPUT = Path("results/benchmarks/memory.json")
+SIZES = ((1, 50_000), (10, 50_000), (32, 50_000), (32, 500_000))
+
+_JOB = """
+import json, tempfile
+from ablation.config import cell_name, canonical, parse
+from ablation.job import Job, run_job
+from ablation.memory import replay_bytes
+from ablation.provenance import peak_rss_bytes
+from ablation.store import Store
+from ablation.tracking import TrackingConfig
+from benchmarks.setting import cell_values
+lanes, capacity = {lanes}, {capacity}
+values = cell_values(capacity, "proportional")
+values["replay"]["capacity"] = capacity
+values["train"] |= {{"env_steps": capacity, "evaluate_every": capacity}}
+config = parse(values)
+# Fill the whole ring's pages without training for hours: learning starts at the very end.
+object.__setattr__(config.agent, "learn_period", max(1, capacity // 500))
+job = Job("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu")
+with tempfile.TemporaryDirectory() as root:
+    run_job(config, job, TrackingConfig("offline", "bench", None), Store(root), lambda rows: {{}})
+planned = replay_bytes(canonical(config), 4, lanes)
+print(json.dumps({{"peak": peak_rss_bytes(), "replay": planned}}))
+"""
+
+
+def main() -> None:
+    """Measure, print the table and write the JSON file."""
+    codes = {
+        f"{lanes} lanes, capacity {capacity:,}": _JOB.format(lanes=lanes, capacity=capacity)
+        for lanes, capacity in SIZES
+    }
+    found = {name: runs[0] for name, runs in repeat(codes, 1).items()}
+    print(f"{'':32}{'replay MB':>12}{'peak MB':>12}{'the rest MB':>14}")
+    for name, sizes in found.items():
+        replay, peak = sizes["replay"] / 1e6, sizes["peak"] / 1e6
+        print(f"{name:32}{replay:12,.0f}{peak:12,.0f}{peak - replay:14,.0f}")
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(json.dumps(found, indent=1) + "\n")
+    print(f"Written: {OUTPUT}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Steps a second of Stable-Baselines3's DQN in the same setting."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from benchmarks.setting import BATCH_SIZE, CAPACITY, ENV_ID, HIDDEN, WARM_UP
+
+
+def stable_baselines3_steps_per_second(steps: int) -> float:
+    """Return environment steps over seconds of one SB3 run that learns at every timed step."""
+    import torch
+    from stable_baselines3 import DQN
+    from stable_baselines3.common.callbacks import BaseCallback
+
+    torch.set_num_threads(1)
+
+    class Clock(BaseCallback):
+        began = 0.0
+
+        def _on_step(self) -> bool:
+            if self.num_timesteps == WARM_UP + 100:
+                self.began = time.perf_counter()
+            return True
+
+    clock = Clock()
+    policy: dict[str, Any] = {"net_arch": list(HIDDEN)}
+    model = DQN(
+        "MlpPolicy",
+        ENV_ID,
+        learning_rate=5e-4,
+        buffer_size=CAPACITY,
+        learning_starts=WARM_UP,
+        batch_size=BATCH_SIZE,
+        train_freq=1,
+        gradient_steps=1,
+        target_update_interval=500,
+        exploration_fraction=1e-9,
+        exploration_final_eps=0.1,
+        policy_kwargs=policy,
+        device="cpu",
+        seed=0,
+    )
+    model.learn(WARM_UP + 100 + steps, callback=clock)
+    return steps / (time.perf_counter() - clock.began)

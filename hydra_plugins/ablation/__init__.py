@@ -1,0 +1,1 @@
+"""The sweeper plugin and the commands around it."""

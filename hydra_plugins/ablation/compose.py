@@ -1,0 +1,183 @@
+"""Builds the configurations of many cells quickly: Hydra composes each set of groups only once."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import Any, cast
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.object_type import ObjectType
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
+from ablation.study import Factor, Plan, Study, expand, parse_study
+
+CONFIG_NAME = "config"
+
+
+@dataclass
+class CommandLine:
+    """A command line's overrides, sorted by what they decide."""
+
+    cell: dict[str, Any] = field(default_factory=dict)
+    """Keys and groups that every cell takes."""
+    axes: dict[str, list[Any]] = field(default_factory=dict)
+    """Keys and groups with a list of values: the factors of an ad-hoc study."""
+    rest: list[str] = field(default_factory=list)
+    """The study, tracking, launch and other settings, word for word."""
+
+
+class Composer:
+    """Resolves overrides to cells, with the configuration files that a Hydra application found."""
+
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
+
+    def read(self, arguments: Sequence[str]) -> CommandLine:
+        """Sort the words of a command line; raises `ConfigError` for kinds that have no meaning."""
+        parser = OverridesParser.create(config_loader=self._loader)
+        line = CommandLine()
+        for override in parser.parse_overrides(list(arguments)):
+            key = override.get_key_element().lstrip("+~")
+            if key.split(".")[0] not in CELL_SECTIONS:
+                if override.is_sweep_override():
+                    raise ConfigError(key, _given(override), "takes one value, not several")
+                line.rest.append(str(override.input_line))
+            elif override.is_delete():
+                raise ConfigError(key, "(deleted)", "every key of a cell is required")
+            elif override.is_sweep_override():
+                if not override.is_discrete_sweep():
+                    raise ConfigError(key, _given(override), "several values are written a,b,c")
+                line.axes[key] = [_unquoted(value) for value in override.sweep_iterator()]
+            else:
+                line.cell[key] = override.value()
+        return line
+
+    def resolve(self, overrides: Mapping[str, Any]) -> CellConfig:
+        """Return the validated configuration of a cell: groups are chosen first, then keys set."""
+        groups = {key: value for key, value in overrides.items() if self.is_group(key)}
+        values = self._compose(groups)
+        for key, value in overrides.items():
+            if key not in groups:
+                _set(values, key, value)
+        return parse(values)
+
+    def is_group(self, key: str) -> bool:
+        """Return whether a key names a config group, a folder below `conf/`."""
+        return key in ("env", "agent", "replay")
+
+    def options(self, group: str) -> list[str]:
+        """Return the names that a config group offers."""
+        return [
+            name for name in self._loader.get_group_options(group, ObjectType.CONFIG) if name != "base"
+        ]
+
+    def _compose(self, groups: Mapping[str, Any]) -> dict[str, Any]:
+        for group, choice in groups.items():
+            if choice not in self.options(group):
+                raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
+        words = tuple(f"{group}={choice}" for group, choice in sorted(groups.items()))
+        if words not in self._composed:
+            config = self._loader.load_configuration(CONFIG_NAME, list(words), RunMode.RUN)
+            values = plain(config)
+            self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
+        return cast(dict[str, Any], _copy(self._composed[words]))
+
+
+def study_of(values: Mapping[str, Any], line: CommandLine) -> Study:
+    """Return the study that is asked for, with the command line's own overrides applied.
+
+    Lists of values make factors of the ad-hoc study; their first values are its baseline.
+    """
+    study = parse_study(values)
+    environments = line.axes.pop("env", None) or line.cell.pop("env", None)
+    if environments is not None:
+        names = environments if isinstance(environments, list) else [environments]
+        study = replace(study, environments=[str(name) for name in names])
+    study = replace(study, baseline=study.baseline | line.cell)
+    if not line.axes:
+        return study
+    if study.factors:
+        key, levels = next(iter(line.axes.items()))
+        given = ",".join(str(level) for level in levels)
+        raise ConfigError(key, given, f"study '{study.name}' has its own factors; leave out study=")
+    factors = {key: Factor(levels=levels, key=key) for key, levels in line.axes.items()}
+    first = {key: levels[0] for key, levels in line.axes.items()}
+    digest = sha256(repr((study.baseline, line.axes, study.environments)).encode()).hexdigest()[:6]
+    return replace(
+        study, name=f"{study.name}-{digest}", baseline=study.baseline | first, factors=factors
+    )
+
+
+def plan_of(composer: Composer, study_values: Mapping[str, Any], line: CommandLine) -> Plan:
+    """Return the expanded plan of the study, every cell of it validated."""
+    from ablation.envs.spec import env_spec
+
+    plan = expand(study_of(study_values, line), composer.resolve)
+    for env_id in {arm.env_id for arm in plan.arms}:
+        env_spec(env_id)
+    return plan
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return a composed configuration as plain values, without Hydra's own."""
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
+    return cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))
+
+
+def as_word(key: str, value: Any) -> str:
+    """Return one override as a word of Hydra's command line."""
+    return f"{key}={_literal(value)}"
+
+
+def _literal(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value if re.fullmatch(r"[A-Za-z][\w.-]*", value) else "'" + _escaped(value) + "'"
+    if isinstance(value, Mapping):
+        inner = ",".join(f"{key}:{_literal(item)}" for key, item in value.items())
+        return "{" + inner + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_literal(item) for item in value) + "]"
+    return repr(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _given(override: Override) -> str:
+    return str(override.input_line).partition("=")[2]
+
+
+def _unquoted(value: Any) -> Any:
+    return value.text if hasattr(value, "text") else value
+
+
+def _copy(values: Any) -> Any:
+    if isinstance(values, dict):
+        return {key: _copy(value) for key, value in values.items()}
+    return list(values) if isinstance(values, list) else values
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    section = values
+    for depth, parent in enumerate(parents):
+        inside = section.get(parent)
+        if not isinstance(inside, dict):
+            prefix = "".join(f"{part}." for part in parents[:depth])
+            allowed = ", ".join(prefix + name for name in section)
+            raise ConfigError(key, value, f"unknown key; allowed here: {allowed}")
+        section = inside
+    if isinstance(value, Mapping) and isinstance(section.get(last), dict):
+        value = section[last] | dict(value)
+    section[last] = value

@@ -1,0 +1,60 @@
+"""Shared helpers: a small valid configuration and ways to change it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+import pytest
+import torch
+
+from ablation.config import CellConfig, parse
+
+SMALL: dict[str, Any] = {
+    "env": {"id": "CartPole-v1"},
+    "agent": {
+        "hidden_sizes": [16, 16],
+        "batch_size": 8,
+        "learning_rate": 1e-3,
+        "adam_epsilon": 1e-8,
+        "discount": 0.99,
+        "loss": "huber",
+        "double_q": False,
+        "max_gradient_norm": None,
+        "target_network": True,
+        "target_update_period": 20,
+        "learn_period": 1,
+        "exploration_epsilon": {"start": 1.0, "end": 0.1, "steps": 100},
+    },
+    "replay": {
+        "kind": "uniform",
+        "capacity": 64,
+        "min_replay_size": 16,
+        "priority_exponent": 0.6,
+        "priority_epsilon": 1e-6,
+        "importance_sampling_exponent": {"start": 0.4, "end": 1.0},
+    },
+    "train": {"env_steps": 200, "evaluate_every": 50, "evaluation_episodes": 2, "log_every": 25},
+}
+
+Configure = Callable[..., CellConfig]
+
+
+def values(**changes: Any) -> dict[str, Any]:
+    """Return the small configuration with dotted keys (`replay__kind="none"`) changed."""
+    plain = deepcopy(SMALL)
+    for name, value in changes.items():
+        section, _, key = name.partition("__")
+        plain[section][key] = value
+    return plain
+
+
+@pytest.fixture
+def configure() -> Configure:
+    return lambda **changes: parse(values(**changes))
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)

@@ -1,0 +1,129 @@
+"""A cell's identity is what was trained; everything else is refused in the user's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ablation.config import ConfigError, canonical, cell_name, flatten, parse
+from ablation.envs.spec import env_spec
+
+from .conftest import Configure, values
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "allowed"),
+    [
+        ({"agent__learn_period": -1}, "agent.learn_period", "greater than or equal to 1"),
+        ({"agent__learn_period": 2.5}, "agent.learn_period", "integer"),
+        ({"agent__batch_size": "many"}, "agent.batch_size", "integer"),
+        ({"agent__double_q": 1}, "agent.double_q", "boolean"),
+        ({"agent__loss": "absolute"}, "agent.loss", "'huber' or 'squared'"),
+        ({"agent__learning_rate": float("nan")}, "agent.learning_rate", "finite|greater"),
+        ({"agent__learning_rat": 0.1}, "agent.learning_rat", "allowed here: .*learning_rate"),
+        ({"agent__hidden_sizes": [64, 1]}, "agent.hidden_sizes.1", "greater than or equal to 2"),
+        ({"agent__exploration_epsilon": 1.5}, "agent.exploration_epsilon", "between 0 and 1"),
+        ({"replay__kind": "sometimes"}, "replay.kind", "'none', 'recent', 'uniform'"),
+        ({"replay__capacity": 4}, "replay.capacity", r"at least agent.batch_size \(8\)"),
+        ({"replay__min_replay_size": 65}, "replay.min_replay_size", "at most replay.capacity"),
+        ({"replay__min_replay_size": 7}, "replay.min_replay_size", "at least agent.batch_size"),
+        ({"train__evaluate_every": 201}, "train.evaluate_every", "at most train.env_steps"),
+    ],
+)
+def test_a_wrong_value_is_refused_naming_key_value_and_what_is_allowed(
+    changes: dict[str, Any], key: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError, match=allowed) as refused:
+        parse(values(**changes))
+    assert refused.value.key == key
+    assert str(refused.value).startswith(f"{key} = ")
+
+
+def test_a_missing_section_is_refused() -> None:
+    plain = values()
+    del plain["replay"]
+    with pytest.raises(ConfigError, match=r"replay = .*required"):
+        parse(plain)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "allowed"),
+    [
+        ("CartPole-v9", "not a usable environment id.*did you mean CartPole-v1"),
+        ("Pendulum-v1", "acts in Box"),
+        ("FrozenLake-v1", "observes Discrete"),
+        ("NoSuchThing", "not a usable environment id"),
+    ],
+)
+def test_an_environment_that_cannot_be_used_is_refused(env_id: str, allowed: str) -> None:
+    with pytest.raises(ConfigError, match=allowed):
+        env_spec(env_id)
+
+
+IRRELEVANT = [
+    ("none", {"replay__capacity": 32, "agent__batch_size": 16, "replay__min_replay_size": 32}),
+    ("recent", {"replay__capacity": 32, "replay__priority_exponent": 1.0}),
+    ("uniform", {"replay__priority_exponent": 1.0, "replay__importance_sampling_exponent": 0.5}),
+    ("uniform", {"agent__target_network": False, "agent__target_update_period": 3}),
+]
+
+
+@pytest.mark.parametrize(("kind", "changes"), IRRELEVANT)
+def test_fields_that_cannot_matter_do_not_change_the_cell(
+    configure: Configure, kind: str, changes: dict[str, Any]
+) -> None:
+    reference = {key: value for key, value in changes.items() if key == "agent__target_network"}
+    same = configure(replay__kind=kind, **reference)
+    assert cell_name(configure(replay__kind=kind, **changes)) == cell_name(same)
+
+
+def test_fields_that_matter_do(configure: Configure) -> None:
+    names = {
+        cell_name(configure(**changes))
+        for changes in [
+            {},
+            {"replay__capacity": 65},
+            {"replay__kind": "none"},
+            {"replay__kind": "recent"},
+            {"replay__kind": "proportional"},
+            {"replay__kind": "proportional", "replay__priority_exponent": 0.7},
+            {"agent__target_network": False},
+            {"agent__discount": 0.98},
+            {"train__env_steps": 250},
+            {"env__id": "Acrobot-v1"},
+        ]
+    }
+    assert len(names) == 10
+    assert all(len(name.rsplit("-", 1)[1]) == 12 for name in names)
+
+
+def test_a_capacity_beyond_the_run_is_the_run_and_a_constant_is_a_constant(configure: Configure) -> None:
+    assert cell_name(configure(replay__capacity=200)) == cell_name(configure(replay__capacity=10**6))
+    flat = {"start": 0.3, "end": 0.3, "steps": 50}
+    assert cell_name(configure(agent__exploration_epsilon=0.3)) == cell_name(
+        configure(agent__exploration_epsilon=flat)
+    )
+    whole = {"start": 1.0, "end": 0.1, "steps": None}
+    named = whole | {"steps": 200}
+    assert cell_name(configure(agent__exploration_epsilon=whole)) == cell_name(
+        configure(agent__exploration_epsilon=named)
+    )
+
+
+def test_integers_and_reals_of_equal_value_are_one_cell(configure: Configure) -> None:
+    assert cell_name(configure(agent__discount=1)) == cell_name(configure(agent__discount=1.0))
+
+
+def test_the_core_version_is_part_of_the_identity(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = cell_name(configure())
+    monkeypatch.setattr("ablation.config.CORE_VERSION", 10**6)
+    assert cell_name(configure()) != before
+
+
+def test_flatten_joins_keys_with_dots(configure: Configure) -> None:
+    flat = flatten(canonical(configure()))
+    assert flat["agent.exploration_epsilon.start"] == 1.0
+    assert flat["replay.kind"] == "uniform"

@@ -1,0 +1,116 @@
+"""A study file becomes arms and cells: designs, merging, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from ablation.config import CellConfig, ConfigError, parse
+from ablation.ledger import take_stock
+from ablation.store import RunKey, Store
+from ablation.study import expand, parse_study, plan_from_json
+
+from .conftest import values
+
+STUDY: dict[str, Any] = {
+    "name": "s",
+    "question": "?",
+    "environments": ["CartPole-v1"],
+    "baseline": {"replay.capacity": 64},
+    "factors": {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64, 500, 1000]},
+        "kind": {"levels": {"off": {"replay.kind": "none"}, "small": {"replay.capacity": 16}}},
+    },
+    "design": "one_factor_at_a_time",
+    "seeds": 3,
+    "primary_score": "final",
+}
+
+
+def resolve(overrides: Mapping[str, Any]) -> CellConfig:
+    changes = {key.replace(".", "__"): value for key, value in overrides.items() if key != "env"}
+    return parse(values(env__id=overrides["env"], **changes))
+
+
+def study(**changes: Any) -> Any:
+    return parse_study(STUDY | changes)
+
+
+def test_one_factor_at_a_time_changes_one_factor_and_merges_equal_arms() -> None:
+    plan = expand(study(), resolve)
+    assert [arm.name for arm in plan.arms] == ["baseline", "capacity=16", "capacity=500", "kind=off"]
+    assert [arm.role for arm in plan.arms] == ["baseline", "arm", "arm", "arm"]
+    assert {merged.name: merged.into for merged in plan.merged} == {
+        "capacity=64": "baseline",
+        # The run is 200 steps long, so both keep everything.
+        "capacity=1000": "capacity=500",
+        "kind=small": "capacity=16",
+    }
+    assert all(merged.reason for merged in plan.merged)
+
+
+def test_factorial_takes_every_combination() -> None:
+    factors = {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
+        "batch": {"key": "agent.batch_size", "levels": [2, 4, 8]},
+    }
+    plan = expand(study(design="factorial", factors=factors), resolve)
+    assert len(plan.cells) == 6
+    assert plan.arms[0].role == "baseline"
+    assert {tuple(arm.levels) for arm in plan.arms[1:]} == {("capacity", "batch")}
+    assert [merged.into for merged in plan.merged] == ["baseline"]
+
+
+def test_environments_have_arms_of_their_own() -> None:
+    plan = expand(study(environments=["CartPole-v1", "Acrobot-v1"]), resolve)
+    assert len(plan.arms) == 8
+    assert sum(arm.role == "baseline" for arm in plan.arms) == 2
+
+
+def test_runs_are_cells_times_seeds_and_a_plan_survives_json() -> None:
+    plan = expand(study(seeds=[4, 7]), resolve)
+    runs = list(plan.runs())
+    assert len(runs) == len(set(runs)) == 8
+    assert {run.seed for run in runs} == {4, 7}
+    assert plan_from_json(plan.as_json()) == plan
+    assert plan_from_json(plan.as_json()).hash == plan.hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        ({"design": "random"}, "study.design"),
+        ({"seeds": 0}, "study.seeds"),
+        ({"seeds": [1, 1]}, "study.seeds"),
+        ({"seeds": [-1]}, "study.seeds.0"),
+        ({"primary_score": "beauty"}, "study.primary_score"),
+        ({"factors": {"x": {"levels": [1, 2]}}}, "study.factors.x.key"),
+        ({"factors": {"x": {"key": "a", "levels": []}}}, "study.factors.x.levels"),
+        ({"environments": []}, "study.environments"),
+        ({"name": "../elsewhere"}, "study.name"),
+        ({"nam": "s"}, "study.nam"),
+    ],
+)
+def test_a_wrong_study_is_refused_naming_the_key(changes: dict[str, Any], key: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        study(**changes)
+    assert refused.value.key == key
+
+
+def test_a_level_that_makes_an_impossible_cell_is_refused() -> None:
+    factors = {"capacity": {"key": "replay.capacity", "levels": [2]}}
+    with pytest.raises(ConfigError, match=r"replay\.capacity = 2"):
+        expand(study(factors=factors), resolve)
+
+
+def test_the_ledger_tells_complete_failed_and_missing_apart(tmp_path: Any) -> None:
+    store = Store(tmp_path)
+    keys = [RunKey("c", seed) for seed in range(3)]
+    store.write_run(keys[0], {"status": "complete", "error": None}, {})
+    store.write_run(keys[1], {"status": "failed", "error": "Traceback\nValueError: no"}, {})
+    ledger = take_stock(store, keys)
+    assert list(ledger.statuses.values()) == ["complete", "failed", "missing"]
+    assert ledger.to_do == keys[1:]
+    assert list(ledger.errors) == [keys[1]]

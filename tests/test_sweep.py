@@ -1,0 +1,180 @@
+"""The command line as a user has it: a sweep, the same sweep again, more seeds, and bad input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablation.store import RunKey, Store
+
+ROOT = Path(__file__).parent.parent
+SHORT = [
+    "train.env_steps=400",
+    "train.evaluate_every=100",
+    "train.log_every=100",
+    "replay.min_replay_size=64",
+    "agent.hidden_sizes=[16]",
+    "launch.jobs=2",
+]
+
+
+def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", module, *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    results = tmp_path_factory.mktemp("sweep") / "results"
+    done = run("-m", "replay=none,uniform", "study.seeds=2", f"results_dir={results}", *SHORT)
+    assert done.returncode == 0, done.stderr
+    return results, done
+
+
+def _study(results: Path) -> str:
+    (directory,) = (results / "studies").iterdir()
+    return directory.name
+
+
+def test_a_plain_hydra_command_line_trains_every_combination(
+    swept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    results, done = swept
+    store = Store(results)
+    keys = list(store.run_keys())
+    assert len({key.cell for key in keys}) == 2
+    assert sorted(key.seed for key in keys) == [0, 0, 1, 1]
+    for key in keys:
+        record = store.read_record(key)
+        assert record is not None
+        assert record["status"] == "complete"
+        assert record["env_steps"] == 400
+        assert record["config"]["agent"]["hidden_sizes"] == [16]
+        assert record["wandb_id"] == f"{key.cell}-{key.seed:04d}"
+        assert record["versions"]["torch"]
+    assert "replay=uniform" in done.stdout
+    assert "baseline" in done.stdout
+
+
+def test_the_report_is_written_with_its_tables_and_figures(
+    swept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    results, _ = swept
+    report = results / "studies" / _study(results) / "report"
+    names = {path.name for path in report.iterdir()}
+    assert {"index.html", "table.csv", "table.md", "table.tex", "differences.svg"} <= names
+    page = (report / "index.html").read_text()
+    assert not re.search(r'(src|href)="(?!data:)', page), "the page must open without a network"
+
+
+def test_every_run_is_tracked_offline_inside_the_results(
+    swept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    results, _ = swept
+    tracked = [path.name for path in (results / "wandb").glob("offline-run-*")]
+    ids = sorted(f"{key.cell}-{key.seed:04d}" for key in Store(results).run_keys())
+    assert sorted(re.sub(r"^offline-run-\d+_\d+-", "", name) for name in tracked) == ids
+
+
+def test_a_second_sweep_trains_nothing_and_more_seeds_train_only_those(
+    swept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    results, _ = swept
+    study = ["-m", "replay=none,uniform", f"results_dir={results}", *SHORT]
+    before = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*/run.json")}
+    again = run(*study, "study.seeds=2")
+    assert again.returncode == 0
+    assert "All 4 runs are complete: nothing to train." in again.stderr
+    more = run(*study, "study.seeds=3")
+    assert more.returncode == 0
+    assert "4 complete, 2 to train" in more.stderr
+    after = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*/run.json")}
+    assert {path: after[path] for path in before} == before
+    assert {path.parent.name for path in set(after) - set(before)} == {"0002"}
+
+
+def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
+    plan = run("plan", "study=replay", f"results_dir={tmp_path}")
+    assert plan.returncode == 0
+    assert "140 to train" in plan.stderr
+    status = run("status", "study=replay", f"results_dir={tmp_path}")
+    assert status.returncode == 0
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["agent.lerning_rate=1"],
+            r"agent\.lerning_rate = 1: unknown key; allowed here: .*learning_rate",
+        ),
+        (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*greater than or equal to 1"),
+        (["agent.learning_rate=abc"], r"agent\.learning_rate = abc: .*number"),
+        (["replay.capacity=4"], r"replay\.capacity = 4: must be at least agent\.batch_size"),
+        (["env.id=CartPole-v9"], r"env\.id = CartPole-v9: .*did you mean CartPole-v1"),
+        (["env.id=Pendulum-v1"], r"env\.id = Pendulum-v1: acts in Box"),
+        (["replay=sometimes"], r"replay = sometimes: allowed: .*uniform"),
+        (["study=replay", "agent.batch_size=4,8"], r"agent\.batch_size = 4,8: study 'replay' has"),
+        (["nonsense"], "nonsense: not an override"),
+        (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
+        (["device=tpu"], "device = tpu: "),
+        (["plan", "study=nope"], "study = nope: allowed: .*replay"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_one_message(
+    tmp_path: Path, words: list[str], message: str
+) -> None:
+    refused = run(*words, f"results_dir={tmp_path}")
+    assert refused.returncode == 2
+    assert re.fullmatch(f"error: {message}.*\n", refused.stderr), refused.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_job_that_raises_is_recorded_named_and_does_not_stop_the_others(tmp_path: Path) -> None:
+    broken = tmp_path / "broken_env.py"
+    broken.write_text(
+        "import gymnasium\n"
+        "from gymnasium.envs.classic_control import CartPoleEnv\n"
+        "class Broken(CartPoleEnv):\n"
+        "    def step(self, action):\n"
+        "        raise RuntimeError('the pole is missing')\n"
+        "gymnasium.register('Broken-v0', Broken)\n"
+    )
+    results = tmp_path / "results"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": ""}
+    words = ["-m", "env.id=broken_env:Broken-v0,CartPole-v1", "study.seeds=1", f"results_dir={results}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "ablation", *words, *SHORT, "tracking=disabled"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env=environment,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "the pole is missing" in done.stderr
+    records = [json.loads(path.read_text()) for path in results.glob("runs/*/*/run.json")]
+    assert sorted(record["status"] for record in records) == ["complete", "failed"]
+    (failed,) = (record for record in records if record["status"] == "failed")
+    assert "RuntimeError: the pole is missing" in failed["error"]
+
+
+def test_a_missing_run_is_never_given_a_number(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    plan = run("plan", "study=replay", f"results_dir={tmp_path}")
+    assert plan.returncode == 0
+    unknown = run("report", "replay", "--results", str(tmp_path), module="analysis")
+    assert unknown.returncode == 2
+    assert "no study 'replay'" in unknown.stderr
+    assert store.read_record(RunKey("x", 0)) is None

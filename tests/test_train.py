@@ -1,0 +1,229 @@
+"""The loop: what is stored of an end, what a run depends on, and how arms are paired."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from ablation.agent.exploration import epsilon_greedy
+from ablation.agent.targets import bootstrap_values, huber, squared
+from ablation.config import CellConfig
+from ablation.envs.lanes import GymnasiumLanes, episode_seeds
+from ablation.schedules import linear
+from ablation.streams import Stream
+from ablation.train import Trainer
+
+from .conftest import Configure
+
+CPU = torch.device("cpu")
+KINDS = ["none", "recent", "uniform", "proportional"]
+
+
+class Counting(gymnasium.Env[np.ndarray, int]):
+    """Observes (episode's reset seed mod 97, step); ends as its script says."""
+
+    observation_space = gymnasium.spaces.Box(0, 100, (2,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def __init__(self, terminate_at: int, truncate_at: int) -> None:
+        self._terminate_at, self._truncate_at = terminate_at, truncate_at
+        self._tag = self._step = 0
+
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        self._tag, self._step = (seed or 0) % 97, 0
+        return self._observe(), {}
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self._step += 1
+        ended, cut = self._step == self._terminate_at, self._step == self._truncate_at
+        return self._observe(), float(self._step), ended, cut, {}
+
+    def _observe(self) -> np.ndarray:
+        return np.array([self._tag, self._step], np.float32)
+
+
+def counting_id(terminate_at: int, truncate_at: int) -> str:
+    name = f"Counting{terminate_at}x{truncate_at}-v0"
+    if name not in gymnasium.registry:
+        gymnasium.register(name, lambda: Counting(terminate_at, truncate_at), disable_env_checker=True)
+    return name
+
+
+def train(config: CellConfig, seeds: list[int]) -> Trainer:
+    trainer = Trainer(config, seeds, CPU)
+    trainer.run(lambda *_: None)
+    trainer.close()
+    return trainer
+
+
+def digest(trainer: Trainer, lane: int) -> str:
+    rows = vars(trainer.records.lanes[lane])
+    parameters = [view[lane].numpy().tobytes() for view in trainer._learner._online]
+    text = json.dumps(rows).encode()
+    return hashlib.sha256(text + b"".join(parameters)).hexdigest()
+
+
+def test_lanes_return_the_next_episode_to_act_on_and_the_last_one_to_store() -> None:
+    lanes = GymnasiumLanes(lambda: Counting(3, 0), 2, lambda lane, episode: 10 * lane + episode, CPU)
+    observation = lanes.reset()
+    seen = [observation]
+    for _ in range(4):
+        step = lanes.step(torch.zeros(2, dtype=torch.int64))
+        seen.append(step.observation)
+        if step.terminated.any():
+            assert step.final_observation.tolist() == [[0, 3], [10, 3]]
+    assert [row[0].tolist() for row in seen] == [[0, 0], [0, 1], [0, 2], [1, 0], [1, 1]]
+    assert [row[1].tolist() for row in seen] == [[10, 0], [10, 1], [10, 2], [11, 0], [11, 1]]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("terminate_at", "truncate_at"), [(3, 0), (0, 4), (5, 5), (1, 0), (0, 1), (3, 7)]
+)
+def test_a_transition_bootstraps_unless_its_episode_terminated(
+    configure: Configure, kind: str, terminate_at: int, truncate_at: int
+) -> None:
+    env_id = counting_id(terminate_at, truncate_at)
+    trainer = Trainer(configure(replay__kind=kind, env__id=env_id), [1, 2], CPU)
+    seeds = episode_seeds([1, 2], Stream.RESET)
+    ends = [at for at in (terminate_at, truncate_at) if at]
+    length = min(ends)
+    for step in range(12):
+        trainer._interact()
+        item = {
+            name: value[:, 0]
+            for name, value in trainer._ring.gather(torch.full((2, 1), trainer._ring.newest)).items()
+        }
+        within = step % length
+        for lane in range(2):
+            tag = seeds(lane, step // length) % 97
+            assert item["observation"][lane].tolist() == [tag, within]
+            assert item["next_observation"][lane].tolist() == [tag, within + 1]
+            assert item["reward"][lane] == within + 1
+            terminated = within + 1 == terminate_at
+            assert item["discount"][lane] == pytest.approx(0 if terminated else 0.99)
+    rows = trainer.records.lanes[0].episodes
+    assert len(rows) == 12 // length
+    assert all(row["terminated"] == (length == terminate_at) for row in rows)
+    assert all(row["truncated"] == (length == truncate_at) for row in rows)
+    assert all(row["episode_return"] == length * (length + 1) / 2 for row in rows)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_is_bit_equal_alone_among_others_and_in_another_order(
+    configure: Configure, kind: str
+) -> None:
+    config = configure(
+        replay__kind=kind,
+        agent__hidden_sizes=[16, 20],
+        agent__double_q=True,
+        agent__max_gradient_norm=0.1,
+    )
+    seeds = list(range(32))
+    together = train(config, seeds)
+    for subset in ([5], [9, 5, 30]):
+        trainer = train(config, subset)
+        for lane, seed in enumerate(subset):
+            assert digest(trainer, lane) == digest(together, seeds.index(seed))
+
+
+def test_seeds_make_different_runs(configure: Configure) -> None:
+    trainer = train(configure(), [0, 1])
+    assert digest(trainer, 0) != digest(trainer, 1)
+
+
+def test_arms_share_their_resets_and_exploration_whatever_their_sampler(configure: Configure) -> None:
+    # With a network that never learns, runs of different arms can only be the same run.
+    runs = []
+    for kind in KINDS:
+        config = configure(replay__kind=kind, agent__learning_rate=1e-30)
+        runs.append(train(config, [3, 4]).records.lanes[1].episodes)
+    steps = [[row["env_step"] for row in run] for run in runs]
+    assert steps[0] == steps[1] == steps[2] == steps[3]
+    assert len(steps[0]) > 3
+
+
+def test_records_have_the_steps_of_the_configuration(configure: Configure) -> None:
+    trainer = train(configure(), [0, 1])
+    for record in trainer.records.lanes:
+        assert [row["env_step"] for row in record.evaluations] == [50, 50, 100, 100, 150, 150, 200, 200]
+        assert [row["env_step"] for row in record.learner] == [25, 50, 75, 100, 125, 150, 175, 200]
+        lengths = [int(row["episode_length"]) for row in record.episodes]
+        assert sum(lengths) == record.episodes[-1]["env_step"]
+    # Learning starts with the sixteenth transition.
+    assert trainer.gradient_steps == 200 - 16 + 1
+
+
+def test_learn_period_and_target_period_count_environment_steps(configure: Configure) -> None:
+    trainer = Trainer(configure(agent__learn_period=4, agent__target_update_period=10), [0], CPU)
+    learner, refreshed = trainer._learner, []
+    original = learner.refresh_target
+    learner.refresh_target = lambda: (refreshed.append(trainer.env_step), original())  # type: ignore[assignment,func-returns-value]
+    trainer.run(lambda *_: None)
+    assert trainer.gradient_steps == len([step for step in range(16, 201) if step % 4 == 0])
+    assert refreshed == list(range(10, 201, 10))
+
+
+def test_without_a_target_network_targets_come_from_the_online_one(configure: Configure) -> None:
+    trainer = train(configure(agent__target_network=False), [0])
+    for online, target in zip(trainer._learner._online, trainer._learner._target, strict=True):
+        assert torch.equal(online, target)
+
+
+def test_double_q_takes_the_online_networks_action() -> None:
+    target = torch.tensor([[[1.0, 5.0, 2.0]]])
+    online = torch.tensor([[[9.0, 0.0, 1.0]]])
+    assert bootstrap_values(target, None).tolist() == [[5.0]]
+    assert bootstrap_values(target, online).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize(("loss", "reference"), [(huber, "smooth_l1_loss"), (squared, "mse_loss")])
+def test_losses_and_slopes_equal_pytorchs(loss: Any, reference: str) -> None:
+    error = torch.linspace(-3, 3, 41, requires_grad=True)
+    theirs = getattr(torch.nn.functional, reference)(error, torch.zeros(41), reduction="none")
+    theirs.sum().backward()
+    value, slope = loss(error.detach())
+    torch.testing.assert_close(value, theirs.detach())
+    torch.testing.assert_close(slope, error.grad)
+
+
+def test_epsilon_greedy_explores_with_probability_epsilon() -> None:
+    values = torch.zeros(100_000, 4)
+    values[:, 2] = 1
+    generator = torch.Generator().manual_seed(0)
+    bits = torch.randint(0, 2**32, (100_000, 2), generator=generator)
+    shares = torch.bincount(epsilon_greedy(values, 0.2, bits), minlength=4) / 100_000
+    torch.testing.assert_close(shares, torch.tensor([0.05, 0.05, 0.85, 0.05]), atol=0.005, rtol=0)
+    assert (epsilon_greedy(values, 0.0, bits) == 2).all()
+    assert (epsilon_greedy(values, 1.0, bits) == 2).float().mean() < 0.27
+
+
+def test_a_schedule_is_a_line_that_stays_at_its_end() -> None:
+    assert [linear(step, 1.0, 0.2, 4) for step in (0, 1, 4, 9)] == pytest.approx([1.0, 0.8, 0.2, 0.2])
+    assert linear(0, 0.5, 0.5, 0) == 0.5
+
+
+def test_dqn_learns_cartpole_better_than_chance(configure: Configure) -> None:
+    config = configure(
+        agent__hidden_sizes=[32, 32],
+        agent__batch_size=32,
+        agent__target_update_period=100,
+        agent__exploration_epsilon={"start": 1.0, "end": 0.05, "steps": 1000},
+        replay__capacity=5000,
+        replay__min_replay_size=200,
+        train__env_steps=5000,
+        train__evaluate_every=5000,
+        train__evaluation_episodes=5,
+    )
+    records = train(config, list(range(4))).records
+    returns = [row["episode_return"] for record in records.lanes for row in record.evaluations]
+    # A random policy scores about 22, an untrained greedy one about 9.
+    assert np.mean(returns) > 60
