@@ -16,6 +16,10 @@ CORE_VERSION = 1
 
 HASH_DIGITS = 12
 
+TENSOR_ENVIRONMENTS = frozenset({"CartPole-v0", "CartPole-v1"})
+"""Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
+the schema knows no PyTorch."""
+
 T = TypeVar("T")
 
 
@@ -65,9 +69,18 @@ def _constant(value: object) -> object:
 
 @dataclass(frozen=True, config=_SCHEMA)
 class EnvConfig:
-    """Which environment: a registered Gymnasium id with a flat box observation, discrete actions."""
+    """Which environment: a registered Gymnasium id with a flat box observation, discrete actions.
+
+    `backend` is what steps it: `auto` takes batched tensor dynamics where there are any.
+    """
 
     id: str
+    backend: Literal["auto", "gymnasium"]
+
+    @property
+    def stepped_by(self) -> Literal["tensor", "gymnasium"]:
+        """Return the backend that `auto` stands for."""
+        return "tensor" if self.backend == "auto" and self.id in TENSOR_ENVIRONMENTS else "gymnasium"
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -186,6 +199,7 @@ def canonical(config: CellConfig) -> dict[str, Any]:
         del agent["target_update_period"]
     _resolve_schedule(agent["exploration_epsilon"], steps)
     agent["hidden_sizes"] = list(agent["hidden_sizes"])
+    plain["env"]["backend"] = config.env.stepped_by
     plain["core_version"] = CORE_VERSION
     return plain
 

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablation.envs.lanes import GymnasiumLanes
+from ablation.envs.make import MakeLanes
 from ablation.streams import Stream, words
 
 
 class Evaluator:
     """Plays `episodes` greedy episodes in every lane each time it is asked."""
 
-    def __init__(
-        self, make: Callable[[], Any], seeds: Sequence[int], episodes: int, device: torch.device
-    ) -> None:
+    def __init__(self, make: MakeLanes, seeds: Sequence[int], episodes: int) -> None:
         self._seeds = tuple(seeds)
         self._episodes = episodes
         self._round = 0
         copies = len(self._seeds) * episodes
-        self._environments = GymnasiumLanes(make, copies, self._seed, device, repeat=False)
+        self._environments = make(copies, self._seed, False)
 
     def __call__(
         self, round_: int, action_values: Callable[[Tensor], Tensor]
@@ -37,15 +34,15 @@ class Evaluator:
         self._round = round_
         lanes = len(self._seeds)
         observation = self._environments.reset()
-        returns = np.zeros(lanes * self._episodes)
-        lengths = np.zeros(lanes * self._episodes, np.int64)
+        returns = torch.zeros(len(observation), dtype=torch.float64, device=observation.device)
+        lengths = torch.zeros(len(observation), dtype=torch.int64, device=observation.device)
         while self._environments.active.any():
             lengths += self._environments.active
             values = action_values(observation.view(lanes, self._episodes, -1))
             step = self._environments.step(values.argmax(dim=-1).flatten())
             observation = step.observation
-            returns += step.reward.cpu().numpy()
-        return returns.reshape(lanes, -1), lengths.reshape(lanes, -1)
+            returns += step.reward
+        return returns.view(lanes, -1).cpu().numpy(), lengths.view(lanes, -1).cpu().numpy()
 
     def close(self) -> None:
         """Close the environments."""

@@ -11,8 +11,9 @@ from torch import Tensor
 from ablation.agent.exploration import EXPLORE_WIDTH, epsilon_greedy
 from ablation.agent.learner import Learner, Update
 from ablation.config import CellConfig, Schedule
-from ablation.envs.lanes import GymnasiumLanes, LaneStep, episode_seeds
-from ablation.envs.spec import EnvSpec, env_spec, maker
+from ablation.envs.lanes import LaneStep, episode_seeds
+from ablation.envs.make import lane_maker
+from ablation.envs.spec import EnvSpec, env_spec
 from ablation.evaluation import Evaluator
 from ablation.records import Records
 from ablation.replay.ring import Field, Ring
@@ -71,11 +72,12 @@ class Trainer:
 
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
         self._config = config
-        spec, make = env_spec(config.env.id), maker(config.env.id)
+        spec = env_spec(config.env.id)
+        make = lane_maker(config.env.id, config.env.stepped_by, device)
         lanes = len(seeds)
         capacity, _, self._min_replay_size = replay_shape(config)
-        self._environment = GymnasiumLanes(make, lanes, episode_seeds(seeds, Stream.RESET), device)
-        self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes, device)
+        self._environment = make(lanes, episode_seeds(seeds, Stream.RESET), True)
+        self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
         self._ring = Ring(transition_fields(spec), lanes, capacity, device)
         self._sampler = make_sampler(config, lanes, device)

@@ -94,7 +94,7 @@ def forest_plot(comparisons: list[Comparison], score: str) -> Figure:
     several = len({row.arm.environment for row in shown}) > 1
     names = [f"{row.arm.name} ({row.arm.env_id})" if several else row.arm.name for row in shown]
     axis.set_yticks(range(len(shown)), [*reversed(names)])
-    axis.set_xlabel(f"difference from the baseline: {DESCRIPTIONS[score]}")
+    axis.set_xlabel(f"difference from the baseline\n({DESCRIPTIONS[score]})")
     figure.tight_layout()
     return figure
 

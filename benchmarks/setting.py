@@ -15,7 +15,7 @@ WARM_UP = 500
 def cell_values(env_steps: int, kind: str = "uniform") -> dict[str, Any]:
     """Return the plain values of a cell that learns at every step and is never evaluated midway."""
     return {
-        "env": {"id": ENV_ID},
+        "env": {"id": ENV_ID, "backend": "auto"},
         "agent": {
             "hidden_sizes": list(HIDDEN),
             "batch_size": BATCH_SIZE,

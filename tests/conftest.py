@@ -12,7 +12,7 @@ import torch
 from ablation.config import CellConfig, parse
 
 SMALL: dict[str, Any] = {
-    "env": {"id": "CartPole-v1"},
+    "env": {"id": "CartPole-v1", "backend": "auto"},
     "agent": {
         "hidden_sizes": [16, 16],
         "batch_size": 8,

@@ -14,7 +14,8 @@ import torch
 from ablation.agent.exploration import epsilon_greedy
 from ablation.agent.targets import bootstrap_values, huber, squared
 from ablation.config import CellConfig
-from ablation.envs.lanes import GymnasiumLanes, episode_seeds
+from ablation.envs.gymnasium_lanes import GymnasiumLanes
+from ablation.envs.lanes import episode_seeds
 from ablation.schedules import linear
 from ablation.streams import Stream
 from ablation.train import Trainer

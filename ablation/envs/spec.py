@@ -48,6 +48,16 @@ def maker(env_id: str) -> Callable[[], Any]:
     return lambda: gymnasium.make(env_id, disable_env_checker=True)
 
 
+def time_limit(env_id: str) -> int:
+    """Return the steps after which Gymnasium truncates an episode of an environment that has any."""
+    import gymnasium
+
+    limit = gymnasium.spec(env_id).max_episode_steps
+    if limit is None:
+        raise ValueError(f"{env_id} has no time limit")
+    return int(limit)
+
+
 def _make(env_id: str) -> Any:
     import gymnasium
 

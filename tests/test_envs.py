@@ -1,0 +1,76 @@
+"""Batched dynamics against Gymnasium's own, step for step."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from ablation.config import TENSOR_ENVIRONMENTS
+from ablation.envs.classic_control import DYNAMICS
+from ablation.envs.lanes import LaneEnvironment
+from ablation.envs.make import lane_maker
+
+CPU = torch.device("cpu")
+
+
+def _seed(lane: int, episode: int) -> int:
+    return 1000 * lane + episode
+
+
+def lanes(env_id: str, backend: str, repeat: bool = True) -> LaneEnvironment:
+    return lane_maker(env_id, backend, CPU)(4, _seed, repeat)
+
+
+def test_the_schema_names_the_environments_that_have_dynamics() -> None:
+    assert set(DYNAMICS) == TENSOR_ENVIRONMENTS
+
+
+@pytest.mark.parametrize("env_id", sorted(DYNAMICS))
+def test_dynamics_equal_gymnasiums_over_ten_thousand_random_steps(env_id: str) -> None:
+    ours, theirs = lanes(env_id, "tensor"), lanes(env_id, "gymnasium")
+    state = ours.reset()
+    torch.testing.assert_close(state, theirs.reset(), rtol=0, atol=0)
+    random = np.random.default_rng(0)
+    ends = torch.zeros(2)
+    for _ in range(10_000):
+        # Two lanes balance and live to the time limit, two wander and fall.
+        balance = (state[:, 2] + state[:, 3] > 0).long()
+        wander = torch.from_numpy(random.integers(2, size=4))
+        actions = torch.where(torch.arange(4) < 2, balance, wander)
+        found, expected = ours.step(actions), theirs.step(actions)
+        state = found.observation
+        for name in ("observation", "final_observation", "reward"):
+            torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
+        assert torch.equal(found.terminated, expected.terminated)
+        assert torch.equal(found.truncated, expected.truncated)
+        ends += torch.stack((found.terminated.any(), found.truncated.any()))
+    assert ends.min() > 0, "the walk must see both kinds of end"
+
+
+@pytest.mark.parametrize("env_id", sorted(DYNAMICS))
+def test_the_time_limit_is_gymnasiums(env_id: str) -> None:
+    dynamics = DYNAMICS[env_id](0)
+    limit = gymnasium.spec(env_id).max_episode_steps
+    made = lanes(env_id, "tensor")
+    assert made._dynamics.time_limit == limit  # type: ignore[attr-defined]
+    assert dynamics.time_limit == 0
+
+
+@pytest.mark.parametrize("backend", ["tensor", "gymnasium"])
+def test_lanes_that_do_not_repeat_stop_where_their_first_episode_ends(backend: str) -> None:
+    made = lanes("CartPole-v1", backend, repeat=False)
+    made.reset()
+    lengths = torch.zeros(4)
+    returns = torch.zeros(4)
+    while made.active.any():
+        lengths += made.active
+        step = made.step(torch.ones(4, dtype=torch.int64))
+        returns += step.reward
+    assert torch.equal(lengths, returns)
+    assert lengths.min() >= 8
+    assert lengths.max() <= 11
+    still = made.step(torch.zeros(4, dtype=torch.int64))
+    assert torch.equal(still.observation, step.observation)
+    assert still.reward.sum() == 0
