@@ -1,20 +1,14 @@
-"""The schema of a cell's configuration: types, ranges, cross-field checks and the cell's identity."""
+"""The schema of a cell's configuration: types, ranges and cross-field checks."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
-
-CORE_VERSION = 1
-"""Raised whenever training would give other numbers than before: old runs then count as others."""
-
-HASH_DIGITS = 12
 
 TENSOR_ENVIRONMENTS = frozenset({"CartPole-v0", "CartPole-v1"})
 """Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
@@ -60,11 +54,19 @@ class Schedule:
     end: NonNegative
     steps: Steps | None = None
 
+    @property
+    def constant(self) -> bool:
+        """Return whether the value never changes."""
+        return self.start == self.end
+
 
 def _constant(value: object) -> object:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"start": value, "end": value, "steps": 0}
     return value
+
+
+ScheduleOrNumber = Annotated[Schedule, BeforeValidator(_constant)]
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -87,8 +89,10 @@ class EnvConfig:
 class AgentConfig:
     """The DQN core (Mnih et al. 2015) with double Q-learning (van Hasselt et al. 2016) as an option.
 
-    Periods are in environment steps. `max_gradient_norm` clips each lane's gradient by its own
-    Euclidean norm. `adam_epsilon` is added to the root of the second moment.
+    `learn_period` counts environment steps between gradient steps; `replay_ratio`, its alternative,
+    gradient steps for each environment step. `target_update_period` is in the unit that
+    `target_update_unit` names. `max_gradient_norm` clips each lane's gradient by its own Euclidean
+    norm. `adam_epsilon` is added to the root of the second moment.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -96,36 +100,65 @@ class AgentConfig:
     learning_rate: Positive
     adam_epsilon: Positive
     discount: Fraction
+    time_limit_bootstrap: Switch
     loss: Literal["huber", "squared"]
     double_q: Switch
     max_gradient_norm: Positive | None
     target_network: Switch
     target_update_period: Count
-    learn_period: Count
-    exploration_epsilon: Annotated[Schedule, BeforeValidator(_constant)]
+    target_update_unit: Literal["env_steps", "gradient_steps"]
+    learn_period: Count | None
+    replay_ratio: Positive | None
+    exploration_epsilon: ScheduleOrNumber
 
 
 @dataclass(frozen=True, config=_SCHEMA)
 class ReplayConfig:
-    """Which past transitions are learned from: see `docs/configuration.md` for each kind.
+    """Which past transitions are learned from: see `docs/configuration.md` for each key.
 
-    `min_replay_size` and `capacity` are in transitions. The exponents are alpha and beta of
-    prioritized replay (Schaul et al. 2016, equations 1 and 2).
+    `min_replay_size` and `capacity` are in transitions, `oldest_policy` in gradient steps. The
+    exponents are alpha and beta of prioritized replay (Schaul et al. 2016, equations 1 and 2).
     """
 
-    kind: Literal["none", "recent", "uniform", "proportional"]
-    capacity: Count
+    kind: Literal["none", "recent", "uniform", "proportional", "rank"]
+    capacity: Count | None
+    oldest_policy: Positive | None
     min_replay_size: Count
-    priority_exponent: NonNegative
-    priority_epsilon: Positive
-    importance_sampling_exponent: Annotated[Schedule, BeforeValidator(_constant)]
+    eviction: Literal["fifo", "random"]
+    replacement: Switch
+    combined: Switch
+    n_step: Count
+    priority_exponent: ScheduleOrNumber
+    priority_epsilon: NonNegative
+    priority_epsilon_enters: Literal["error", "priority"]
+    new_priority: Literal["max_seen", "max_present"] | Positive
+    stratified: Switch
+    uniform_share: Fraction
+    importance_sampling_exponent: ScheduleOrNumber
+    weight_normalisation: Literal["batch_max", "pool_max", "none"]
+    priority_refresh_period: Count
+
+    @property
+    def prioritized(self) -> bool:
+        """Return whether draws depend on TD errors."""
+        return self.kind in ("proportional", "rank")
+
+    @property
+    def stores(self) -> bool:
+        """Return whether the kind keeps more than the batch that it learns from."""
+        return self.kind in ("uniform", "proportional", "rank")
 
 
 @dataclass(frozen=True, config=_SCHEMA)
 class TrainConfig:
-    """Length of a run and how often it is looked at, in environment steps."""
+    """Length of a run and how often it is looked at, in environment steps.
 
-    env_steps: Count
+    `hold_fixed = gradient_steps` makes the run as long as its `gradient_steps` need, instead.
+    """
+
+    hold_fixed: Literal["env_steps", "gradient_steps"]
+    env_steps: Count | None
+    gradient_steps: Count | None
     evaluate_every: Count
     evaluation_episodes: Count
     log_every: Count
@@ -143,19 +176,6 @@ class CellConfig:
 
 CELL_SECTIONS = tuple(field.name for field in dataclasses.fields(CellConfig))
 
-_REPLAY_KEYS_USED = {
-    "none": set[str](),
-    "recent": {"min_replay_size"},
-    "uniform": {"capacity", "min_replay_size"},
-    "proportional": {
-        "capacity",
-        "min_replay_size",
-        "priority_exponent",
-        "priority_epsilon",
-        "importance_sampling_exponent",
-    },
-}
-
 
 def parse(values: Mapping[str, Any]) -> CellConfig:
     """Return the validated configuration of a cell from nested plain values.
@@ -163,8 +183,16 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     Raises `ConfigError` for the first key that is unknown, missing, of a wrong type or out of range,
     or for values that exclude each other.
     """
+    from ablation.clocks import clocks
+
     config = validate(CellConfig, values)
-    _check_combinations(config)
+    _check_replay(config)
+    _check_priorities(config.replay)
+    if config.agent.exploration_epsilon.start > 1 or config.agent.exploration_epsilon.end > 1:
+        schedule = config.agent.exploration_epsilon
+        given = f"{schedule.start} to {schedule.end}"
+        raise ConfigError("agent.exploration_epsilon", given, "both ends must lie between 0 and 1")
+    clocks(config)
     return config
 
 
@@ -179,88 +207,30 @@ def validate(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         raise _explain(error, schema, prefix) from None
 
 
-def canonical(config: CellConfig) -> dict[str, Any]:
-    """Return the configuration as plain values that are equal exactly when training is.
-
-    Fields that cannot matter are dropped: what the replay kind does not read, the period of an
-    absent target network, a capacity beyond the length of the run.
-    """
-    plain = dataclasses.asdict(config)
-    replay, agent, steps = plain["replay"], plain["agent"], config.train.env_steps
-    used = _REPLAY_KEYS_USED[config.replay.kind]
-    plain["replay"] = {"kind": replay["kind"]} | {key: replay[key] for key in replay if key in used}
-    if "capacity" in used:
-        plain["replay"]["capacity"] = min(replay["capacity"], steps)
-    if "importance_sampling_exponent" in used:
-        _resolve_schedule(plain["replay"]["importance_sampling_exponent"], steps)
-    if config.replay.kind == "none":
-        agent["batch_size"] = 1
-    if not config.agent.target_network:
-        del agent["target_update_period"]
-    _resolve_schedule(agent["exploration_epsilon"], steps)
-    agent["hidden_sizes"] = list(agent["hidden_sizes"])
-    plain["env"]["backend"] = config.env.stepped_by
-    plain["core_version"] = CORE_VERSION
-    return plain
+def _check_replay(config: CellConfig) -> None:
+    replay, batch_size = config.replay, config.agent.batch_size
+    if replay.kind == "none":
+        return
+    needed = batch_size + replay.n_step - 1
+    if replay.min_replay_size < needed:
+        allowed = f"must be at least agent.batch_size + replay.n_step - 1 ({needed})"
+        raise ConfigError("replay.min_replay_size", replay.min_replay_size, allowed)
+    if replay.combined and batch_size < 2:
+        raise ConfigError("replay.combined", True, "needs agent.batch_size of at least 2")
+    if replay.prioritized and replay.stratified and not replay.replacement:
+        allowed = "must be true with replay.stratified, which draws from every section of the pool"
+        raise ConfigError("replay.replacement", False, allowed)
 
 
-def cell_name(config: CellConfig) -> str:
-    """Return `<env>-<hash>`: the first 12 hex digits of SHA-256 over the canonical configuration."""
-    text = json.dumps(canonical(config), sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
-    return f"{config.env.id.replace('/', '-').replace(':', '-')}-{digest}"
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one mapping with dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
-    return flat
-
-
-def _resolve_schedule(schedule: dict[str, Any], run_steps: int) -> None:
-    if schedule["start"] == schedule["end"]:
-        schedule["steps"] = 0
-    elif schedule["steps"] is None:
-        schedule["steps"] = run_steps
-
-
-def _check_combinations(config: CellConfig) -> None:
-    replay, agent, train = config.replay, config.agent, config.train
-    if replay.kind in ("uniform", "proportional"):
-        if replay.capacity < agent.batch_size:
-            raise ConfigError(
-                "replay.capacity",
-                replay.capacity,
-                f"must be at least agent.batch_size ({agent.batch_size})",
-            )
-        if replay.min_replay_size > replay.capacity:
-            raise ConfigError(
-                "replay.min_replay_size",
-                replay.min_replay_size,
-                f"must be at most replay.capacity ({replay.capacity}), or learning never starts",
-            )
-    if replay.kind != "none" and replay.min_replay_size < agent.batch_size:
-        raise ConfigError(
-            "replay.min_replay_size",
-            replay.min_replay_size,
-            f"must be at least agent.batch_size ({agent.batch_size})",
-        )
-    if agent.exploration_epsilon.start > 1 or agent.exploration_epsilon.end > 1:
-        schedule = agent.exploration_epsilon
-        raise ConfigError(
-            "agent.exploration_epsilon",
-            f"{schedule.start} to {schedule.end}",
-            "both ends must lie between 0 and 1",
-        )
-    if train.evaluate_every > train.env_steps:
-        raise ConfigError(
-            "train.evaluate_every",
-            train.evaluate_every,
-            f"must be at most train.env_steps ({train.env_steps}), or there is no evaluation",
-        )
+def _check_priorities(replay: ReplayConfig) -> None:
+    share = replay.uniform_share
+    if replay.prioritized and share and not replay.replacement:
+        raise ConfigError("replay.uniform_share", share, "must be 0 without replacement")
+    if replay.kind == "proportional" and not replay.priority_epsilon and not share:
+        allowed = "must be positive, or replay.uniform_share must be: else items can starve"
+        raise ConfigError("replay.priority_epsilon", replay.priority_epsilon, allowed)
+    if not math.isfinite(replay.priority_exponent.end):
+        raise ConfigError("replay.priority_exponent", replay.priority_exponent.end, "must be finite")
 
 
 def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:

@@ -11,9 +11,11 @@ from datetime import UTC, datetime
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.config import CellConfig, canonical, cell_name, flatten
+from ablation.clocks import clocks
+from ablation.config import CellConfig
+from ablation.identity import canonical, cell_name, flatten
 from ablation.provenance import git_state, peak_rss_bytes, versions
-from ablation.records import LaneRecords, Records
+from ablation.records import EarlyEnd, LaneRecords, Records
 from ablation.store import ENDED, RunKey, Store, write_json
 from ablation.tracking import Sink, TrackedRun, TrackingConfig, open_sink
 
@@ -35,6 +37,7 @@ class Job:
     study: str
     question: str
     device: str
+    checkpoint_seconds: float
 
 
 def run_job(
@@ -42,7 +45,8 @@ def run_job(
 ) -> None:
     """Train the job's runs and store each; runs that the store already has are left alone.
 
-    A failure is stored with every run it hit, data so far included, and raised again.
+    Goes on from the job's checkpoint if there is one. A failure is stored with every run it hit,
+    data so far included, and raised again.
     """
     if cell_name(config) != job.cell:
         raise RuntimeError(
@@ -75,9 +79,10 @@ class _Session:
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
-        self._env_step = self._gradient_steps = 0
+        self._env_step = self._gradient_steps = self._resumed_at = 0
         self._records = Records(len(self._seeds))
-        self._sink: Sink = open_sink(tracking, [self._tracked(seed) for seed in self._seeds], store.root)
+        tracked = [self._tracked(seed) for seed in self._seeds]
+        self._sink: Sink = open_sink(tracking, tracked, store.root)
 
     def run(self) -> None:
         """Train, then store every run as complete; or store what there is as failed and raise."""
@@ -88,34 +93,57 @@ class _Session:
             self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
+        self._remove_checkpoint()
         self._write_progress()
+        early = [record.ended for record in self._records.lanes if record.ended]
+        for end in early:
+            log.warning("%s", end.error)
 
     def _train(self) -> None:
         import torch
 
+        from ablation import checkpoint
         from ablation.train import Trainer
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
-        trainer = Trainer(self._config, self._seeds, torch.device(self._job.device))
+        device = torch.device(self._job.device)
+        trainer = Trainer(self._config, self._seeds, device)
         self._records = trainer.records
+        directory = self._store.job_directory(self._job.name)
+        state = checkpoint.load(directory, self._job.cell, self._seeds, device)
+        if state is not None:
+            trainer.restore(state)
+            self._resumed_at = trainer.env_step
+        saved = time.perf_counter()
+
+        def on_period(env_step: int, records: Records) -> None:
+            nonlocal saved
+            self._env_step = env_step
+            self._sink.log(records)
+            self._write_progress()
+            if time.perf_counter() - saved >= self._job.checkpoint_seconds and not trainer.done:
+                checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
+                saved = time.perf_counter()
+
         try:
-            trainer.run(self._on_period)
+            trainer.run(on_period)
         finally:
             self._env_step, self._gradient_steps = trainer.env_step, trainer.gradient_steps
             trainer.close()
 
-    def _on_period(self, env_step: int, records: Records) -> None:
-        self._env_step = env_step
-        self._sink.log(records)
-        self._write_progress()
+    def _remove_checkpoint(self) -> None:
+        from ablation import checkpoint
+
+        checkpoint.remove(self._store.job_directory(self._job.name))
 
     def _write_progress(self) -> None:
         progress = {
             "arm": self._job.arm,
             "lanes": len(self._seeds),
             "env_step": self._env_step,
-            "env_steps": self._config.train.env_steps,
+            "env_steps": clocks(self._config).env_steps,
+            "resumed_at": self._resumed_at,
             "seconds": time.perf_counter() - self._clock,
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
@@ -138,28 +166,29 @@ class _Session:
         )
 
     def _store_runs(self, status: str, error: str | None) -> None:
-        ended = datetime.now(UTC)
         seconds = time.perf_counter() - self._clock
+        trained = (self._env_step - self._resumed_at) * len(self._seeds)
         shared = {
-            "status": status,
             "config": canonical(self._config),
             "started": self._started.isoformat(timespec="seconds"),
-            "ended": ended.isoformat(timespec="seconds"),
-            "error": error,
-            "env_steps": self._env_step,
-            "steps_per_second": self._env_step * len(self._seeds) / seconds,
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "steps_per_second": trained / seconds,
             "peak_rss_bytes": peak_rss_bytes(),
             "device": self._job.device,
             "versions": versions(),
             **git_state(),
         }
         for lane, seed in enumerate(self._seeds):
-            rows = self._records.lanes[lane]
-            record = shared | {
+            records = self._records.lanes[lane]
+            end = records.ended or EarlyEnd(status, error, self._env_step, self._gradient_steps)
+            outcome = {
+                "status": end.status,
+                "error": end.error,
                 "attempt": self._attempts[seed],
-                "gradient_steps": self._gradient_steps,
+                "env_steps": end.env_step,
+                "gradient_steps": end.gradient_step,
                 "wandb_id": f"{self._job.cell}-{seed:04d}",
             }
-            self._store.write_run(RunKey(self._job.cell, seed), record, vars(rows))
-            summary = {"status": status} | dict(self._scores(rows))
-            self._sink.finish(lane, summary, failed=status == "failed")
+            self._store.write_run(RunKey(self._job.cell, seed), outcome | shared, records.tables())
+            summary = {"status": end.status} | dict(self._scores(records))
+            self._sink.finish(lane, summary, failed=end.status == "failed")

@@ -18,6 +18,16 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     items: int = cell["replay"].get("capacity", cell["agent"]["batch_size"])
     scalars = 2 * FLOAT_BYTES + ACTION_BYTES
     each: float = 2 * observation_size * FLOAT_BYTES + scalars
-    if cell["replay"]["kind"] == "proportional":
-        each += PRIORITY_BYTES * TREE_OVERHEAD
-    return round(lanes * items * each)
+    return round(lanes * items * (each + _priority_bytes(cell["replay"])))
+
+
+def _priority_bytes(replay: Mapping[str, Any]) -> float:
+    """Return the bytes that a prioritized kind keeps beside each item."""
+    if replay["kind"] not in ("proportional", "rank"):
+        return 0
+    trees: int = 1 + (replay.get("new_priority") == "max_present")
+    trees += replay.get("weight_normalisation") == "pool_max"
+    errors = "priority_refresh_period" in replay
+    ranks = replay["kind"] == "rank"
+    total: float = PRIORITY_BYTES * (trees * TREE_OVERHEAD + errors + ranks)
+    return total

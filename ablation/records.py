@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +16,29 @@ Row = dict[str, float | int | bool]
 
 @dataclass
 class LaneRecords:
-    """The rows of one run's three tables, in the order they happened."""
+    """The rows of one run's three tables, in the order they happened, and how the run ended early.
+
+    `ended` is None while the run goes on or when it came to its end.
+    """
 
     episodes: list[Row] = field(default_factory=list)
     evaluations: list[Row] = field(default_factory=list)
     learner: list[Row] = field(default_factory=list)
+    ended: EarlyEnd | None = None
+
+    def tables(self) -> dict[str, list[Row]]:
+        """Return the rows by the name of the table that they are stored in."""
+        return {"episodes": self.episodes, "evaluations": self.evaluations, "learner": self.learner}
+
+
+@dataclass(frozen=True)
+class EarlyEnd:
+    """Why and when a run ended while its neighbours went on; `status` is one of the store's."""
+
+    status: str
+    error: str | None
+    env_step: int
+    gradient_step: int
 
 
 class Records:
@@ -29,6 +48,10 @@ class Records:
         self.lanes = [LaneRecords() for _ in range(lanes)]
         self._return = np.zeros(lanes)
         self._length = np.zeros(lanes, np.int64)
+
+    def going_on(self) -> list[tuple[int, LaneRecords]]:
+        """Return the lanes, by number, that have not ended early."""
+        return [(lane, record) for lane, record in enumerate(self.lanes) if record.ended is None]
 
     def add_step(
         self,
@@ -41,18 +64,19 @@ class Records:
         """Count one environment step of every lane and close the episodes that ended with it."""
         self._return += reward
         self._length += 1
-        for lane in np.flatnonzero(terminated | truncated):
-            rows = self.lanes[lane].episodes
+        for lane in np.flatnonzero(terminated | truncated).tolist():
+            record = self.lanes[lane]
             values = (
                 env_step,
                 gradient_step,
-                len(rows),
+                len(record.episodes),
                 float(self._return[lane]),
                 int(self._length[lane]),
                 bool(terminated[lane]),
                 bool(truncated[lane]),
             )
-            rows.append(dict(zip(EPISODE_COLUMNS, values, strict=True)))
+            if record.ended is None:
+                record.episodes.append(dict(zip(EPISODE_COLUMNS, values, strict=True)))
             self._return[lane] = 0
             self._length[lane] = 0
 
@@ -64,7 +88,7 @@ class Records:
         lengths: NDArray[np.int64],
     ) -> None:
         """Add the episodes of one evaluation, returns and lengths `[L, episodes]`."""
-        for lane, rows in enumerate(record.evaluations for record in self.lanes):
+        for lane, record in self.going_on():
             for episode in range(returns.shape[1]):
                 values = (
                     env_step,
@@ -73,12 +97,31 @@ class Records:
                     float(returns[lane, episode]),
                     int(lengths[lane, episode]),
                 )
-                rows.append(dict(zip(EVALUATION_COLUMNS, values, strict=True)))
+                record.evaluations.append(dict(zip(EVALUATION_COLUMNS, values, strict=True)))
 
     def add_learner(
         self, env_step: int, gradient_step: int, values: Mapping[str, NDArray[np.float64]]
     ) -> None:
         """Add one row of diagnostics per lane, each value `[L]`."""
-        for lane, record in enumerate(self.lanes):
+        for lane, record in self.going_on():
             row: Row = {"env_step": env_step, "gradient_step": gradient_step}
             record.learner.append(row | {name: float(value[lane]) for name, value in values.items()})
+
+    def end(self, lane: int, end: EarlyEnd) -> None:
+        """Note that a run ended early; it gets no more rows. The first reason stays."""
+        if self.lanes[lane].ended is None:
+            self.lanes[lane].ended = end
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as plain values and arrays."""
+        lanes = [asdict(record) for record in self.lanes]
+        return {"lanes": lanes, "return": self._return.tolist(), "length": self._length.tolist()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        for record, saved in zip(self.lanes, state["lanes"], strict=True):
+            for name, rows in record.tables().items():
+                rows[:] = saved[name]
+            record.ended = EarlyEnd(**saved["ended"]) if saved["ended"] else None
+        self._return[:] = state["return"]
+        self._length[:] = state["length"]

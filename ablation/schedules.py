@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from ablation.config import Schedule
 
-def linear(step: int, start: float, end: float, steps: int) -> float:
-    """Return the value at `step` of a line from `start` (at 0) to `end` (at `steps` and after)."""
+
+def value_at(schedule: Schedule, step: int, run_steps: int) -> float:
+    """Return a schedule's value at an environment step: a line from its start to its end.
+
+    `run_steps` is the length of the line where the schedule names none.
+    """
+    steps = run_steps if schedule.steps is None else schedule.steps
     if step >= steps:
-        return end
-    return start + (end - start) * (step / steps)
+        return schedule.end
+    return schedule.start + (schedule.end - schedule.start) * (step / steps)

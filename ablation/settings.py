@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError, Count, validate
+from ablation.config import ConfigError, Count, NonNegative, validate
 from ablation.tracking import TrackingConfig
 
 _SCHEMA = ConfigDict(extra="forbid")
@@ -19,10 +19,11 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_SCHEMA)
 class LaunchConfig:
-    """Concurrent jobs (-1: one for each core) and the seeds of a cell that train together."""
+    """Concurrent jobs (-1: one for each core), seeds of a cell that train together, checkpoints."""
 
     jobs: Annotated[int, Field(ge=-1, strict=True)]
     lanes_per_job: Count
+    checkpoint_seconds: NonNegative
 
 
 @dataclass(frozen=True, config=_SCHEMA)

@@ -29,6 +29,7 @@ class Stream(IntEnum):
     EXPLORE = 3
     REPLAY = 4
     EVALUATE = 5
+    EVICT = 6
 
 
 def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config import CellConfig, ConfigError, canonical, cell_name, validate
+from ablation.config import CellConfig, ConfigError, validate
+from ablation.identity import canonical, cell_name
 from ablation.store import RunKey
 
 BASELINE = "baseline"

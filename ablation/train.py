@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,95 +11,55 @@ from torch import Tensor
 
 from ablation.agent.exploration import EXPLORE_WIDTH, epsilon_greedy
 from ablation.agent.learner import Learner, Update
-from ablation.config import CellConfig, Schedule
+from ablation.clocks import clocks
+from ablation.config import CellConfig
+from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
-from ablation.envs.spec import EnvSpec, env_spec
+from ablation.envs.spec import env_spec
 from ablation.evaluation import Evaluator
-from ablation.records import Records
-from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import Proportional, Recent, Sampler, Uniform
-from ablation.replay.weights import importance_weights
-from ablation.schedules import linear
+from ablation.experience import Experience
+from ablation.records import EarlyEnd, Records
+from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
 
 OnPeriod = Callable[[int, Records], None]
 """Called with the environment step after every evaluation and at the end of the run."""
 
 
-def transition_fields(spec: EnvSpec) -> dict[str, Field]:
-    """Return what a stored transition holds."""
-    vector = Field((spec.observation_size,), torch.float32)
-    scalar = Field((), torch.float32)
-    return {
-        "observation": vector,
-        "action": Field((), torch.int64),
-        "reward": scalar,
-        "discount": scalar,
-        "next_observation": vector,
-    }
-
-
-def replay_shape(config: CellConfig) -> tuple[int, int, int]:
-    """Return (capacity, batch size, transitions before learning starts) that a cell really uses."""
-    replay, batch_size = config.replay, config.agent.batch_size
-    if replay.kind == "none":
-        return 1, 1, 1
-    if replay.kind == "recent":
-        return batch_size, batch_size, replay.min_replay_size
-    return min(replay.capacity, config.train.env_steps), batch_size, replay.min_replay_size
-
-
-def make_sampler(config: CellConfig, lanes: int, device: torch.device) -> Sampler:
-    """Return the sampler that a cell's replay kind names."""
-    replay = config.replay
-    capacity, batch_size, _ = replay_shape(config)
-    if replay.kind == "uniform":
-        return Uniform(batch_size)
-    if replay.kind == "proportional":
-        return Proportional(
-            lanes,
-            capacity,
-            batch_size,
-            replay.priority_exponent,
-            replay.priority_epsilon,
-            device,
-        )
-    return Recent(lanes, batch_size, device)
-
-
 class Trainer:
     """All lanes of one job between two environment steps."""
 
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
-        self._config = config
+        self._config, self._clocks, self._seeds = config, clocks(config), tuple(seeds)
         spec = env_spec(config.env.id)
         make = lane_maker(config.env.id, config.env.stepped_by, device)
-        lanes = len(seeds)
-        capacity, _, self._min_replay_size = replay_shape(config)
-        self._environment = make(lanes, episode_seeds(seeds, Stream.RESET), True)
+        self._environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
         self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
-        self._ring = Ring(transition_fields(spec), lanes, capacity, device)
-        self._sampler = make_sampler(config, lanes, device)
+        self._experience = Experience(config, self._clocks, spec, seeds, device)
         self._explore_bits = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device)
-        self._replay_bits = BlockStream(seeds, Stream.REPLAY, self._sampler.width, device)
         self._observation = self._environment.reset()
         self.env_step = 0
-        self.records = Records(lanes)
+        self.records = Records(len(seeds))
 
     @property
     def gradient_steps(self) -> int:
         """Return the gradient steps that every lane has taken."""
         return self._learner.gradient_steps
 
+    @property
+    def done(self) -> bool:
+        """Return whether the run is at its end, or every lane has ended early."""
+        return self.env_step >= self._clocks.env_steps or not self.records.going_on()
+
     def run(self, on_period: OnPeriod) -> Records:
         """Train to the end of the run and return its records."""
-        train = self._config.train
-        while self.env_step < train.env_steps:
-            period = train.evaluate_every - self.env_step % train.evaluate_every
-            self.advance(min(period, train.env_steps - self.env_step))
-            if self.env_step % train.evaluate_every == 0:
+        every = self._config.train.evaluate_every
+        while not self.done:
+            period = every - self.env_step % every
+            self.advance(min(period, self._clocks.env_steps - self.env_step))
+            if self.env_step % every == 0:
                 self._evaluate()
             on_period(self.env_step, self.records)
         return self.records
@@ -116,12 +77,32 @@ class Trainer:
         self._environment.close()
         self._evaluator.close()
 
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        return {
+            "env_step": self.env_step,
+            "observation": self._observation,
+            "environment": self._environment.state(),
+            "learner": self._learner.state(),
+            "experience": self._experience.state(),
+            "records": self.records.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        self._environment.restore(state["environment"])
+        self._learner.restore(state["learner"])
+        self._experience.restore(state["experience"])
+        self.records.restore(state["records"])
+        self._observation = state["observation"]
+        self.env_step = state["env_step"]
+
     def _interact(self) -> None:
         values = self._learner.action_values(self._observation.unsqueeze(1)).squeeze(1)
-        epsilon = self._scheduled(self._config.agent.exploration_epsilon)
-        actions = epsilon_greedy(values, epsilon, self._explore_bits.at(self.env_step))
-        step = self._environment.step(actions)
-        self._sampler.added(self._ring.append(self._transition(actions, step)))
+        actions = epsilon_greedy(values, self._epsilon(), self._explore_bits.at(self.env_step))
+        step = self._drop_bad_values(self._environment.step(actions))
+        ended = step.terminated | step.truncated
+        self._experience.add(self._transition(actions, step), ended, self.env_step)
         self._observation = step.observation
         self.env_step += 1
         self.records.add_step(
@@ -133,27 +114,28 @@ class Trainer:
         )
 
     def _transition(self, actions: Tensor, step: LaneStep) -> Mapping[str, Tensor]:
+        agent = self._config.agent
+        # Termination ends the return; truncation only ends what was seen of it.
+        ends_return = step.terminated
+        if not agent.time_limit_bootstrap:
+            ends_return = ends_return | step.truncated
         return {
             "observation": self._observation,
             "action": actions,
             "reward": step.reward,
-            # Termination ends the return; truncation only ends what was seen of it.
-            "discount": self._config.agent.discount * (~step.terminated).float(),
+            "discount": agent.discount * (~ends_return).float(),
             "next_observation": step.final_observation,
         }
 
     def _learn(self) -> Update | None:
-        agent = self._config.agent
         update = None
-        if self.env_step >= self._min_replay_size and self.env_step % agent.learn_period == 0:
-            bits = self._replay_bits.at(self._learner.gradient_steps)
-            slots, probabilities = self._sampler.sample(self._ring, bits)
-            exponent = self._scheduled(self._config.replay.importance_sampling_exponent)
-            weights = importance_weights(probabilities, self._ring.size, exponent)
-            update = self._learner.update(self._ring.gather(slots), weights)
-            self._sampler.learned(slots, update.errors)
-        if agent.target_network and self.env_step % agent.target_update_period == 0:
-            self._learner.refresh_target()
+        due = self._clocks.gradient_steps_due(self.env_step)
+        while self._learner.gradient_steps < due:
+            gradient_step = self._learner.gradient_steps
+            slots, batch, weights = self._experience.sample(self.env_step, gradient_step)
+            update = self._learner.update(batch, weights)
+            self._experience.learned(slots, update.errors)
+        self._learner.end_of_step(self.env_step)
         return update
 
     def _log(self, update: Update) -> None:
@@ -164,8 +146,8 @@ class Trainer:
             "gradient_norm": self._learner.gradient_norm(),
         }
         values = {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
-        epsilon = self._scheduled(self._config.agent.exploration_epsilon)
-        values["exploration_epsilon"] = np.full(len(self.records.lanes), epsilon)
+        values["exploration_epsilon"] = np.full(len(self._seeds), self._epsilon())
+        self._end_diverged(values)
         self.records.add_learner(self.env_step, self._learner.gradient_steps, values)
 
     def _evaluate(self) -> None:
@@ -173,6 +155,36 @@ class Trainer:
         returns, lengths = self._evaluator(round_, self._learner.action_values)
         self.records.add_evaluation(self.env_step, self._learner.gradient_steps, returns, lengths)
 
-    def _scheduled(self, schedule: Schedule) -> float:
-        steps = self._config.train.env_steps if schedule.steps is None else schedule.steps
-        return linear(self.env_step, schedule.start, schedule.end, steps)
+    def _epsilon(self) -> float:
+        return value_at(self._config.agent.exploration_epsilon, self.env_step, self._clocks.env_steps)
+
+    def _end_diverged(self, values: Mapping[str, np.ndarray]) -> None:
+        """End the lanes whose loss, values or gradient are no longer finite."""
+        for lane, _ in self.records.going_on():
+            bad = [name for name, value in values.items() if not np.isfinite(value[lane])]
+            if bad:
+                error = f"diverged: {', '.join(bad)} not finite at environment step {self.env_step}"
+                self._end(lane, "diverged", error, self.env_step)
+
+    def _drop_bad_values(self, step: LaneStep) -> LaneStep:
+        """End lanes whose environment returned something non-finite, and blank what it returned."""
+        bad = bad_values(step)
+        if not bad:
+            return step
+        for found in bad:
+            if self.records.lanes[found.lane].ended is None:
+                where = f"environment {self._config.env.id}, seed {self._seeds[found.lane]}"
+                error = f"{where}, step {self.env_step + 1}: {found.field} is {found.value}, not finite"
+                self._end(found.lane, "failed", error, self.env_step + 1)
+        return LaneStep(
+            step.observation.nan_to_num(0, 0, 0),
+            step.reward.nan_to_num(0, 0, 0),
+            step.terminated,
+            step.truncated,
+            step.final_observation.nan_to_num(0, 0, 0),
+        )
+
+    def _end(self, lane: int, status: str, error: str, env_step: int) -> None:
+        self.records.end(lane, EarlyEnd(status, error, env_step, self._learner.gradient_steps))
+        # It stands still from here on; its place in the batch is computed and thrown away.
+        self._environment.active[lane] = False

@@ -9,7 +9,7 @@ from typing import Any
 
 import jinja2
 
-from ablation.config import flatten
+from ablation.identity import flatten
 from ablation.store import Store
 from analysis.comparisons import Comparison, compare
 from analysis.figures import draw_figures, write_figures

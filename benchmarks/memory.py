@@ -12,7 +12,8 @@ SIZES = ((1, 50_000), (10, 50_000), (32, 50_000), (32, 500_000))
 
 _JOB = """
 import json, tempfile
-from ablation.config import cell_name, canonical, parse
+from ablation.config import parse
+from ablation.identity import canonical, cell_name
 from ablation.job import Job, run_job
 from ablation.memory import replay_bytes
 from ablation.provenance import peak_rss_bytes
@@ -26,7 +27,7 @@ values["train"] |= {{"env_steps": capacity, "evaluate_every": capacity}}
 config = parse(values)
 # Fill the whole ring's pages without training for hours: learning starts at the very end.
 object.__setattr__(config.agent, "learn_period", max(1, capacity // 500))
-job = Job("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu")
+job = Job("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
 with tempfile.TemporaryDirectory() as root:
     run_job(config, job, TrackingConfig("offline", "bench", None), Store(root), lambda rows: {{}})
 planned = replay_bytes(canonical(config), 4, lanes)

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError, canonical, cell_name, flatten, parse
+from ablation.config import ConfigError, parse
 from ablation.envs.spec import env_spec
+from ablation.identity import canonical, cell_name, flatten
 
 from .conftest import Configure, values
 
@@ -28,7 +29,7 @@ from .conftest import Configure, values
         ({"replay__capacity": 4}, "replay.capacity", r"at least agent.batch_size \(8\)"),
         ({"replay__min_replay_size": 65}, "replay.min_replay_size", "at most replay.capacity"),
         ({"replay__min_replay_size": 7}, "replay.min_replay_size", "at least agent.batch_size"),
-        ({"train__evaluate_every": 201}, "train.evaluate_every", "at most train.env_steps"),
+        ({"train__evaluate_every": 201}, "train.evaluate_every", "at most the run's environment steps"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_key_value_and_what_is_allowed(
@@ -119,7 +120,7 @@ def test_the_core_version_is_part_of_the_identity(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cell_name(configure())
-    monkeypatch.setattr("ablation.config.CORE_VERSION", 10**6)
+    monkeypatch.setattr("ablation.identity.CORE_VERSION", 10**6)
     assert cell_name(configure()) != before
 
 

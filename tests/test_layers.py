@@ -46,7 +46,7 @@ def test_only_the_entry_point_knows_hydra_and_only_tracking_knows_wandb() -> Non
 
 
 def test_the_analysis_reads_the_store_and_nothing_of_the_training() -> None:
-    allowed = {"ablation.store", "ablation.study", "ablation.ledger", "ablation.config"}
+    allowed = {"ablation.store", "ablation.study", "ablation.ledger", "ablation.identity"}
     for path in files("analysis"):
         for name in imports(path):
             assert name.split(".")[0] not in {"torch", "gymnasium", "hydra", "omegaconf", "wandb"}, path
@@ -60,6 +60,6 @@ def test_statistics_are_functions_of_arrays() -> None:
 
 
 def test_pure_modules_touch_no_disk_and_no_framework() -> None:
-    for module in ("study", "config", "schedules", "memory"):
+    for module in ("study", "config", "clocks", "identity", "schedules", "memory"):
         tops = {name.split(".")[0] for name in imports(ROOT / f"ablation/{module}.py")}
         assert not tops & (FRAMEWORKS | {"torch", "gymnasium", "pathlib", "os", "shutil"}), module

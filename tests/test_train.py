@@ -13,17 +13,17 @@ import torch
 
 from ablation.agent.exploration import epsilon_greedy
 from ablation.agent.targets import bootstrap_values, huber, squared
-from ablation.config import CellConfig
+from ablation.config import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
-from ablation.schedules import linear
+from ablation.schedules import value_at
 from ablation.streams import Stream
 from ablation.train import Trainer
 
 from .conftest import Configure
 
 CPU = torch.device("cpu")
-KINDS = ["none", "recent", "uniform", "proportional"]
+KINDS = ["none", "recent", "uniform", "proportional", "rank"]
 
 
 class Counting(gymnasium.Env[np.ndarray, int]):
@@ -66,7 +66,7 @@ def train(config: CellConfig, seeds: list[int]) -> Trainer:
 
 
 def digest(trainer: Trainer, lane: int) -> str:
-    rows = vars(trainer.records.lanes[lane])
+    rows = trainer.records.lanes[lane].tables()
     parameters = [view[lane].numpy().tobytes() for view in trainer._learner._online]
     text = json.dumps(rows).encode()
     return hashlib.sha256(text + b"".join(parameters)).hexdigest()
@@ -99,10 +99,8 @@ def test_a_transition_bootstraps_unless_its_episode_terminated(
     length = min(ends)
     for step in range(12):
         trainer._interact()
-        item = {
-            name: value[:, 0]
-            for name, value in trainer._ring.gather(torch.full((2, 1), trainer._ring.newest)).items()
-        }
+        newest = trainer._experience.ring.newest.unsqueeze(1)
+        item = {name: value[:, 0] for name, value in trainer._experience.ring.gather(newest).items()}
         within = step % length
         for lane in range(2):
             tag = seeds(lane, step // length) % 97
@@ -148,7 +146,7 @@ def test_arms_share_their_resets_and_exploration_whatever_their_sampler(configur
         config = configure(replay__kind=kind, agent__learning_rate=1e-30)
         runs.append(train(config, [3, 4]).records.lanes[1].episodes)
     steps = [[row["env_step"] for row in run] for run in runs]
-    assert steps[0] == steps[1] == steps[2] == steps[3]
+    assert all(other == steps[0] for other in steps)
     assert len(steps[0]) > 3
 
 
@@ -208,8 +206,11 @@ def test_epsilon_greedy_explores_with_probability_epsilon() -> None:
 
 
 def test_a_schedule_is_a_line_that_stays_at_its_end() -> None:
-    assert [linear(step, 1.0, 0.2, 4) for step in (0, 1, 4, 9)] == pytest.approx([1.0, 0.8, 0.2, 0.2])
-    assert linear(0, 0.5, 0.5, 0) == 0.5
+    schedule = Schedule(1.0, 0.2, 4)
+    found = [value_at(schedule, step, 100) for step in (0, 1, 4, 9)]
+    assert found == pytest.approx([1.0, 0.8, 0.2, 0.2])
+    assert value_at(Schedule(1.0, 0.0, None), 25, 100) == 0.75
+    assert value_at(Schedule(0.5, 0.5, 0), 0, 100) == 0.5
 
 
 def test_dqn_learns_cartpole_better_than_chance(configure: Configure) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -77,9 +78,15 @@ class Learner:
         self._clip_gradient()
         self._optimiser.step()
         self.gradient_steps += 1
-        if not self._config.target_network:
-            self.refresh_target()
+        self._refresh_by_gradient_steps()
         return Update(errors, losses * weights, taken)
+
+    def end_of_step(self, env_step: int) -> None:
+        """Refresh the target network if its period, counted in environment steps, ends here."""
+        config = self._config
+        in_env_steps = config.target_network and config.target_update_unit == "env_steps"
+        if in_env_steps and env_step % config.target_update_period == 0:
+            self.refresh_target()
 
     def refresh_target(self) -> None:
         """Copy the online parameters to the target network."""
@@ -90,6 +97,29 @@ class Learner:
         squares = [gradient.square().sum(dim=(1, 2)) for gradient in self._gradients]
         # Lanes first: a sum over the first axis adds in another order at the tail of the lanes.
         return torch.stack(squares, dim=1).sum(dim=1).sqrt()
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; shares memory with the learner."""
+        return {
+            "parameters": self._parameters,
+            "target_parameters": self._target_parameters,
+            "optimiser": self._optimiser.state_dict(),
+            "gradient_steps": self.gradient_steps,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._parameters.copy_(state["parameters"])
+        self._target_parameters.copy_(state["target_parameters"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.gradient_steps = state["gradient_steps"]
+
+    def _refresh_by_gradient_steps(self) -> None:
+        config = self._config
+        in_gradient_steps = config.target_update_unit == "gradient_steps"
+        due = in_gradient_steps and self.gradient_steps % config.target_update_period == 0
+        if due or not config.target_network:
+            self.refresh_target()
 
     def _targets(self, batch: dict[str, Tensor]) -> Tensor:
         next_values = self._network.forward(self._target, batch["next_observation"])[-1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,7 @@ class GymnasiumLanes:
         self._device = device
         self._repeat = repeat
         self._episode = [0] * lanes
+        self._actions: list[list[int]] = [[] for _ in range(lanes)]
         size = self._environments[0].observation_space.shape[0]
         self._observation = np.zeros((lanes, size), np.float32)
         self._final = np.zeros((lanes, size), np.float32)
@@ -50,6 +51,7 @@ class GymnasiumLanes:
         for lane, active in enumerate(self.active.tolist()):
             if not active:
                 continue
+            self._actions[lane].append(chosen[lane])
             outcome = self._environments[lane].step(chosen[lane])
             self._observation[lane], reward[lane], terminated[lane], truncated[lane], _ = outcome
             self._final[lane] = self._observation[lane]
@@ -68,6 +70,25 @@ class GymnasiumLanes:
         for environment in self._environments:
             environment.close()
 
+    def state(self) -> dict[str, Any]:
+        """Return each lane's episode and the actions since its reset: all that its state is made of."""
+        return {
+            "episode": list(self._episode),
+            "actions": [list(actions) for actions in self._actions],
+            "active": self.active,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Reset each lane's episode from its seed and repeat its actions."""
+        self._episode = list(state["episode"])
+        for lane, actions in enumerate(state["actions"]):
+            self._begin(lane)
+            for action in actions:
+                self._observation[lane], *_ = self._environments[lane].step(action)
+            self._actions[lane] = list(actions)
+            self._final[lane] = self._observation[lane]
+        self.active.copy_(state["active"])
+
     def _end(self, lane: int) -> None:
         if self._repeat:
             self._episode[lane] += 1
@@ -76,6 +97,7 @@ class GymnasiumLanes:
             self.active[lane] = False
 
     def _begin(self, lane: int) -> None:
+        self._actions[lane] = []
         seed = self._reset_seed(lane, self._episode[lane])
         self._observation[lane], _ = self._environments[lane].reset(seed=seed)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -41,12 +41,12 @@ class LaneStep:
 class LaneEnvironment(Protocol):
     """Copies of an environment, one for each lane, each episode reset from a seed of its own.
 
-    Made to repeat, a lane whose episode ends begins its next one at once. Made not to, it stays
-    where its first episode ended: it is stepped no more and its reward is zero.
+    Made to repeat, a lane whose episode ends begins its next one at once. Made not to, it becomes
+    inactive. An inactive lane stays where it is: no end, no reward.
     """
 
     active: Tensor
-    """Which lanes are still stepped, bool `[L]`; all of them when made to repeat."""
+    """Which lanes are stepped, bool `[L]`; may be set to False from outside."""
 
     def reset(self) -> Tensor:
         """Begin episode 0 in every lane and return the observations `[L, O]`."""
@@ -56,3 +56,9 @@ class LaneEnvironment(Protocol):
 
     def close(self) -> None:
         """Release what the environments hold."""
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""

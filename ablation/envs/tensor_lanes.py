@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -61,9 +62,12 @@ class TensorLanes:
         state, reward, terminated = self._dynamics.step(self._state, actions)
         self._steps += 1
         truncated = self._steps >= self._dynamics.time_limit
-        if not self._repeat:
+        if not self._all_active():
             state = torch.where(self.active.unsqueeze(1), state, self._state)
-            reward = reward * self.active
+            reward, terminated, truncated = (
+                values * self.active for values in (reward, terminated, truncated)
+            )
+        if not self._repeat:
             self.active = self.active & ~(terminated | truncated)
         self._state = state
         final = self._dynamics.observe(state)
@@ -74,6 +78,25 @@ class TensorLanes:
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the dynamics' states and each lane's place in its episode."""
+        return {
+            "state": self._state,
+            "steps": self._steps,
+            "episode": list(self._episode),
+            "active": self.active,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._state = state["state"]
+        self._steps.copy_(state["steps"])
+        self._episode = list(state["episode"])
+        self.active.copy_(state["active"])
+
+    def _all_active(self) -> bool:
+        return self._repeat and bool(self.active.all())
 
     def _begin_next(self, ended: Tensor) -> Tensor | None:
         """Begin the next episode where one ended; return the observations, None if none did."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
+
+from ablation.streams import integers
 
 
 @dataclass(frozen=True)
@@ -29,9 +32,10 @@ def storage_bytes(fields: Mapping[str, Field], lanes: int, capacity: int) -> int
 
 
 class Ring:
-    """The newest `capacity` items of each lane; appending to a full lane overwrites its oldest.
+    """Up to `capacity` items of each lane; a full lane's new item takes an old one's slot.
 
-    A field is stored as `[L * C, *shape]`; slot `c` of lane `l` is row `l * C + c`.
+    A field is stored as `[L * C, *shape]`; slot `c` of lane `l` is row `l * C + c`. `size` and
+    `newest` are int64 `[L]`: a lane's number of items, and the slot of the one appended last.
     """
 
     def __init__(
@@ -39,35 +43,60 @@ class Ring:
     ) -> None:
         self.lanes = lanes
         self.capacity = capacity
-        self.appended = 0
-        self._rows = torch.arange(lanes, device=device).unsqueeze(1) * capacity
+        self.size = torch.zeros(lanes, dtype=torch.int64, device=device)
+        self.newest = torch.full((lanes,), -1, dtype=torch.int64, device=device)
+        self._first_rows = torch.arange(lanes, device=device) * capacity
         self._values = {
             name: torch.zeros((lanes * capacity, *field.shape), dtype=field.dtype, device=device)
             for name, field in fields.items()
         }
 
-    @property
-    def size(self) -> int:
-        """Return the number of items a lane holds."""
-        return min(self.appended, self.capacity)
+    def append(
+        self, item: Mapping[str, Tensor], lanes: Tensor | None = None, bits: Tensor | None = None
+    ) -> Tensor:
+        """Store one item per lane, values `[L, *shape]`, and return the slots it took, `[L]`.
 
-    @property
-    def newest(self) -> int:
-        """Return the slot of the item appended last."""
-        return (self.appended - 1) % self.capacity
-
-    def append(self, item: Mapping[str, Tensor]) -> int:
-        """Store one item per lane, values `[L, *shape]`, and return the slot it took."""
-        slot = self.appended % self.capacity
+        Given `lanes`, int64 `[M]`, only those lanes store theirs and `[M]` slots come back. The item
+        that makes room in a full lane is the oldest; given random words `bits [L]`, any.
+        """
+        if bits is None:
+            slots = (self.newest + 1) % self.capacity
+        else:
+            slots = torch.where(self.size < self.capacity, self.size, integers(bits, self.capacity))
+        if lanes is None:
+            self.newest.copy_(slots)
+            self.size.add_(1).clamp_(max=self.capacity)
+            rows = self._first_rows + slots
+        else:
+            slots = slots[lanes]
+            self.newest[lanes] = slots
+            self.size[lanes] = (self.size[lanes] + 1).clamp(max=self.capacity)
+            rows = self._first_rows[lanes] + slots
         for name, values in self._values.items():
-            values.view(self.lanes, self.capacity, *values.shape[1:])[:, slot] = item[name]
-        self.appended += 1
-        return slot
+            values.index_copy_(0, rows, item[name] if lanes is None else item[name][lanes])
+        return slots
 
     def gather(self, slots: Tensor) -> dict[str, Tensor]:
         """Return the items at `slots [L, B]`: a tensor `[L, B, *shape]` for each field."""
-        rows = (self._rows + slots).flatten()
+        rows = (self._first_rows.unsqueeze(1) + slots).flatten()
         return {
             name: values.index_select(0, rows).view(*slots.shape, *values.shape[1:])
             for name, values in self._values.items()
         }
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; shares memory with the ring."""
+        used = int(self.size.max())
+        values = {
+            name: values.view(self.lanes, self.capacity, *values.shape[1:])[:, :used]
+            for name, values in self._values.items()
+        }
+        return {"size": self.size, "newest": self.newest, "values": values}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self.size.copy_(state["size"])
+        self.newest.copy_(state["newest"])
+        for name, values in self._values.items():
+            saved = state["values"][name]
+            values.view(self.lanes, self.capacity, *values.shape[1:])[:, : saved.shape[1]] = saved

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ablation.replay.ring import Ring
-from ablation.replay.sum_tree import SumTree
-from ablation.streams import integers, unit_interval
+from ablation.streams import integers
 
 
 class Sampler(Protocol):
@@ -18,8 +18,8 @@ class Sampler(Protocol):
     width: int
     """Random words that one draw takes for each lane."""
 
-    def added(self, slot: int) -> None:
-        """Take note that every lane has a new item at `slot`."""
+    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Take note of new items at `slots`: `[L]`, or `[M]` of those lanes."""
 
     def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return drawn slots and each one's probability per draw, both `[L, B]`.
@@ -27,11 +27,48 @@ class Sampler(Protocol):
         `bits` has shape `[L, width]`.
         """
 
+    def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
+        """Return the probability per draw of the items at `slots [L, B]`, float64."""
+
+    def smallest_probability(self, ring: Ring) -> Tensor:
+        """Return the smallest probability per draw of each lane's items, `[L]`, float64."""
+
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Take note of the TD errors `[L, B]` of the items at `slots [L, B]`."""
 
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
 
-class Recent:
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+
+
+class Indifferent:
+    """What samplers have in common that do not look at items: equal probabilities, no memory."""
+
+    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Ignore new items."""
+
+    def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
+        """Return one over the number of items."""
+        return (1 / ring.size.double()).unsqueeze(1).expand(slots.shape)
+
+    def smallest_probability(self, ring: Ring) -> Tensor:
+        """Return one over the number of items."""
+        return 1 / ring.size.double()
+
+    def learned(self, slots: Tensor, errors: Tensor) -> None:
+        """Ignore errors."""
+
+    def state(self) -> dict[str, Any]:
+        """Return nothing: there is no state."""
+        return {}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+class Recent(Indifferent):
     """The newest `batch_size` items, oldest of them first: no randomness, no decorrelation."""
 
     width = 0
@@ -39,73 +76,60 @@ class Recent:
     def __init__(self, lanes: int, batch_size: int, device: torch.device) -> None:
         self._ages = torch.arange(batch_size - 1, -1, -1, device=device).repeat(lanes, 1)
 
-    def added(self, slot: int) -> None:
-        """Ignore the new item: the ring already knows which are newest."""
-
     def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Return the newest slots, each with probability one over their number."""
-        slots = (ring.newest - self._ages) % ring.capacity
-        return slots, torch.full_like(slots, 1 / slots.shape[1], dtype=torch.float64)
-
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
-        """Ignore the errors."""
+        """Return the newest slots."""
+        slots = (ring.newest.unsqueeze(1) - self._ages) % ring.capacity
+        return slots, self.probabilities(ring, slots)
 
 
-class Uniform:
+class Uniform(Indifferent):
     """Every stored item with the same probability, with replacement."""
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
 
-    def added(self, slot: int) -> None:
-        """Ignore the new item: its slot alone decides."""
-
     def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
-        """Return uniform slots, each with probability one over the ring's size."""
-        slots = integers(bits, ring.size)
-        return slots, torch.full_like(slots, 1 / ring.size, dtype=torch.float64)
-
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
-        """Ignore the errors."""
+        """Return independent uniform slots."""
+        slots = integers(bits, ring.size.unsqueeze(1))
+        return slots, self.probabilities(ring, slots)
 
 
-class Proportional:
-    """Items in proportion to `(|TD error| + epsilon)^exponent` (Schaul et al. 2016, equation 1).
+class UniformSubset(Indifferent):
+    """Every set of `batch_size` different items with the same probability.
 
-    New items start with the largest priority their lane has seen, at least 1. Draws are stratified:
-    one from each of `batch_size` equal sections of the lane's total (appendix B.2.1).
+    Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the pool.
     """
 
-    def __init__(
-        self,
-        lanes: int,
-        capacity: int,
-        batch_size: int,
-        exponent: float,
-        epsilon: float,
-        device: torch.device,
-    ) -> None:
+    def __init__(self, batch_size: int) -> None:
         self.width = batch_size
-        self._tree = SumTree(lanes, capacity, device)
-        self._exponent = exponent
-        self._epsilon = epsilon
-        self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
-        self._slot = torch.zeros((lanes, 1), dtype=torch.int64, device=device)
-        self._sections = torch.arange(batch_size, device=device).double()
 
-    def added(self, slot: int) -> None:
-        """Give the new item at `slot` its lane's largest priority."""
-        self._tree.set(self._slot.fill_(slot), self._largest)
+    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return different slots; needs at least `batch_size` items in every lane."""
+        slots = torch.full_like(bits, -1)
+        for draw in range(self.width):
+            last = ring.size - self.width + draw
+            candidate = integers(bits[:, draw], last + 1)
+            taken = (slots == candidate.unsqueeze(1)).any(dim=1)
+            slots[:, draw] = torch.where(taken, last, candidate)
+        return slots, self.probabilities(ring, slots)
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Return one slot from each section of the lane's total priority."""
-        total = self._tree.total.unsqueeze(1)
-        mass = (self._sections + unit_interval(bits)) / self.width * total
-        slots = self._tree.find(mass)
-        return slots, self._tree.get(slots) / total
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
-        """Set the items' priorities from their new TD errors."""
-        priorities = (errors.abs().double() + self._epsilon) ** self._exponent
-        self._tree.set(slots, priorities)
-        torch.maximum(self._largest, priorities.amax(1, keepdim=True), out=self._largest)
+class Combined:
+    """Another sampler's draws with the newest item added to them (Zhang & Sutton 2017)."""
+
+    def __init__(self, others: Sampler) -> None:
+        self._others = others
+        self.width = others.width
+        self.added = others.added
+        self.probabilities = others.probabilities
+        self.smallest_probability = others.smallest_probability
+        self.learned = others.learned
+        self.state = others.state
+        self.restore = others.restore
+
+    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the other sampler's slots and then the newest."""
+        slots, probabilities = self._others.sample(ring, bits)
+        newest = ring.newest.unsqueeze(1)
+        extra = self.probabilities(ring, newest)
+        return torch.cat([slots, newest], dim=1), torch.cat([probabilities, extra], dim=1)

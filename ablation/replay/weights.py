@@ -5,11 +5,25 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def importance_weights(probabilities: Tensor, size: int, exponent: float) -> Tensor:
-    """Return `(size * P)^-exponent` over its largest value in the batch, shape `[L, B]`, float32.
+def importance_weights(
+    probabilities: Tensor,
+    size: Tensor,
+    exponent: float,
+    smallest_probability: Tensor | None = None,
+    normalised: bool = True,
+) -> Tensor:
+    """Return `(size * P)^-exponent`, over its largest value if normalised: `[L, B]`, float32.
 
-    `probabilities` are those of the drawn items, `[L, B]`; an exponent of 0, or uniform draws,
-    give weights of exactly 1. Schaul et al. 2016, section 3.4.
+    `probabilities` are those of the drawn items, `[L, B]`, `size` the items they were drawn from,
+    `[L]`. The largest value is the batch's, or the pool's given the smallest probability in it,
+    `[L]`. An exponent of 0, or uniform draws, give weights of exactly 1. Schaul et al. 2016,
+    section 3.4.
     """
-    weights = (size * probabilities).pow(-exponent)
-    return (weights / weights.amax(dim=-1, keepdim=True)).float()
+    relative = size.unsqueeze(1) * probabilities
+    if not normalised:
+        return relative.pow(-exponent).float()
+    if smallest_probability is None:
+        lowest = relative.amin(dim=-1, keepdim=True)
+    else:
+        lowest = (size * smallest_probability).unsqueeze(1)
+    return (relative / lowest).pow(-exponent).float()

@@ -34,14 +34,14 @@ def jobs_of(plan: Plan, ledger: Ledger, settings: Settings) -> list[PlannedJob]:
         seeds.setdefault(key.cell, []).append(key.seed)
     size = settings.launch.lanes_per_job
     jobs = [
-        _planned(plan, arms[cell], block[start : start + size], settings.device)
+        _planned(plan, arms[cell], block[start : start + size], settings)
         for cell, block in seeds.items()
         for start in range(0, len(block), size)
     ]
     return sorted(jobs, key=lambda job: -_work(plan, job))
 
 
-def _planned(plan: Plan, arm: Arm, seeds: list[int], device: str) -> PlannedJob:
+def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> PlannedJob:
     job = Job(
         name=f"{arm.cell}-{seeds[0]:04d}-{seeds[-1]:04d}",
         cell=arm.cell,
@@ -50,7 +50,8 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], device: str) -> PlannedJob:
         levels=arm.levels,
         study=plan.study.name,
         question=plan.study.question,
-        device=device,
+        device=settings.device,
+        checkpoint_seconds=settings.launch.checkpoint_seconds,
     )
     return PlannedJob(job, arm.overrides, plan.cells[arm.cell]["train"]["env_steps"])
 

@@ -1,0 +1,76 @@
+"""Saves a job's training such that it goes on, after any kill, as if nothing had happened."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ablation.identity import CORE_VERSION
+
+log = logging.getLogger(__name__)
+
+SCHEMA = 1
+"""Version of a checkpoint's layout."""
+
+NAME = "checkpoint.pt"
+
+
+def save(directory: Path, cell: str, seeds: Sequence[int], state: dict[str, Any]) -> None:
+    """Write a checkpoint such that the file is either the old or the new one, never a part."""
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = directory / f".{NAME}.{os.getpid()}"
+    header = _header(cell, seeds)
+    try:
+        with beside.open("wb") as file:
+            torch.save({"header": header, "state": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(directory / NAME)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load(
+    directory: Path, cell: str, seeds: Sequence[int], device: torch.device
+) -> dict[str, Any] | None:
+    """Return the state of a job's checkpoint, or None if there is none that can be used.
+
+    One that is damaged, or of another version, cell or list of seeds, is named in a warning and
+    removed: the job begins again.
+    """
+    path = directory / NAME
+    if not path.exists():
+        return None
+    try:
+        saved = torch.load(path, map_location=device, weights_only=True)
+        found = saved["header"]
+    except Exception as error:
+        reason = f"cannot be read ({type(error).__name__})"
+    else:
+        if found == _header(cell, seeds):
+            state: dict[str, Any] = saved["state"]
+            return state
+        reason = f"is of another version or job: {found}"
+    log.warning("Checkpoint %s %s; its runs start again from zero.", path, reason)
+    path.unlink()
+    return None
+
+
+def remove(directory: Path) -> None:
+    """Remove a job's checkpoint, if there is one."""
+    (directory / NAME).unlink(missing_ok=True)
+
+
+def _header(cell: str, seeds: Sequence[int]) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "core_version": CORE_VERSION,
+        "torch": str(torch.__version__),
+        "cell": cell,
+        "seeds": list(seeds),
+    }

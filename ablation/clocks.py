@@ -1,0 +1,122 @@
+"""A run's clocks: how environment steps, gradient steps, capacity and the oldest policy relate.
+
+Fedus et al. 2020: the oldest policy, in gradient steps, is capacity times replay ratio (gradient
+steps for each environment step). Two of the three decide the third.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from ablation.config import CellConfig, ConfigError
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """What a cell's periods come to; `capacity` is what its kind really keeps."""
+
+    env_steps: int
+    capacity: int
+    batch_size: int
+    min_replay_size: int
+    replay_ratio: Fraction
+    gradient_steps: int | None = None
+    """Gradient steps that the run is held to, if it is."""
+
+    def gradient_steps_due(self, env_step: int) -> int:
+        """Return the gradient steps taken by the end of an environment step.
+
+        Learning begins with the step that stores transition number `min_replay_size`. For a ratio of
+        `1 / p` a gradient step falls on every environment step that `p` divides.
+        """
+        if env_step < self.min_replay_size:
+            return 0
+        before = math.floor((self.min_replay_size - 1) * self.replay_ratio)
+        due = math.floor(env_step * self.replay_ratio) - before
+        return due if self.gradient_steps is None else min(due, self.gradient_steps)
+
+
+def clocks(config: CellConfig) -> Clocks:
+    """Return a cell's clocks; raises `ConfigError` where its keys contradict each other."""
+    ratio, capacity = _ratio_and_capacity(config)
+    kind, batch_size = config.replay.kind, config.agent.batch_size
+    first = config.replay.min_replay_size
+    if kind == "none":
+        capacity, batch_size, first = 1, 1, config.replay.n_step
+    elif kind == "recent":
+        capacity = batch_size
+    env_steps = _env_steps(config, ratio, first)
+    if config.replay.stores:
+        _check_capacity(config, capacity, env_steps)
+    if config.train.evaluate_every > env_steps:
+        allowed = f"must be at most the run's environment steps ({env_steps})"
+        raise ConfigError("train.evaluate_every", config.train.evaluate_every, allowed)
+    held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None
+    return Clocks(env_steps, min(capacity, env_steps), batch_size, first, ratio, held)
+
+
+def _ratio_and_capacity(config: CellConfig) -> tuple[Fraction, int]:
+    agent, replay = config.agent, config.replay
+    if agent.replay_ratio is not None and agent.learn_period is not None:
+        allowed = (
+            f"agent.learn_period ({agent.learn_period}) decides it already; set one of them to null"
+        )
+        raise ConfigError("agent.replay_ratio", agent.replay_ratio, allowed)
+    ratio = Fraction(1, agent.learn_period) if agent.learn_period else None
+    if agent.replay_ratio is not None:
+        ratio = Fraction(str(agent.replay_ratio))
+    capacity = replay.capacity
+    if not replay.stores:
+        return _required(ratio, config), capacity or 1
+    if replay.oldest_policy is not None:
+        oldest = Fraction(str(replay.oldest_policy))
+        if ratio is not None and capacity is not None and oldest != ratio * capacity:
+            allowed = (
+                f"capacity {capacity} x replay ratio {ratio} is {ratio * capacity}; set one to null"
+            )
+            raise ConfigError("replay.oldest_policy", replay.oldest_policy, allowed)
+        if capacity is None and ratio is not None:
+            capacity = math.floor(oldest / ratio)
+        elif capacity is not None:
+            ratio = oldest / capacity
+    if capacity is None:
+        allowed = "is required, unless both the replay ratio and replay.oldest_policy are given"
+        raise ConfigError("replay.capacity", None, allowed)
+    return _required(ratio, config), capacity
+
+
+def _required(ratio: Fraction | None, config: CellConfig) -> Fraction:
+    if ratio is None:
+        allowed = (
+            "is required, unless agent.replay_ratio or replay.oldest_policy with a capacity is given"
+        )
+        raise ConfigError("agent.learn_period", config.agent.learn_period, allowed)
+    return ratio
+
+
+def _env_steps(config: CellConfig, ratio: Fraction, first: int) -> int:
+    train = config.train
+    if train.hold_fixed == "env_steps":
+        if train.env_steps is None:
+            raise ConfigError("train.env_steps", None, "is required with train.hold_fixed=env_steps")
+        return train.env_steps
+    if train.gradient_steps is None:
+        allowed = "is required with train.hold_fixed=gradient_steps"
+        raise ConfigError("train.gradient_steps", None, allowed)
+    before = math.floor((first - 1) * ratio)
+    return max(first, math.ceil((train.gradient_steps + before) / ratio))
+
+
+def _check_capacity(config: CellConfig, capacity: int, env_steps: int) -> None:
+    batch_size, first = config.agent.batch_size, config.replay.min_replay_size
+    if capacity < batch_size:
+        allowed = f"must be at least agent.batch_size ({batch_size})"
+        raise ConfigError("replay.capacity", capacity, allowed)
+    if first > capacity:
+        allowed = f"must be at most replay.capacity ({capacity}), or learning never starts"
+        raise ConfigError("replay.min_replay_size", first, allowed)
+    if first > env_steps:
+        allowed = f"must be at most the run's environment steps ({env_steps}), or nothing is learned"
+        raise ConfigError("replay.min_replay_size", first, allowed)

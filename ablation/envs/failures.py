@@ -1,0 +1,35 @@
+"""Finds what an environment returned that cannot be learned from."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ablation.envs.lanes import LaneStep
+
+
+@dataclass(frozen=True)
+class BadValue:
+    """A lane whose environment returned a non-finite value, and in which field."""
+
+    lane: int
+    field: str
+    value: str
+
+
+def bad_values(step: LaneStep) -> list[BadValue]:
+    """Return the first non-finite field of each lane that has one; usually nothing."""
+    # One finite sum clears all lanes; only a suspicious one is looked at closely.
+    if math.isfinite(step.final_observation.sum().item() + step.reward.sum().item()):
+        return []
+    found: dict[int, BadValue] = {}
+    for field in ("reward", "final_observation"):
+        values: Tensor = getattr(step, field)
+        rows = values.reshape(len(values), -1)
+        for lane in (~torch.isfinite(rows)).any(dim=1).nonzero().flatten().tolist():
+            name = "observation" if field == "final_observation" else field
+            found[lane] = BadValue(lane, name, str(values[lane].tolist()))
+    return list(found.values())

@@ -1,0 +1,143 @@
+"""A cell's replay, put together: what is stored, which of it is drawn, and how draws are weighted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablation.clocks import Clocks
+from ablation.config import CellConfig, ReplayConfig
+from ablation.envs.spec import EnvSpec
+from ablation.replay.n_step import NStep
+from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
+from ablation.replay.ring import Field, Ring
+from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
+from ablation.replay.weights import importance_weights
+from ablation.schedules import value_at
+from ablation.streams import BlockStream, Stream
+
+
+def transition_fields(spec: EnvSpec) -> dict[str, Field]:
+    """Return what a stored transition holds."""
+    vector = Field((spec.observation_size,), torch.float32)
+    scalar = Field((), torch.float32)
+    return {
+        "observation": vector,
+        "action": Field((), torch.int64),
+        "reward": scalar,
+        "discount": scalar,
+        "next_observation": vector,
+    }
+
+
+class Experience:
+    """The transitions of all lanes, from an environment's step to a learner's batch."""
+
+    def __init__(
+        self,
+        config: CellConfig,
+        clocks: Clocks,
+        spec: EnvSpec,
+        seeds: Sequence[int],
+        device: torch.device,
+    ) -> None:
+        self._config, self._clocks = config.replay, clocks
+        lanes, fields = len(seeds), transition_fields(spec)
+        example = {
+            name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
+            for name, field in fields.items()
+        }
+        self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
+        self.ring = Ring(fields, lanes, clocks.capacity, device)
+        combined = config.replay.combined and config.replay.stores
+        batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
+        self._prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
+        drawn = self._prioritized or make_indifferent(config.replay, batch_size, lanes, device)
+        self.sampler: Sampler = Combined(drawn) if combined else drawn
+        self._set_exponent(0)
+        self._replay_bits = BlockStream(seeds, Stream.REPLAY, self.sampler.width, device)
+        random = config.replay.eviction == "random" and config.replay.stores
+        width = config.replay.n_step
+        self._evict_bits = BlockStream(seeds, Stream.EVICT, width, device) if random else None
+
+    def add(self, transition: Mapping[str, Tensor], ended: Tensor, env_step: int) -> None:
+        """Store what is complete with this transition of every lane; `ended` is bool `[L]`."""
+        bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
+        for number, (item, lanes) in enumerate(self._n_step.push(transition, ended)):
+            slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
+            self.sampler.added(slots, lanes)
+
+    def sample(self, env_step: int, gradient_step: int) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """Return the slots drawn for a gradient step, their items and their weights."""
+        self._set_exponent(env_step)
+        slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.at(gradient_step))
+        correction = self._config.importance_sampling_exponent
+        weights = importance_weights(
+            probabilities,
+            self.ring.size,
+            value_at(correction, env_step, self._clocks.env_steps),
+            self._smallest_probability(),
+            self._config.weight_normalisation != "none",
+        )
+        return slots, self.ring.gather(slots), weights
+
+    def learned(self, slots: Tensor, errors: Tensor) -> None:
+        """Tell the sampler the TD errors `[L, B]` that a gradient step saw."""
+        self.sampler.learned(slots, errors)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        return {
+            "n_step": self._n_step.state(),
+            "ring": self.ring.state(),
+            "sampler": self.sampler.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._n_step.restore(state["n_step"])
+        self.ring.restore(state["ring"])
+        self.sampler.restore(state["sampler"])
+
+    def _set_exponent(self, env_step: int) -> None:
+        if self._prioritized is not None:
+            exponent = self._config.priority_exponent
+            self._prioritized.exponent = value_at(exponent, env_step, self._clocks.env_steps)
+
+    def _smallest_probability(self) -> Tensor | None:
+        if self._config.weight_normalisation != "pool_max":
+            return None
+        return self.sampler.smallest_probability(self.ring)
+
+
+def make_prioritized(
+    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
+) -> Prioritized | None:
+    """Return the prioritized sampler that a kind names, or None."""
+    if not config.prioritized:
+        return None
+    weighing: Weighing = Rank(lanes, capacity, device)
+    if config.kind == "proportional":
+        weighing = Proportional(
+            config.priority_epsilon, config.priority_epsilon_enters, config.priority_exponent.constant
+        )
+    draws = Draws(
+        batch_size=batch_size,
+        new_error=config.new_priority,
+        stratified=config.stratified,
+        replacement=config.replacement,
+        uniform_share=config.uniform_share,
+        refresh_period=config.priority_refresh_period,
+        pool_minimum=config.weight_normalisation == "pool_max",
+    )
+    return Prioritized(weighing, draws, lanes, capacity, device)
+
+
+def make_indifferent(config: ReplayConfig, batch_size: int, lanes: int, device: torch.device) -> Sampler:
+    """Return the sampler of a kind that does not look at TD errors."""
+    if not config.stores:
+        return Recent(lanes, batch_size, device)
+    return Uniform(batch_size) if config.replacement else UniformSubset(batch_size)

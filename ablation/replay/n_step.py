@@ -1,0 +1,96 @@
+"""Sums rewards over several steps before a transition is stored (Sutton 1988; Hessel et al. 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+Item = Mapping[str, Tensor]
+Emitted = tuple[Item, Tensor | None]
+"""An item `[L, ...]` and the lanes that it is for, int64 `[M]`, or None for all of them."""
+
+
+class NStep:
+    """Turns one-step transitions into `n`-step ones, lane by lane and never across an episode's end.
+
+    An item is emitted when its `n` rewards are known. Where an episode ends, terminated or
+    truncated, the shorter tails are emitted too, each with the discount that its own length makes.
+    """
+
+    def __init__(self, n: int, discount: float, example: Item) -> None:
+        """Prepare for transitions shaped like `example`, values `[L, ...]`."""
+        self._n = n
+        self._discount = discount
+        self._window = {
+            name: torch.stack([torch.zeros_like(example[name])] * n)
+            for name in ("observation", "action", "reward")
+        }
+        self._count = torch.zeros_like(example["action"])
+
+    def push(self, transition: Item, ended: Tensor) -> Iterator[Emitted]:
+        """Take one transition of every lane and yield what is complete with it, oldest first.
+
+        `ended` is bool `[L]`: the episode ended with this transition. `transition["discount"]` is
+        the factor on the next state's value, for this one step.
+        """
+        if self._n == 1:
+            yield transition, None
+            return
+        self._store(transition)
+        returns = self._returns()
+        last_discount = transition["discount"]
+        for start in range(self._n):
+            length = self._count - start
+            ready = (length >= 1) & (ended | (length == self._n))
+            lanes = ready.nonzero().flatten()
+            if len(lanes):
+                factor = torch.pow(self._discount, (length - 1).clamp(min=0).to(last_discount.dtype))
+                item = {
+                    "observation": self._window["observation"][start],
+                    "action": self._window["action"][start],
+                    "reward": returns[start],
+                    "discount": factor * last_discount,
+                    "next_observation": transition["next_observation"],
+                }
+                yield item, lanes
+        self._forget(ended)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        return {"window": self._window, "count": self._count}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        for name, values in self._window.items():
+            values.copy_(state["window"][name])
+        self._count.copy_(state["count"])
+
+    def _store(self, transition: Item) -> None:
+        lanes = torch.arange(len(self._count), device=self._count.device)
+        for name, values in self._window.items():
+            values[self._count, lanes] = transition[name]
+        self._count += 1
+
+    def _returns(self) -> Tensor:
+        """Return, for each start, the discounted sum of its rewards: `[n, L]`."""
+        rewards = self._window["reward"]
+        returns = torch.zeros_like(rewards)
+        following = torch.zeros_like(rewards[0])
+        for start in range(self._n - 1, -1, -1):
+            known = torch.where(self._count > start, rewards[start], 0.0)
+            following = known + self._discount * following
+            returns[start] = following
+        return returns
+
+    def _forget(self, ended: Tensor) -> None:
+        full = self._count == self._n
+        for values in self._window.values():
+            values.copy_(torch.where(_like(full, values[0]), values.roll(-1, dims=0), values))
+        self._count = torch.where(ended, 0, torch.where(full, self._n - 1, self._count))
+
+
+def _like(mask: Tensor, values: Tensor) -> Tensor:
+    return mask.view(-1, *[1] * (values.dim() - 1))

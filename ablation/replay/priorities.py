@@ -1,0 +1,227 @@
+"""Prioritized samplers (Schaul et al. 2016): draws in proportion to what past TD errors say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from ablation.replay.ring import Ring
+from ablation.replay.section_tree import max_tree, min_tree, sum_tree
+from ablation.streams import integers, unit_interval
+
+
+class Weighing(Protocol):
+    """Turns absolute TD errors into the masses that draws are proportional to."""
+
+    refreshes: bool
+    """Whether masses of items change without their errors changing."""
+
+    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
+        """Return masses for `errors [L, B]`, or `[M, B]` of those lanes."""
+
+    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+        """Return the masses of all items; `errors [L, C]` is negative where there is no item."""
+
+
+class Proportional:
+    """Mass `(|e| + epsilon)^alpha` (equation 1), or `|e|^alpha + epsilon`."""
+
+    def __init__(
+        self, epsilon: float, epsilon_enters: Literal["error", "priority"], fixed: bool
+    ) -> None:
+        self._inside = epsilon if epsilon_enters == "error" else 0.0
+        self._outside = epsilon if epsilon_enters == "priority" else 0.0
+        self.refreshes = not fixed
+
+    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
+        """Return the masses of items from their errors alone."""
+        return (errors + self._inside) ** exponent + self._outside
+
+    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+        """Return the masses of all items, zero where there is none."""
+        there = errors >= 0
+        return torch.where(there, self.masses(errors.clamp(min=0), exponent, None), 0.0)
+
+
+class Rank:
+    """Mass `rank^-alpha`, the item of largest error having rank 1 (section 3.3).
+
+    Ranks are exact when the pool is sorted; until the next time, an item whose error changes takes
+    the rank that its new error would have had then.
+    """
+
+    refreshes = True
+
+    def __init__(self, lanes: int, capacity: int, device: torch.device) -> None:
+        # Negated errors in rising order: unfilled ranks are infinite, so beyond every item's.
+        self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64, device=device)
+
+    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
+        """Return the masses of items by their place among the errors last sorted."""
+        table = self.sorted if lanes is None else self.sorted[lanes]
+        return (torch.searchsorted(table, -errors).double() + 1) ** -exponent
+
+    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+        """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
+        there = errors >= 0
+        self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
+        ranks = torch.arange(1, errors.shape[1] + 1, device=errors.device).double() ** -exponent
+        masses = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
+        return torch.where(there, masses, 0.0)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """How a batch is drawn and how new items start; the defaults are the paper's."""
+
+    batch_size: int
+    new_error: float | Literal["max_seen", "max_present"] = "max_seen"
+    stratified: bool = True
+    replacement: bool = True
+    uniform_share: float = 0.0
+    refresh_period: int = 1
+    pool_minimum: bool = False
+
+
+class Prioritized:
+    """Draws in proportion to masses that a `Weighing` gives to the items' latest TD errors.
+
+    `exponent` is set from outside as its schedule goes on. A non-finite error counts as the largest
+    its lane has seen.
+    """
+
+    def __init__(
+        self,
+        weighing: Weighing,
+        draws: Draws,
+        lanes: int,
+        capacity: int,
+        device: torch.device,
+    ) -> None:
+        self.exponent = 0.0
+        self._weighing, self._draws = weighing, draws
+        self.width = draws.batch_size * (3 if draws.uniform_share else 1)
+        self._sums = sum_tree(lanes, capacity, device)
+        self._minima = min_tree(lanes, capacity, device) if draws.pool_minimum else None
+        present = draws.new_error == "max_present"
+        self._maxima = max_tree(lanes, capacity, device) if present else None
+        shape = (lanes, capacity) if weighing.refreshes else (lanes, 0)
+        self._errors = torch.full(shape, -1.0, dtype=torch.float64, device=device)
+        self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
+        self._sections = torch.arange(draws.batch_size, device=device).double()
+        self._drawn = 0
+
+    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Give new items the error that new items start with."""
+        largest = self._largest
+        if self._maxima is not None:
+            present = self._maxima.root.unsqueeze(1)
+            largest = torch.where(present > -torch.inf, present, torch.ones_like(present))
+        elif isinstance(self._draws.new_error, float):
+            largest = torch.full_like(largest, self._draws.new_error)
+        self._write(slots.unsqueeze(1), largest if lanes is None else largest[lanes], lanes)
+
+    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+        """Return slots drawn by mass, a share of them uniformly if so asked."""
+        if self._weighing.refreshes and self._drawn % self._draws.refresh_period == 0:
+            self._refresh()
+        self._drawn += 1
+        batch_size = self._draws.batch_size
+        units = unit_interval(bits[:, :batch_size])
+        if not self._draws.replacement:
+            return self._sample_subset(ring, units)
+        if self._draws.stratified:
+            units = (self._sections + units) / batch_size
+        slots = self._sums.find(units * self._sums.root.unsqueeze(1))
+        if self._draws.uniform_share:
+            slots = self._mix(ring, slots, bits[:, batch_size:])
+        return slots, self.probabilities(ring, slots)
+
+    def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
+        """Return the items' shares of the mass, mixed with the uniform share."""
+        shares = self._sums.get(slots) / self._sums.root.unsqueeze(1)
+        return self._mixed(ring, shares)
+
+    def smallest_probability(self, ring: Ring) -> Tensor:
+        """Return the smallest share of the mass of any item, mixed with the uniform share."""
+        assert self._minima is not None, "made without pool_minimum"
+        shares = (self._minima.root / self._sums.root).unsqueeze(1)
+        return self._mixed(ring, shares).squeeze(1)
+
+    def learned(self, slots: Tensor, errors: Tensor) -> None:
+        """Remember the items' new errors."""
+        errors = errors.abs().double()
+        errors = torch.where(errors.isfinite(), errors, self._largest)
+        torch.maximum(self._largest, errors.amax(dim=1, keepdim=True), out=self._largest)
+        self._write(slots, errors, None)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs: trees by their leaves, which decide the rest."""
+        trees = (self._sums, self._minima, self._maxima)
+        return {
+            "trees": [None if tree is None else tree.levels[0].flatten(1) for tree in trees],
+            "errors": self._errors,
+            "sorted": getattr(self._weighing, "sorted", None),
+            "largest": self._largest,
+            "drawn": self._drawn,
+            "exponent": self.exponent,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        for tree, leaves in zip((self._sums, self._minima, self._maxima), state["trees"], strict=True):
+            if tree is not None:
+                tree.fill(leaves)
+        self._errors.copy_(state["errors"])
+        self._largest.copy_(state["largest"])
+        self._drawn = state["drawn"]
+        self.exponent = state["exponent"]
+        if isinstance(self._weighing, Rank):
+            self._weighing.sorted.copy_(state["sorted"])
+
+    def _write(self, slots: Tensor, errors: Tensor, lanes: Tensor | None) -> None:
+        masses = self._weighing.masses(errors, self.exponent, lanes)
+        self._sums.set(slots, masses, lanes)
+        if self._minima is not None:
+            self._minima.set(slots, masses, lanes)
+        if self._maxima is not None:
+            self._maxima.set(slots, errors, lanes)
+        if self._weighing.refreshes:
+            if lanes is None:
+                self._errors.scatter_(1, slots, errors)
+            else:
+                self._errors[lanes.unsqueeze(1), slots] = errors
+
+    def _refresh(self) -> None:
+        masses = self._weighing.pool_masses(self._errors, self.exponent)
+        self._sums.fill(masses)
+        if self._minima is not None:
+            self._minima.fill(torch.where(self._errors >= 0, masses, torch.inf))
+
+    def _sample_subset(self, ring: Ring, units: Tensor) -> tuple[Tensor, Tensor]:
+        """Draw one by one, each time from what is left; probabilities are those of a first draw."""
+        drawn, masses = [], []
+        for draw in range(units.shape[1]):
+            mass = units[:, draw : draw + 1] * self._sums.root.unsqueeze(1)
+            drawn.append(self._sums.find(mass))
+            masses.append(self._sums.get(drawn[-1]))
+            self._sums.set(drawn[-1], torch.zeros_like(masses[-1]))
+        slots = torch.cat(drawn, dim=1)
+        self._sums.set(slots, torch.cat(masses, dim=1))
+        return slots, self.probabilities(ring, slots)
+
+    def _mix(self, ring: Ring, slots: Tensor, bits: Tensor) -> Tensor:
+        """Replace a share of the slots by uniform ones; two words a draw decide and place."""
+        decides, places = bits.chunk(2, dim=1)
+        uniform = integers(places, ring.size.unsqueeze(1))
+        return torch.where(unit_interval(decides) < self._draws.uniform_share, uniform, slots)
+
+    def _mixed(self, ring: Ring, shares: Tensor) -> Tensor:
+        share = self._draws.uniform_share
+        if not share:
+            return shares
+        return (1 - share) * shares + share / ring.size.double().unsqueeze(1)

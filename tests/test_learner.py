@@ -1,0 +1,114 @@
+"""The batched learner against a plain one-network PyTorch loop."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ablation.agent.learner import Learner
+from ablation.streams import Stream, unit_interval, words
+
+from .conftest import Configure
+
+CPU = torch.device("cpu")
+UPDATES, BATCH, ACTIONS, OBSERVATION = 1000, 16, 3, 4
+
+
+def _batches(seed: int) -> list[tuple[dict[str, Tensor], Tensor]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator)
+
+    batches = []
+    for _ in range(UPDATES):
+        batch = {
+            "observation": normal(2, BATCH, OBSERVATION),
+            "action": torch.randint(0, ACTIONS, (2, BATCH), generator=generator),
+            "reward": normal(2, BATCH),
+            "discount": 0.9 * (torch.rand(2, BATCH, generator=generator) > 0.2).float(),
+            "next_observation": normal(2, BATCH, OBSERVATION),
+        }
+        batches.append((batch, torch.rand(2, BATCH, generator=generator)))
+    return batches
+
+
+def _plain_network(seed: int, sizes: list[int]) -> nn.Sequential:
+    """Return a torch.nn network with the initial parameters that a lane of this seed gets."""
+    count = sum(a * b + b for a, b in pairwise(sizes))
+    units = unit_interval(torch.from_numpy(words(seed, Stream.INIT, 0, 1, count)[0].astype(np.int64)))
+    layers: list[nn.Module] = []
+    offset = 0
+    for inputs, outputs in pairwise(sizes):
+        linear = nn.Linear(inputs, outputs)
+        bound = inputs**-0.5
+        for parameter, shape in ((linear.weight, (inputs, outputs)), (linear.bias, (outputs,))):
+            part = units[offset : offset + int(np.prod(shape))].reshape(shape)
+            offset += part.numel()
+            parameter.data = ((2 * part - 1) * bound).float().t().contiguous()
+        layers += [linear, nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def _train_plainly(
+    network: nn.Sequential,
+    batches: list[tuple[dict[str, Tensor], Tensor]],
+    lane: int,
+    loss: str,
+    double_q: bool,
+    weighted: bool,
+    clip: float | None,
+) -> None:
+    target = _plain_network(0, [OBSERVATION, 16, 12, ACTIONS])
+    target.load_state_dict(network.state_dict())
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, eps=1e-8)
+    criterion = {"huber": nn.SmoothL1Loss, "squared": nn.MSELoss}[loss](reduction="none")
+    for number, (batch, weights) in enumerate(batches, start=1):
+        item = {name: values[lane] for name, values in batch.items()}
+        with torch.no_grad():
+            ahead = target(item["next_observation"])
+            chooser = network(item["next_observation"]) if double_q else ahead
+            value = ahead.gather(1, chooser.argmax(1, keepdim=True)).squeeze(1)
+            goal = item["reward"] + item["discount"] * value
+        taken = network(item["observation"]).gather(1, item["action"].unsqueeze(1)).squeeze(1)
+        losses = criterion(taken, goal)
+        optimiser.zero_grad()
+        (losses * weights[lane] if weighted else losses).mean().backward()
+        if clip is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), clip)
+        optimiser.step()
+        if number % 50 == 0:
+            target.load_state_dict(network.state_dict())
+
+
+@pytest.mark.parametrize("loss", ["huber", "squared"])
+@pytest.mark.parametrize("double_q", [False, True])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_thousand_updates_equal_a_plain_pytorch_loop(
+    configure: Configure, loss: str, double_q: bool, weighted: bool, clip: float | None
+) -> None:
+    agent = configure(
+        agent__hidden_sizes=[16, 12],
+        agent__loss=loss,
+        agent__double_q=double_q,
+        agent__max_gradient_norm=clip,
+    ).agent
+    seeds = [3, 8]
+    learner = Learner(agent, seeds, OBSERVATION, ACTIONS, CPU)
+    batches = _batches(0)
+    for number, (batch, weights) in enumerate(batches, start=1):
+        learner.update(batch, weights if weighted else torch.ones_like(weights))
+        if number % 50 == 0:
+            learner.refresh_target()
+    observations = torch.randn(2, 64, OBSERVATION, generator=torch.Generator().manual_seed(9))
+    ours = learner.action_values(observations)
+    for lane, seed in enumerate(seeds):
+        network = _plain_network(seed, [OBSERVATION, 16, 12, ACTIONS])
+        _train_plainly(network, batches, lane, loss, double_q, weighted, clip)
+        with torch.no_grad():
+            torch.testing.assert_close(ours[lane], network(observations[lane]), rtol=1e-5, atol=1e-5)
