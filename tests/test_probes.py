@@ -80,7 +80,7 @@ def test_the_value_follows_the_action(configure: Configure, kind: str, double_q:
 def test_a_truncation_bootstraps_and_counts_as_an_end_only_where_told_to(
     configure: Configure, kind: str
 ) -> None:
-    # Every step pays 1 for ever; told that truncations end it, one step in five is the last.
+    # Every step pays 1 for ever; told that truncations end it, every fifth step is the last.
     for_ever, ends = 1 / (1 - GAMMA), 1 / (1 - 0.8 * GAMMA)
     for bootstrap, expected in ((True, for_ever), (False, ends)):
         changes = {"replay__kind": kind, "agent__time_limit_bootstrap": bootstrap}
