@@ -10,10 +10,10 @@ MARK := .venv/.installed
 OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow check bench clean
+.PHONY: help setup sweep plan status report test test-slow check bench bench-published clean
 
 help: ## list the targets and variables
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  variables: STUDY=replay SEEDS=12 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
 
 setup: $(MARK) ## build .venv with the tested versions
@@ -51,6 +51,12 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.cliffwalk
+
+bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	$(BIN)/python -m benchmarks.published
+	$(BIN)/python -m benchmarks.against_sb3
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -110,9 +110,9 @@ class Plan:
         """Return 12 hex digits that change with anything in the plan."""
         return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain values for `plan.json`."""
-        return {"schema": 1, "hash": self.hash} | asdict(self)
+    def as_json(self, command: str = "") -> dict[str, Any]:
+        """Return the plan as plain values for `plan.json`, with the command that asked for it."""
+        return {"schema": 1, "hash": self.hash, "command": command} | asdict(self)
 
 
 def parse_study(values: Mapping[str, Any]) -> Study:
@@ -130,7 +130,7 @@ def parse_study(values: Mapping[str, Any]) -> Study:
 
 def plan_from_json(values: Mapping[str, Any]) -> Plan:
     """Return the plan that `Plan.as_json` wrote."""
-    known = {key: value for key, value in values.items() if key not in ("schema", "hash")}
+    known = {key: value for key, value in values.items() if key not in ("schema", "hash", "command")}
     return validate(Plan, known, prefix="plan.")
 
 

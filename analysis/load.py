@@ -44,6 +44,7 @@ class StudyRuns:
     plan: Plan
     runs: dict[RunKey, Run]
     root: Path
+    command: str
 
     def scores(self, arm: Arm, name: str) -> NDArray[np.float64]:
         """Return an arm's scores, one per seed of the plan in its order, NaN where missing."""
@@ -73,7 +74,8 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
         there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
         raise StudyNotFound(f"no study '{study}' below {store.root / 'studies'}; {there}")
     plan = plan_from_json(frozen)
-    return StudyRuns(plan, {key: _load_run(store, key) for key in plan.runs()}, store.root)
+    runs = {key: _load_run(store, key) for key in plan.runs()}
+    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")))
 
 
 def _load_run(store: Store, key: RunKey) -> Run:

@@ -73,7 +73,7 @@ def _render(
         changes=_changes(runs),
         notes=notes,
         facts=_facts(runs),
-        command=f"python -m ablation study={plan.study.name.split('-')[0]}",
+        command=runs.command,
     )
 
 

@@ -1,4 +1,4 @@
-"""The setting that every speed is measured in: CartPole-v1, 64-64 units, batch 32, an update a step."""
+"""The settings that benchmarks measure in, built on the project's own configuration files."""
 
 from __future__ import annotations
 
@@ -14,13 +14,23 @@ CAPACITY = 50_000
 WARM_UP = 500
 """Steps before learning starts; they are not timed."""
 
-_REPLAY = yaml.safe_load((Path(__file__).parent.parent / "conf/replay/base.yaml").read_text())
-_AGENT = yaml.safe_load((Path(__file__).parent.parent / "conf/agent/dqn.yaml").read_text())
+CONF = Path(__file__).parent.parent / "conf"
+
+
+def default_values() -> dict[str, Any]:
+    """Return the plain values of the default cell: CartPole-v1, uniform replay."""
+    return {
+        "env": {"id": ENV_ID, "backend": "auto"},
+        "agent": _read("agent/dqn.yaml"),
+        "replay": _read("replay/base.yaml") | {"kind": "uniform"},
+        "train": _read("config.yaml")["train"],
+    }
 
 
 def cell_values(env_steps: int, kind: str = "uniform") -> dict[str, Any]:
-    """Return the plain values of a cell that learns at every step and is never evaluated midway."""
-    agent = {
+    """Return the cell that speeds are measured in: 64-64 units, batch 32, an update every step."""
+    values = default_values()
+    values["agent"] |= {
         "hidden_sizes": list(HIDDEN),
         "batch_size": BATCH_SIZE,
         "learning_rate": 5e-4,
@@ -31,20 +41,21 @@ def cell_values(env_steps: int, kind: str = "uniform") -> dict[str, Any]:
         "learn_period": 1,
         "exploration_epsilon": 0.1,
     }
-    replay = {
+    values["replay"] |= {
         "kind": kind,
         "capacity": CAPACITY,
         "min_replay_size": WARM_UP,
         "priority_exponent": 0.6,
         "importance_sampling_exponent": 0.4,
     }
-    train = {
-        "hold_fixed": "env_steps",
+    values["train"] |= {
         "env_steps": env_steps,
-        "gradient_steps": None,
         "evaluate_every": env_steps,
         "evaluation_episodes": 1,
-        "log_every": 500,
     }
-    env = {"id": ENV_ID, "backend": "auto"}
-    return {"env": env, "agent": _AGENT | agent, "replay": _REPLAY | replay, "train": train}
+    return values
+
+
+def _read(name: str) -> dict[str, Any]:
+    values: dict[str, Any] = yaml.safe_load((CONF / name).read_text())
+    return values

@@ -1,6 +1,7 @@
 """The sweeper: plans a study, launches what is missing, watches it, and reports."""
 
 import logging
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -57,7 +58,8 @@ class AblationSweeper(Sweeper):
         plan = plan_of(composer, values["study"], line)
         settings = parse_settings(values)
         store = Store(settings.results_dir)
-        write_json(store.study_directory(plan.study.name) / "plan.json", plan.as_json())
+        command = shlex.join(["python", "-m", "ablation", *arguments])
+        write_json(store.study_directory(plan.study.name) / "plan.json", plan.as_json(command))
 
         ledger = take_stock(store, plan.runs())
         console.announce(plan, ledger)
