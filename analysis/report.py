@@ -47,7 +47,8 @@ def answer(comparison: Comparison) -> str:
         verdict = f"{'higher' if difference.estimate > 0 else 'lower'} than the baseline"
     effect = interval_text(difference, signed=True)
     p_value = p_text(comparison.p_value)
-    return f"{comparison.arm.name}: {verdict}: {effect}, n = {difference.n}, p = {p_value}."
+    p_value = p_value if p_value.startswith("<") else f"= {p_value}"
+    return f"{comparison.arm.name}: {verdict}: {effect}, n = {difference.n}, p {p_value}."
 
 
 def _render(
