@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.measure import repeat
 
 OUTPUT = Path("results/benchmarks/memory.json")
-SIZES = ((1, 50_000), (10, 50_000), (32, 50_000), (32, 500_000))
+SIZES = ((1, 10_000), (10, 20_000), (32, 20_000))
 
 _JOB = """
 import json, tempfile
