@@ -7,6 +7,7 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
+PYTEST := $(BIN)/pytest -n auto --dist loadscope
 OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
@@ -36,7 +37,7 @@ report: $(MARK) ## rebuild a study's tables, figures and page from the stored ru
 	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
 
 test: $(MARK) ## run the tests
-	$(BIN)/pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-slow: $(MARK) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
@@ -45,7 +46,7 @@ check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(PYTEST)
 
 bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

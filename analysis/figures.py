@@ -119,7 +119,9 @@ def write_figures(figures: dict[str, Figure], directory: Path) -> None:
         for name, figure in figures.items():
             for suffix in FORMATS:
                 metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(directory / f"{name}.{suffix}", dpi=160, metadata=metadata, bbox_inches="tight")
+                figure.savefig(
+                    directory / f"{name}.{suffix}", dpi=160, metadata=metadata, bbox_inches="tight"
+                )
             plt.close(figure)
 
 

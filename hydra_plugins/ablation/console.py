@@ -19,6 +19,9 @@ LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 15.0
 
 console = Console(stderr=True, highlight=False)
+if not console.is_terminal:
+    # Nothing to fit into: better long lines than cut ones.
+    console = Console(stderr=True, highlight=False, width=160)
 
 
 def announce(plan: Plan, ledger: Ledger) -> None:
