@@ -116,12 +116,27 @@ def test_a_transition_bootstraps_unless_its_episode_terminated(
     assert all(row["episode_return"] == length * (length + 1) / 2 for row in rows)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+LANE_CASES: list[dict[str, Any]] = [
+    *({"replay__kind": kind} for kind in KINDS),
+    {"replay__n_step": 3, "replay__eviction": "random", "replay__combined": True},
+    {"replay__replacement": False, "env__backend": "gymnasium", "agent__loss": "squared"},
+    {
+        "replay__kind": "proportional",
+        "replay__weight_normalisation": "pool_max",
+        "replay__new_priority": "max_present",
+        "replay__uniform_share": 0.2,
+        "replay__n_step": 2,
+    },
+    {"replay__kind": "rank", "replay__priority_exponent": {"start": 0.2, "end": 0.9}},
+]
+
+
+@pytest.mark.parametrize("changes", LANE_CASES)
 def test_a_run_is_bit_equal_alone_among_others_and_in_another_order(
-    configure: Configure, kind: str
+    configure: Configure, changes: dict[str, Any]
 ) -> None:
     config = configure(
-        replay__kind=kind,
+        **changes,
         agent__hidden_sizes=[16, 20],
         agent__double_q=True,
         agent__max_gradient_norm=0.1,
