@@ -99,8 +99,8 @@ def sb3_score(env_id: str, seed: int) -> float:
     environment.reset(seed=10_000 + seed)
     score, _ = evaluate_policy(model, environment, n_eval_episodes=EPISODES)
     CACHE.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({"score": float(score)}) + "\n")  # type: ignore[arg-type]
-    return float(score)  # type: ignore[arg-type]
+    kept.write_text(json.dumps({"score": float(score)}) + "\n")
+    return float(score)
 
 
 def main() -> None:
