@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ablation.study import BASELINE
 from analysis.comparisons import Comparison
 from analysis.load import StudyRuns
 from analysis.scores import DESCRIPTIONS
@@ -180,6 +181,9 @@ def _notes(runs: StudyRuns, comparisons: list[Comparison]) -> list[str]:
         "interval; difference of means paired by seed; p corrected by Holm's method for the arms of an "
         "environment, bold where it is at most 0.05. Intervals are not corrected.",
     ]
+    same = [merged.name for merged in runs.plan.merged if merged.into == BASELINE]
+    if same:
+        notes.append(f"The baseline is {', '.join(dict.fromkeys(same))}.")
     for comparison in comparisons:
         lacking = {name: n for name, n in comparison.statuses.items() if name != "complete"}
         if lacking:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
@@ -107,8 +107,8 @@ class Progress:
             f"{_duration(elapsed)} passed, {left} left"
         )
 
-    def _table(self, progress: Sequence[dict[str, Any]]) -> Table:
-        table = Table(box=None, caption=self._summary(progress), caption_justify="left")
+    def _table(self, progress: Sequence[dict[str, Any]]) -> Group:
+        table = Table(box=None)
         for heading in ("arm", "seeds", "done", "lane steps/s"):
             table.add_column(heading, justify="left" if heading == "arm" else "right")
         for found in progress:
@@ -116,7 +116,7 @@ class Progress:
                 rate = found["env_step"] * found["lanes"] / max(found["seconds"], 1e-9)
                 share = found["env_step"] / found["env_steps"]
                 table.add_row(found["arm"], str(found["lanes"]), f"{share:.0%}", f"{rate:,.0f}")
-        return table
+        return Group(table, self._summary(progress))
 
 
 def _duration(seconds: float) -> str:
