@@ -62,8 +62,9 @@ def load(
 
 
 def remove(directory: Path) -> None:
-    """Remove a job's checkpoint, if there is one."""
-    (directory / NAME).unlink(missing_ok=True)
+    """Remove a job's checkpoint, if there is one, and what killed saves left beside it."""
+    for path in (directory / NAME, *directory.glob(f".{NAME}.*")):
+        path.unlink(missing_ok=True)
 
 
 def _header(cell: str, seeds: Sequence[int]) -> dict[str, Any]:

@@ -60,7 +60,7 @@ def transitions(n: int) -> dict[str, Tensor]:
 
 SAMPLERS: dict[str, Callable[[int, int], Sampler]] = {
     "uniform": lambda _lanes, _items: Uniform(1),
-    "proportional": lambda lanes, items: _prioritized(Proportional(1e-4, "error", True), lanes, items),
+    "proportional": lambda lanes, items: _prioritized(Proportional(1e-6, "error", True), lanes, items),
     "rank": lambda lanes, items: _prioritized(Rank(lanes, items, CPU), lanes, items),
 }
 

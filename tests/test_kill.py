@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -52,15 +54,26 @@ def test_a_sweep_killed_twenty_times_stores_what_an_undisturbed_one_does(tmp_pat
     began = time.monotonic()
     assert _sweep(undisturbed).wait(600) == 0
     length = time.monotonic() - began
-    moments = random.Random(0)
-    for _ in range(KILLS):
+    expected = _stored(undisturbed)
+    assert len(expected) == 6
+    moments, kills, resumed = random.Random(0), 0, 0
+    while kills < KILLS:
         process = _sweep(disturbed)
         try:
-            process.wait(moments.uniform(0.2, 0.6) * length)
+            process.wait(moments.uniform(0.1, 0.9) * length)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            kills += 1
+        else:
+            # It came to its end between two kills: look, and begin anew.
+            assert _stored(disturbed) == expected
+            shutil.rmtree(disturbed)
+        resumed += any(
+            json.loads(path.read_text())["resumed_at"] > 0
+            for path in disturbed.glob("jobs/*/progress.json")
+        )
     assert _sweep(disturbed).wait(600) == 0
-    assert len(_stored(undisturbed)) == 6
-    assert _stored(disturbed) == _stored(undisturbed)
-    assert not list(disturbed.glob("jobs/*/checkpoint.pt"))
+    assert _stored(disturbed) == expected
+    assert not list(disturbed.glob("jobs/*/*checkpoint.pt*"))
+    assert resumed > KILLS / 4, "the kills must hit runs that go on from a checkpoint"
