@@ -1,0 +1,145 @@
+"""Rings and trees against naive twins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ablation.envs.spec import EnvSpec
+from ablation.experience import transition_fields
+from ablation.memory import replay_bytes
+from ablation.replay.ring import Field, Ring, storage_bytes
+from ablation.replay.section_tree import FAN_OUT, max_tree, min_tree, sum_tree
+
+from .replay_helpers import (
+    CPU,
+    assert_follows,
+    bits_of,
+    proportional,
+    ranked,
+    ring_of,
+)
+
+# Storage.
+
+
+@pytest.mark.parametrize("items", [1, 4, 5, 6, 13])
+def test_a_ring_keeps_the_newest_items_of_each_lane(items: int) -> None:
+    ring = ring_of(lanes=3, capacity=5, items=items)
+    assert ring.size.tolist() == [min(items, 5)] * 3
+    stored = ring.gather(torch.arange(min(items, 5)).expand(3, -1))["x"]
+    for lane in range(3):
+        assert (stored[lane, :, 0] == lane).all()
+        assert sorted(stored[lane, :, 1].tolist()) == list(range(max(0, items - 5), items))
+    assert ring.gather(ring.newest.unsqueeze(1))["x"][:, 0, 1].tolist() == [items - 1] * 3
+
+
+def test_lanes_that_store_different_numbers_of_items_equal_a_naive_twin() -> None:
+    random = np.random.default_rng(0)
+    ring = Ring({"x": Field((), torch.int64)}, 4, 7, CPU)
+    naive: list[list[int]] = [[] for _ in range(4)]
+    for number in range(60):
+        lanes = np.flatnonzero(random.random(4) < 0.4)
+        if not len(lanes):
+            continue
+        values = torch.full((4,), number)
+        ring.append({"x": values}, torch.from_numpy(lanes))
+        for lane in lanes:
+            naive[lane] = [*naive[lane], number][-7:]
+        assert ring.size.tolist() == [len(items) for items in naive]
+        stored = ring.gather(torch.arange(7).expand(4, -1))["x"]
+        for lane, items in enumerate(naive):
+            assert sorted(stored[lane, : len(items)].tolist()) == items
+            if items:
+                assert stored[lane, ring.newest[lane]] == items[-1]
+
+
+def test_random_eviction_replaces_every_slot_alike_and_only_when_full() -> None:
+    ring, counts = ring_of(lanes=1, capacity=8, items=0), np.zeros(8)
+    for number in range(4000):
+        item = {"x": torch.tensor([[0.0, number]])}
+        slot = ring.append(item, bits=bits_of(1, 1, number)[:, 0])
+        if number < 8:
+            assert slot.tolist() == [number]
+        else:
+            counts[slot] += 1
+        assert ring.newest.tolist() == slot.tolist()
+    assert_follows(counts, np.ones(8))
+
+
+KINDS_OF_CELLS: list[dict[str, Any]] = [
+    {"kind": "uniform", "capacity": 1000},
+    {"kind": "proportional", "capacity": 1024},
+    {"kind": "rank", "capacity": 1024, "priority_refresh_period": 1},
+    {"kind": "proportional", "capacity": 1024, "new_priority": "max_present"},
+    {"kind": "proportional", "capacity": 1024, "weight_normalisation": "pool_max"},
+]
+
+
+@pytest.mark.parametrize("replay", KINDS_OF_CELLS)
+def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
+    fields = transition_fields(EnvSpec(observation_size=4, actions=2))
+    lanes, capacity = 3, replay["capacity"]
+    ring = Ring(fields, lanes, capacity, CPU)
+    allocated = sum(values.nbytes for values in ring._values.values())
+    assert allocated == storage_bytes(fields, lanes, capacity)
+    if replay["kind"] != "uniform":
+        make = ranked if replay["kind"] == "rank" else proportional
+        sampler = make(
+            capacity,
+            lanes,
+            new_error=replay.get("new_priority", "max_seen"),
+            pool_minimum="weight_normalisation" in replay,
+        )
+        trees = [tree for tree in (sampler._sums, sampler._minima, sampler._maxima) if tree]
+        allocated += sum(level.nbytes for tree in trees for level in tree.levels)
+        allocated += sampler._errors.nbytes
+        allocated += getattr(sampler._weighing, "sorted", torch.empty(0)).nbytes
+    planned = replay_bytes({"replay": replay, "agent": {"batch_size": 32}}, 4, lanes)
+    assert planned == pytest.approx(allocated, rel=1e-3)
+
+
+# Trees.
+
+
+@pytest.mark.parametrize("leaves", [1, 2, FAN_OUT, FAN_OUT + 1, 1000, FAN_OUT**2 + 5])
+def test_trees_equal_naive_twins_under_random_operations(leaves: int) -> None:
+    random = np.random.default_rng(leaves)
+    lanes, batch = 3, 16
+    sums, largest = sum_tree(lanes, leaves, CPU), max_tree(lanes, leaves, CPU)
+    smallest, naive = min_tree(lanes, leaves, CPU), np.zeros((lanes, leaves))
+    for tree in (sums, largest, smallest):
+        tree.fill(torch.from_numpy(naive))
+    for turn in range(30):
+        index = random.integers(leaves, size=(lanes, batch))
+        value = np.where(random.random((lanes, leaves)) < 0.2, 0, random.random((lanes, leaves)))
+        chosen = np.take_along_axis(value, index, 1)
+        some = np.array([0, 2]) if turn % 2 else np.arange(lanes)
+        only = torch.from_numpy(some) if turn % 2 else None
+        for tree in (sums, largest, smallest):
+            tree.set(torch.from_numpy(index[some]), torch.from_numpy(chosen[some]), only)
+        np.put_along_axis(naive[some], index[some], chosen[some], 1)
+        for row in some:
+            naive[row, index[row]] = chosen[row]
+        np.testing.assert_array_equal(sums.get(torch.arange(leaves).expand(lanes, -1)), naive)
+        np.testing.assert_allclose(sums.root, naive.sum(1), rtol=1e-12)
+        np.testing.assert_array_equal(largest.root, naive.max(1))
+        np.testing.assert_array_equal(smallest.root, naive.min(1))
+        if (naive.sum(1) == 0).any():
+            continue
+        mass = random.random((lanes, batch)) * naive.sum(1, keepdims=True)
+        found = sums.find(torch.from_numpy(mass)).numpy()
+        for lane in range(lanes):
+            expected = np.searchsorted(np.cumsum(naive[lane]), mass[lane], side="right")
+            np.testing.assert_array_equal(found[lane], expected)
+            assert (naive[lane, found[lane]] > 0).all()
+
+
+def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty() -> None:
+    tree = sum_tree(1, 100, CPU)
+    tree.set(torch.tensor([[3, 40]]), torch.tensor([[0.1, 0.2]], dtype=torch.float64))
+    top = tree.root.unsqueeze(1)
+    assert tree.find(torch.cat([torch.zeros_like(top), top, 2 * top], dim=1)).tolist() == [[3, 40, 40]]
