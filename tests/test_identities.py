@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from ablation.identity import flatten
 from ablation.replay.n_step import NStep
+from hydra_plugins.ablation.commands import config_loader
+from hydra_plugins.ablation.compose import Composer
 
 from .conftest import Configure
 from .test_train import digest, train
@@ -93,3 +96,22 @@ def test_a_replay_file_differs_from_the_base_in_exactly_these_keys(name: str, ke
     assert values["kind"] == name
     assert set(values) <= set(base)
     assert all(values[key] != base[key] for key in keys)
+
+
+FILES = [
+    (group, path.stem) for group in ("env", "replay") for path in (ROOT / "conf" / group).glob("*.yaml")
+]
+
+
+@pytest.mark.parametrize(("group", "name"), sorted(set(FILES) - {("replay", "base")}))
+def test_a_configuration_file_changes_exactly_the_keys_that_it_names(group: str, name: str) -> None:
+    named = yaml.safe_load((ROOT / f"conf/{group}/{name}.yaml").read_text())
+    named.pop("defaults", None)
+    keys = set(flatten(named if group == "env" else {group: named}))
+    with config_loader(str(ROOT / "conf")) as loader:
+        composer = Composer(loader)
+        default, chosen = (flatten(composer._compose(groups)) for groups in ({}, {group: name}))
+    schedules = {key.rsplit(".", 1)[0] for key in keys}
+    changed = {key for key in {**default, **chosen} if default.get(key) != chosen.get(key)}
+    assert changed <= keys | schedules
+    assert {key: chosen[key] for key in keys} == flatten(named if group == "env" else {group: named})

@@ -71,7 +71,7 @@ _NUMBERS = ("complete", "to do", "replay MB")
 
 def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -> str:
     """Return one line for an error of Hydra's: the wrong key, its value, what is allowed."""
-    with _loader(config_directory) as loader:
+    with config_loader(config_directory) as loader:
         parser = OverridesParser.create(config_loader=loader)
         known = loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
         for word in arguments:
@@ -114,7 +114,7 @@ def _first_line(error: object) -> str:
 
 
 def _planned(config_directory: str, arguments: Sequence[str]) -> tuple[Plan, Ledger, Store]:
-    with _loader(config_directory) as loader:
+    with config_loader(config_directory) as loader:
         composer = Composer(loader)
         line = composer.read([word for word in arguments if not word.startswith("-")])
         config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
@@ -124,7 +124,8 @@ def _planned(config_directory: str, arguments: Sequence[str]) -> tuple[Plan, Led
 
 
 @contextmanager
-def _loader(config_directory: str) -> Iterator[Any]:
+def config_loader(config_directory: str) -> Iterator[Any]:
+    """Yield Hydra's configuration loader for a directory, outside of a Hydra application."""
     GlobalHydra.instance().clear()
     with initialize_config_dir(config_dir=config_directory, version_base="1.3"):
         yield GlobalHydra.instance().config_loader()
