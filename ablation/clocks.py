@@ -22,20 +22,25 @@ class Clocks:
     batch_size: int
     min_replay_size: int
     replay_ratio: Fraction
+    learn_period: int = 1
+    """Environment steps between which no gradient step is taken."""
     gradient_steps: int | None = None
     """Gradient steps that the run is held to, if it is."""
 
     def gradient_steps_due(self, env_step: int) -> int:
         """Return the gradient steps taken by the end of an environment step.
 
-        Learning begins with the step that stores transition number `min_replay_size`. For a ratio of
-        `1 / p` a gradient step falls on every environment step that `p` divides.
+        Learning begins with the step that stores transition number `min_replay_size`. Gradient steps
+        fall on the environment steps that `learn_period` divides, as many as the ratio asks for.
         """
         if env_step < self.min_replay_size:
             return 0
-        before = math.floor((self.min_replay_size - 1) * self.replay_ratio)
-        due = math.floor(env_step * self.replay_ratio) - before
+        before = math.floor(self._last_turn(self.min_replay_size - 1) * self.replay_ratio)
+        due = math.floor(self._last_turn(env_step) * self.replay_ratio) - before
         return due if self.gradient_steps is None else min(due, self.gradient_steps)
+
+    def _last_turn(self, env_step: int) -> int:
+        return env_step - env_step % self.learn_period
 
 
 def clocks(config: CellConfig) -> Clocks:
@@ -54,16 +59,14 @@ def clocks(config: CellConfig) -> Clocks:
         allowed = f"must be at most the run's environment steps ({env_steps})"
         raise ConfigError("train.evaluate_every", config.train.evaluate_every, allowed)
     held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None
-    return Clocks(env_steps, min(capacity, env_steps), batch_size, first, ratio, held)
+    # A period that the ratio implies says nothing more; another one makes blocks of gradient steps.
+    period = config.agent.learn_period or 1
+    period = 1 if period * ratio == 1 else period
+    return Clocks(env_steps, min(capacity, env_steps), batch_size, first, ratio, period, held)
 
 
 def _ratio_and_capacity(config: CellConfig) -> tuple[Fraction, int]:
     agent, replay = config.agent, config.replay
-    if agent.replay_ratio is not None and agent.learn_period is not None:
-        allowed = (
-            f"agent.learn_period ({agent.learn_period}) decides it already; set one of them to null"
-        )
-        raise ConfigError("agent.replay_ratio", agent.replay_ratio, allowed)
     ratio = Fraction(1, agent.learn_period) if agent.learn_period else None
     if agent.replay_ratio is not None:
         ratio = Fraction(str(agent.replay_ratio))
@@ -105,8 +108,10 @@ def _env_steps(config: CellConfig, ratio: Fraction, first: int) -> int:
     if train.gradient_steps is None:
         allowed = "is required with train.hold_fixed=gradient_steps"
         raise ConfigError("train.gradient_steps", None, allowed)
-    before = math.floor((first - 1) * ratio)
-    return max(first, math.ceil((train.gradient_steps + before) / ratio))
+    period = config.agent.learn_period or 1
+    before = math.floor((first - 1) // period * period * ratio)
+    steps = math.ceil((train.gradient_steps + before) / ratio)
+    return max(first, math.ceil(steps / period) * period)
 
 
 def _check_capacity(config: CellConfig, capacity: int, env_steps: int) -> None:

@@ -89,10 +89,11 @@ class EnvConfig:
 class AgentConfig:
     """The DQN core (Mnih et al. 2015) with double Q-learning (van Hasselt et al. 2016) as an option.
 
-    `learn_period` counts environment steps between gradient steps; `replay_ratio`, its alternative,
-    gradient steps for each environment step. `target_update_period` is in the unit that
-    `target_update_unit` names. `max_gradient_norm` clips each lane's gradient by its own Euclidean
-    norm. `adam_epsilon` is added to the root of the second moment.
+    `learn_period` counts environment steps between gradient steps; `replay_ratio` is gradient steps
+    for each environment step, one for each period unless said. Both together make blocks.
+    `target_update_period` is in the unit that `target_update_unit` names. `max_gradient_norm` clips
+    each lane's gradient by its own Euclidean norm. `adam_epsilon` is added to the root of the second
+    moment.
     """
 
     hidden_sizes: tuple[Width, ...]

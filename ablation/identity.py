@@ -27,6 +27,7 @@ NEUTRAL: dict[str, Any] = {
     "stratified": True,
     "weight_normalisation": "batch_max",
     "time_limit_bootstrap": True,
+    "learn_period": 1,
     "target_update_unit": "env_steps",
     "max_gradient_norm": None,
 }
@@ -75,7 +76,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[str, Any]:
-    del agent["learn_period"]
+    agent["learn_period"] = derived.learn_period
     agent["replay_ratio"] = str(derived.replay_ratio)
     agent["batch_size"] = derived.batch_size
     agent["hidden_sizes"] = list(agent["hidden_sizes"])

@@ -65,14 +65,12 @@ RLZOO_CARTPOLE = Case(
         "hidden_sizes": [256, 256],
         "batch_size": 64,
         "learning_rate": 2.3e-3,
-        "target_update_period": 128,
-        "target_update_unit": "gradient_steps",
-        "learn_period": None,
+        "target_update_period": 10,
+        "learn_period": 256,
         "replay_ratio": 0.5,
         "exploration_epsilon": {"start": 1.0, "end": 0.04, "steps": 8000},
     },
     {"capacity": 100_000, "min_replay_size": 1000},
-    # SB3 takes its gradient steps in blocks, between which alone its target can be refreshed.
     {"train_freq": 256, "gradient_steps": 128, "target_update_interval": 10},
 )
 

@@ -84,7 +84,6 @@ def _rlzoo(env_id: str, seeds: int, env_steps: int, **settings: Any) -> Case:
         "loss": "huber",
         "double_q": False,
         "max_gradient_norm": 10.0,
-        "learn_period": None,
         "exploration_epsilon": {"start": 1.0, "end": last_epsilon, "steps": explored},
     }
     return Case("rl-zoo", env_id, "final", seeds, agent, replay, env_steps)
@@ -94,8 +93,6 @@ CASES = [
     _cleanrl("CartPole-v1", 10),
     _cleanrl("Acrobot-v1", 5),
     _cleanrl("MountainCar-v0", 5),
-    # SB3 takes 128 gradient steps at once after every 256 environment steps, and its target network,
-    # due every 10, cannot be refreshed within such a block: so every 128 gradient steps.
     _rlzoo(
         "CartPole-v1",
         10,
@@ -104,8 +101,8 @@ CASES = [
         batch_size=64,
         capacity=100_000,
         first=1000,
-        target_update_period=128,
-        target_update_unit="gradient_steps",
+        target_update_period=10,
+        learn_period=256,
         replay_ratio=0.5,
         explored=8000,
         last_epsilon=0.04,
@@ -119,6 +116,7 @@ CASES = [
         capacity=50_000,
         first=128,
         target_update_period=250,
+        learn_period=4,
         replay_ratio=1.0,
         explored=12_000,
         last_epsilon=0.1,
@@ -133,6 +131,7 @@ CASES = [
         first=1000,
         discount=0.98,
         target_update_period=600,
+        learn_period=16,
         replay_ratio=0.5,
         explored=24_000,
         last_epsilon=0.07,

@@ -21,6 +21,8 @@ from .conftest import Configure
         ({"agent__learn_period": 3}, [18, 21, 24]),
         ({"agent__learn_period": None, "agent__replay_ratio": 0.4}, [18, 20, 23]),
         ({"agent__learn_period": None, "agent__replay_ratio": 2.0}, [16, 16, 17, 17]),
+        ({"agent__learn_period": 8, "agent__replay_ratio": 0.5}, [16] * 4 + [24] * 4 + [32]),
+        ({"agent__learn_period": 10, "agent__replay_ratio": 0.1}, [20, 30, 40]),
     ],
 )
 def test_gradient_steps_fall_on_the_steps_that_the_ratio_says(
@@ -54,7 +56,6 @@ def test_capacity_ratio_and_oldest_policy_derive_each_other(configure: Configure
         ({"replay__oldest_policy": 10.0}, "replay.oldest_policy"),
         ({"replay__capacity": None}, "replay.capacity"),
         ({"agent__learn_period": None}, "agent.learn_period"),
-        ({"agent__replay_ratio": 0.5}, "agent.replay_ratio"),
         ({"train__env_steps": None}, "train.env_steps"),
         ({"train__hold_fixed": "gradient_steps"}, "train.gradient_steps"),
         ({"replay__min_replay_size": 64, "train__env_steps": 60}, "replay.min_replay_size"),
@@ -85,3 +86,11 @@ def test_a_ratio_above_one_is_held_to_the_step(configure: Configure) -> None:
         configure(agent__learn_period=None, agent__replay_ratio=4.0, train__evaluate_every=1, **changes)
     )
     assert derived.gradient_steps_due(derived.env_steps) == 101
+
+
+def test_blocks_are_another_cell_than_the_same_ratio_spread_out(configure: Configure) -> None:
+    spread = configure(agent__learn_period=None, agent__replay_ratio=0.5)
+    blocks = configure(agent__learn_period=8, agent__replay_ratio=0.5)
+    said_twice = configure(agent__learn_period=2, agent__replay_ratio=0.5)
+    assert cell_name(spread) != cell_name(blocks)
+    assert cell_name(spread) == cell_name(said_twice) == cell_name(configure(agent__learn_period=2))
