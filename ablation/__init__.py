@@ -6,3 +6,6 @@ import os
 # bits would depend on its place in the batch. This setting (read at the library's first call, no
 # measurable cost) makes a product depend on nothing but its operands.
 os.environ.setdefault("MKL_CBWR", "AUTO,STRICT")
+
+# A lane's products are small: threads inside one cost more than they give, and jobs run side by side.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

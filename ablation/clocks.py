@@ -35,12 +35,14 @@ class Clocks:
         """
         if env_step < self.min_replay_size:
             return 0
-        before = math.floor(self._last_turn(self.min_replay_size - 1) * self.replay_ratio)
-        due = math.floor(self._last_turn(env_step) * self.replay_ratio) - before
+        due = self._gradient_steps(env_step) - self._gradient_steps(self.min_replay_size - 1)
         return due if self.gradient_steps is None else min(due, self.gradient_steps)
 
-    def _last_turn(self, env_step: int) -> int:
-        return env_step - env_step % self.learn_period
+    def _gradient_steps(self, env_step: int) -> int:
+        """Return the gradient steps by then if learning had begun at once."""
+        last_turn = env_step - env_step % self.learn_period
+        # In whole numbers: products of fractions are slow, and this is asked at every step.
+        return last_turn * self.replay_ratio.numerator // self.replay_ratio.denominator
 
 
 def clocks(config: CellConfig) -> Clocks:

@@ -58,6 +58,8 @@ class Experience:
         drawn = self._prioritized or make_indifferent(config.replay, batch_size, lanes, device)
         self.sampler: Sampler = Combined(drawn) if combined else drawn
         self._set_exponent(0)
+        # What `importance_weights` makes of equal probabilities, whatever its exponent.
+        self._equal_weights = torch.ones((lanes, clocks.batch_size), device=device)
         self._replay_bits = BlockStream(seeds, Stream.REPLAY, self.sampler.width, device)
         random = config.replay.eviction == "random" and config.replay.stores
         width = config.replay.n_step
@@ -74,14 +76,16 @@ class Experience:
         """Return the slots drawn for a gradient step, their items and their weights."""
         self._set_exponent(env_step)
         slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.at(gradient_step))
-        correction = self._config.importance_sampling_exponent
-        weights = importance_weights(
-            probabilities,
-            self.ring.size,
-            value_at(correction, env_step, self._clocks.env_steps),
-            self._smallest_probability(),
-            self._config.weight_normalisation != "none",
-        )
+        weights = self._equal_weights
+        if self._prioritized is not None:
+            correction = self._config.importance_sampling_exponent
+            weights = importance_weights(
+                probabilities,
+                self.ring.size,
+                value_at(correction, env_step, self._clocks.env_steps),
+                self._smallest_probability(),
+                self._config.weight_normalisation != "none",
+            )
         return slots, self.ring.gather(slots), weights
 
     def learned(self, slots: Tensor, errors: Tensor) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ablation.clocks import Clocks, clocks
 from ablation.config import CellConfig, Schedule
 
-CORE_VERSION = 1
+CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""
 
 HASH_DIGITS = 12

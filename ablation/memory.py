@@ -8,8 +8,8 @@ from typing import Any
 FLOAT_BYTES = 4
 ACTION_BYTES = 8
 PRIORITY_BYTES = 8
-TREE_OVERHEAD = 32 / 31
-"""Leaves and all inner sums of a tree of fan-out 32, per leaf."""
+FAN_OUT = 8
+"""Children of a section of a prioritized sampler's trees."""
 
 
 def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> int:
@@ -17,17 +17,26 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     # Kinds without a capacity keep just the batch that they learn from.
     items: int = cell["replay"].get("capacity", cell["agent"]["batch_size"])
     scalars = 2 * FLOAT_BYTES + ACTION_BYTES
-    each: float = 2 * observation_size * FLOAT_BYTES + scalars
-    return round(lanes * items * (each + _priority_bytes(cell["replay"])))
+    each = 2 * observation_size * FLOAT_BYTES + scalars
+    total: int = lanes * (items * each + PRIORITY_BYTES * _priority_values(cell["replay"], items))
+    return total
 
 
-def _priority_bytes(replay: Mapping[str, Any]) -> float:
-    """Return the bytes that a prioritized kind keeps beside each item."""
+def tree_values(leaves: int) -> int:
+    """Return the values that a tree over `leaves` keeps: leaves and sums, in whole sections."""
+    total, width = 0, leaves
+    while not total or width > 1:
+        width = -(-width // FAN_OUT)
+        total += width * FAN_OUT
+    return total
+
+
+def _priority_values(replay: Mapping[str, Any], items: int) -> int:
+    """Return the values that a prioritized kind keeps beside its items."""
     if replay["kind"] not in ("proportional", "rank"):
         return 0
-    trees: int = 1 + (replay.get("new_priority") == "max_present")
+    trees = 1 + (replay.get("new_priority") == "max_present")
     trees += replay.get("weight_normalisation") == "pool_max"
-    errors = "priority_refresh_period" in replay
-    ranks = replay["kind"] == "rank"
-    total: float = PRIORITY_BYTES * (trees * TREE_OVERHEAD + errors + ranks)
+    arrays = ("priority_refresh_period" in replay) + (replay["kind"] == "rank")
+    total: int = trees * tree_values(items) + arrays * items
     return total

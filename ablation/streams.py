@@ -7,7 +7,7 @@ Philox4x64-10 (Salmon et al. 2011), keyed by (seed, stream) and positioned by it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -48,11 +48,28 @@ def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) ->
     return raw.view(np.uint32).reshape(steps, counts * WORDS_PER_COUNT)[:, :width]
 
 
-class BlockStream:
-    """The words of one stream for all lanes, drawn in blocks of steps and handed out step by step."""
+def as_words(block: Tensor) -> Tensor:
+    """Return a block as it is."""
+    return block
 
-    def __init__(self, seeds: Sequence[int], stream: Stream, width: int, device: torch.device) -> None:
+
+class BlockStream:
+    """The words of one stream for all lanes, drawn in blocks of steps and handed out step by step.
+
+    `prepare` is what is done to a whole block of words at once, `[steps, L, width]`, to save doing it
+    step by step.
+    """
+
+    def __init__(
+        self,
+        seeds: Sequence[int],
+        stream: Stream,
+        width: int,
+        device: torch.device,
+        prepare: Callable[[Tensor], Tensor] = as_words,
+    ) -> None:
         self._seeds = tuple(seeds)
+        self._prepare = prepare
         self._stream = stream
         self._width = width
         self._device = device
@@ -60,7 +77,7 @@ class BlockStream:
         self._block = torch.empty(0)
 
     def at(self, step: int) -> Tensor:
-        """Return the words of one step: shape `[L, width]`, int64 holding 32-bit values."""
+        """Return one step's part of the block: words are `[L, width]`, int64 holding 32-bit values."""
         first_step = step - step % BLOCK_STEPS
         if first_step != self._first_step:
             self._block = self._draw(first_step)
@@ -70,7 +87,7 @@ class BlockStream:
     def _draw(self, first_step: int) -> Tensor:
         lanes = [words(seed, self._stream, first_step, BLOCK_STEPS, self._width) for seed in self._seeds]
         block = np.stack(lanes, axis=1).astype(np.int64)
-        return torch.from_numpy(block).to(self._device)
+        return self._prepare(torch.from_numpy(block).to(self._device))
 
 
 def unit_interval(bits: Tensor) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.exploration import EXPLORE_WIDTH, epsilon_greedy
-from ablation.agent.learner import Learner, Update
+from ablation.agent.engine import Update
+from ablation.agent.exploration import EXPLORE_WIDTH, exploration
+from ablation.agent.learner import Learner
 from ablation.clocks import clocks
 from ablation.config import CellConfig
 from ablation.envs.failures import bad_values
@@ -38,7 +40,8 @@ class Trainer:
         self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
         self._experience = Experience(config, self._clocks, spec, seeds, device)
-        self._explore_bits = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device)
+        explore = partial(exploration, actions=spec.actions)
+        self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
         self._observation = self._environment.reset()
         self.env_step = 0
         self.records = Records(len(seeds))
@@ -98,8 +101,8 @@ class Trainer:
         self.env_step = state["env_step"]
 
     def _interact(self) -> None:
-        values = self._learner.action_values(self._observation.unsqueeze(1)).squeeze(1)
-        actions = epsilon_greedy(values, self._epsilon(), self._explore_bits.at(self.env_step))
+        drawn = self._exploration.at(self.env_step)
+        actions = self._learner.act(self._observation, self._epsilon(), drawn)
         step = self._drop_bad_values(self._environment.step(actions))
         ended = step.terminated | step.truncated
         self._experience.add(self._transition(actions, step), ended, self.env_step)
@@ -123,7 +126,7 @@ class Trainer:
             "observation": self._observation,
             "action": actions,
             "reward": step.reward,
-            "discount": agent.discount * (~ends_return).float(),
+            "discount": torch.where(ends_return, 0.0, agent.discount),
             "next_observation": step.final_observation,
         }
 

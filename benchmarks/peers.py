@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from benchmarks.setting import BATCH_SIZE, CAPACITY, ENV_ID, HIDDEN, WARM_UP
+from benchmarks.setting import CAPACITY, ENV_ID, HIDDEN, WARM_UP
 
 
-def stable_baselines3_steps_per_second(steps: int) -> float:
-    """Return environment steps over seconds of one SB3 run that learns at every timed step."""
+def stable_baselines3_steps_per_second(steps: int, batch_size: int, learn_period: int) -> float:
+    """Return environment steps over seconds of one SB3 run that learns throughout."""
     import torch
     from stable_baselines3 import DQN
 
@@ -29,8 +29,8 @@ def stable_baselines3_steps_per_second(steps: int) -> float:
         learning_rate=5e-4,
         buffer_size=CAPACITY,
         learning_starts=WARM_UP,
-        batch_size=BATCH_SIZE,
-        train_freq=1,
+        batch_size=batch_size,
+        train_freq=learn_period,
         gradient_steps=1,
         target_update_interval=500,
         exploration_fraction=1e-9,

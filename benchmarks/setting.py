@@ -11,7 +11,7 @@ ENV_ID = "CartPole-v1"
 HIDDEN = (64, 64)
 BATCH_SIZE = 32
 CAPACITY = 50_000
-WARM_UP = 500
+WARM_UP = 600
 """Steps before learning starts; they are not timed."""
 
 CONF = Path(__file__).parent.parent / "conf"
@@ -27,23 +27,29 @@ def default_values() -> dict[str, Any]:
     }
 
 
-def cell_values(env_steps: int, kind: str = "uniform") -> dict[str, Any]:
-    """Return the cell that speeds are measured in: 64-64 units, batch 32, an update every step."""
+def cell_values(
+    env_steps: int,
+    kind: str = "uniform",
+    capacity: int = CAPACITY,
+    batch_size: int = BATCH_SIZE,
+    learn_period: int = 1,
+) -> dict[str, Any]:
+    """Return the cell that speeds are measured in: by default batch 32, an update every step."""
     values = default_values()
     values["agent"] |= {
         "hidden_sizes": list(HIDDEN),
-        "batch_size": BATCH_SIZE,
+        "batch_size": batch_size,
         "learning_rate": 5e-4,
         "loss": "huber",
         "double_q": False,
         "max_gradient_norm": None,
         "target_update_period": 500,
-        "learn_period": 1,
+        "learn_period": learn_period,
         "exploration_epsilon": 0.1,
     }
     values["replay"] |= {
         "kind": kind,
-        "capacity": CAPACITY,
+        "capacity": capacity,
         "min_replay_size": WARM_UP,
         "priority_exponent": 0.6,
         "importance_sampling_exponent": 0.4,

@@ -1,7 +1,7 @@
 """Makes the golden runs: one short run per replay kind, hashed. `python -m tests.golden` prints them.
 
-PyTorch's and MKL's kernels are set to the plainest that any x86-64 machine has, so that the numbers
-do not depend on the processor.
+The libraries' kernels are set to the plainest that any x86-64 machine has, so that the numbers do not
+depend on the processor.
 """
 
 from __future__ import annotations
@@ -11,11 +11,27 @@ import json
 import os
 import sys
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
-KERNELS = {"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
+from numpy._core._multiarray_umath import __cpu_dispatch__
+
+KERNELS = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "MKL_CBWR": "COMPATIBLE",
+    "NPY_DISABLE_CPU_FEATURES": " ".join(__cpu_dispatch__),
+    "NUMBA_CPU_NAME": "x86-64",
+    "NUMBA_CPU_FEATURES": "",
+    "OPENBLAS_CORETYPE": "Prescott",
+}
 FILE = Path(__file__).parent / "golden.json"
+LIBRARIES = ("torch", "numpy", "scipy", "numba")
 KINDS = ("none", "recent", "uniform", "proportional", "rank")
+
+
+def releases() -> str:
+    """Return the versions of the libraries that the numbers come from."""
+    return ", ".join(f"{name} {version(name).split('+')[0]}" for name in LIBRARIES)
 
 
 def hashes() -> dict[str, str]:
@@ -45,4 +61,4 @@ if __name__ == "__main__":
     missing = {name: value for name, value in KERNELS.items() if os.environ.get(name) != value}
     if missing:
         os.execve(sys.executable, [sys.executable, "-m", "tests.golden"], os.environ | KERNELS)
-    print(json.dumps(hashes()))
+    print(json.dumps({releases(): hashes()}))

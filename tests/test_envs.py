@@ -11,6 +11,7 @@ from ablation.config import TENSOR_ENVIRONMENTS
 from ablation.envs.classic_control import DYNAMICS
 from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
+from ablation.envs.spec import env_spec
 
 CPU = torch.device("cpu")
 
@@ -27,20 +28,29 @@ def test_the_schema_names_the_environments_that_have_dynamics() -> None:
     assert set(DYNAMICS) == TENSOR_ENVIRONMENTS
 
 
+def _skilled(env_id: str, observation: torch.Tensor) -> torch.Tensor:
+    """Return actions that solve the task, or last: pump the swing, keep the pole up."""
+    if env_id.startswith("CartPole"):
+        return (observation[:, 2] + observation[:, 3] > 0).long()
+    if env_id.startswith("MountainCar"):
+        return 2 * (observation[:, 1] >= 0).long()
+    return 2 * (observation[:, 4] < 0).long()
+
+
 @pytest.mark.parametrize("env_id", sorted(DYNAMICS))
 def test_dynamics_equal_gymnasiums_over_ten_thousand_random_steps(env_id: str) -> None:
     ours, theirs = lanes(env_id, "tensor"), lanes(env_id, "gymnasium")
-    state = ours.reset()
-    torch.testing.assert_close(state, theirs.reset(), rtol=0, atol=0)
+    observation = ours.reset()
+    torch.testing.assert_close(observation, theirs.reset(), rtol=0, atol=1e-6)
     random = np.random.default_rng(0)
+    count = env_spec(env_id).actions
     ends = torch.zeros(2)
     for _ in range(10_000):
-        # Two lanes balance and live to the time limit, two wander and fall.
-        balance = (state[:, 2] + state[:, 3] > 0).long()
-        wander = torch.from_numpy(random.integers(2, size=4))
-        actions = torch.where(torch.arange(4) < 2, balance, wander)
+        # Two lanes act well and two at random, so that both kinds of end are seen in each task.
+        wander = torch.from_numpy(random.integers(count, size=4))
+        actions = torch.where(torch.arange(4) < 2, _skilled(env_id, observation), wander)
         found, expected = ours.step(actions), theirs.step(actions)
-        state = found.observation
+        observation = found.observation
         for name in ("observation", "final_observation", "reward"):
             torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=0, atol=1e-6)
         assert torch.equal(found.terminated, expected.terminated)
@@ -50,10 +60,25 @@ def test_dynamics_equal_gymnasiums_over_ten_thousand_random_steps(env_id: str) -
 
 
 @pytest.mark.parametrize("env_id", sorted(DYNAMICS))
+def test_dynamics_of_tensors_are_those_of_arrays(env_id: str) -> None:
+    arrays, tensors = DYNAMICS[env_id](np), DYNAMICS[env_id](torch)
+    state = np.stack([arrays.begin(seed) for seed in range(8)])
+    random = np.random.default_rng(0)
+    for _ in range(100):
+        actions = random.integers(2, size=8).astype(float)
+        found = tensors.step(torch.from_numpy(state), torch.from_numpy(actions))
+        expected = arrays.step(state, actions)
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, torch.from_numpy(theirs), rtol=1e-12, atol=1e-12)
+        state = expected[0]
+        observed = tensors.observe(torch.from_numpy(state))
+        torch.testing.assert_close(observed, torch.from_numpy(arrays.observe(state)))
+
+
+@pytest.mark.parametrize("env_id", sorted(DYNAMICS))
 def test_the_time_limit_is_gymnasiums(env_id: str) -> None:
     limit = gymnasium.spec(env_id).max_episode_steps
-    made = lanes(env_id, "tensor")
-    assert made._dynamics.time_limit == limit  # type: ignore[attr-defined]
+    assert lanes(env_id, "tensor")._time_limit == limit  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("backend", ["tensor", "gymnasium"])

@@ -6,8 +6,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablation.agent.compiled_engine import CompiledEngine
+from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedMLP
+from ablation.agent.tensor_engine import TensorEngine
+from ablation.config import AgentConfig
 
+from .conftest import Configure
+
+ENGINES = (CompiledEngine, TensorEngine)
 CPU = torch.device("cpu")
 SIZES = [(4, 64, 64, 2), (6, 50, 33, 3), (1, 7, 2), (8, 20, 4), (5, 2), (2, 2, 2, 2)]
 
@@ -56,31 +63,36 @@ def test_initial_parameters_lie_within_torch_nns_bounds_and_differ_between_lanes
         assert not torch.equal(view[0], view[1])
 
 
-def _train(sizes: tuple[int, ...], batch: int, lanes: list[int]) -> dict[int, bytes]:
-    """Return each named lane's parameters and outputs after a few updates, as bytes."""
+def _train(agent: AgentConfig, engine: MakeEngine, lanes: list[int], batch: int) -> dict[int, bytes]:
+    """Return each named lane's parameters and values after a few updates, as bytes."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(40, batch, sizes[0], generator=generator)[lanes]
-    slopes = torch.randn(40, batch, sizes[-1], generator=generator)[lanes]
-    network = StackedMLP(len(lanes), sizes, CPU)
-    flat = network.initial(_units(40, network.parameters_per_lane)[lanes])
-    flat.grad = network.zeros()
-    optimiser = torch.optim.Adam([flat], lr=1e-2, fused=True)
-    parameters, gradients = network.views(flat), network.views(flat.grad)
+    shape = (40, batch)
+    whole = {
+        "observation": torch.randn(*shape, 5, generator=generator),
+        "action": torch.randint(0, 3, shape, generator=generator),
+        "reward": torch.randn(*shape, generator=generator),
+        "discount": torch.rand(*shape, generator=generator),
+        "next_observation": torch.randn(*shape, 5, generator=generator),
+    }
+    ours = {name: values[lanes] for name, values in whole.items()}
+    learner = Learner(agent, lanes, 5, 3, CPU, engine)
     for _ in range(10):
-        activations = network.forward(parameters, inputs)
-        network.backward(parameters, activations, slopes * activations[-1], gradients)
-        optimiser.step()
-    everything = [*parameters, activations[-1]]
-    joined = torch.cat([view.reshape(len(lanes), -1) for view in everything], dim=1)
-    return {lane: joined[row].numpy().tobytes() for row, lane in enumerate(lanes)}
+        learner.update(ours, torch.ones(len(lanes), batch))
+    values = learner.action_values(ours["observation"]).flatten(1)
+    everything = torch.cat([learner.parameters.online, values], dim=1)
+    return {lane: everything[row].numpy().tobytes() for row, lane in enumerate(lanes)}
 
 
-@pytest.mark.parametrize("sizes", SIZES)
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("hidden", [[64, 64], [50, 33], [7], [20], []])
 @pytest.mark.parametrize("batch", [1, 2, 7, 32, 33])
 def test_a_lane_is_bit_equal_alone_among_others_and_in_another_order(
-    sizes: tuple[int, ...], batch: int
+    configure: Configure, engine: MakeEngine, hidden: list[int], batch: int
 ) -> None:
-    together = _train(sizes, batch, list(range(32)))
+    agent = configure(
+        agent__hidden_sizes=hidden, agent__double_q=True, agent__max_gradient_norm=1.0
+    ).agent
+    together = _train(agent, engine, list(range(32)), batch)
     for lanes in ([5], [5, 6, 7], [31, 5, 6], list(range(31, -1, -1)), list(range(3, 20))):
-        for lane, result in _train(sizes, batch, lanes).items():
+        for lane, result in _train(agent, engine, lanes, batch).items():
             assert result == together[lane], f"lane {lane} among {lanes}"

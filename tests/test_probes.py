@@ -150,7 +150,7 @@ def test_a_lane_that_diverges_ends_with_its_data_while_its_neighbours_go_on(
     seeds = [0, 1, 2]
     trainer = Trainer(config, seeds, CPU)
     trainer.advance(30)
-    trainer._learner._online[0][1] = 1e38
+    trainer._learner.parameters.online[1] = 1e38
     trainer.run(lambda *_: None)
     end = trainer.records.lanes[1].ended
     assert end is not None

@@ -11,8 +11,9 @@ import torch
 from ablation.envs.spec import EnvSpec
 from ablation.experience import transition_fields
 from ablation.memory import replay_bytes
+from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
-from ablation.replay.section_tree import FAN_OUT, max_tree, min_tree, sum_tree
+from ablation.replay.section_tree import CompiledSectionTree, SectionTree
 
 from .replay_helpers import (
     CPU,
@@ -84,7 +85,7 @@ def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
     fields = transition_fields(EnvSpec(observation_size=4, actions=2))
     lanes, capacity = 3, replay["capacity"]
     ring = Ring(fields, lanes, capacity, CPU)
-    allocated = sum(values.nbytes for values in ring._values.values())
+    allocated = ring._items.nbytes
     assert allocated == storage_bytes(fields, lanes, capacity)
     if replay["kind"] != "uniform":
         make = ranked if replay["kind"] == "rank" else proportional
@@ -95,22 +96,25 @@ def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
             pool_minimum="weight_normalisation" in replay,
         )
         trees = [tree for tree in (sampler._sums, sampler._minima, sampler._maxima) if tree]
-        allocated += sum(level.nbytes for tree in trees for level in tree.levels)
+        allocated += sum(tree.values.nbytes for tree in trees)
         allocated += sampler._errors.nbytes
         allocated += getattr(sampler._weighing, "sorted", torch.empty(0)).nbytes
     planned = replay_bytes({"replay": replay, "agent": {"batch_size": 32}}, 4, lanes)
-    assert planned == pytest.approx(allocated, rel=1e-3)
+    assert planned == allocated
 
 
 # Trees.
 
+TREES = (SectionTree, CompiledSectionTree)
+
 
 @pytest.mark.parametrize("leaves", [1, 2, FAN_OUT, FAN_OUT + 1, 1000, FAN_OUT**2 + 5])
-def test_trees_equal_naive_twins_under_random_operations(leaves: int) -> None:
+@pytest.mark.parametrize("kind", TREES)
+def test_trees_equal_naive_twins_under_random_operations(kind: type[SectionTree], leaves: int) -> None:
     random = np.random.default_rng(leaves)
     lanes, batch = 3, 16
-    sums, largest = sum_tree(lanes, leaves, CPU), max_tree(lanes, leaves, CPU)
-    smallest, naive = min_tree(lanes, leaves, CPU), np.zeros((lanes, leaves))
+    sums, largest, smallest = (kind(lanes, leaves, what, CPU) for what in (SUM, LARGEST, SMALLEST))
+    naive = np.zeros((lanes, leaves))
     for tree in (sums, largest, smallest):
         tree.fill(torch.from_numpy(naive))
     for turn in range(30):
@@ -138,8 +142,9 @@ def test_trees_equal_naive_twins_under_random_operations(leaves: int) -> None:
             assert (naive[lane, found[lane]] > 0).all()
 
 
-def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty() -> None:
-    tree = sum_tree(1, 100, CPU)
+@pytest.mark.parametrize("kind", TREES)
+def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty(kind: type[SectionTree]) -> None:
+    tree = kind(1, 100, SUM, CPU)
     tree.set(torch.tensor([[3, 40]]), torch.tensor([[0.1, 0.2]], dtype=torch.float64))
     top = tree.root.unsqueeze(1)
     assert tree.find(torch.cat([torch.zeros_like(top), top, 2 * top], dim=1)).tolist() == [[3, 40, 40]]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.agent.exploration import epsilon_greedy
+from ablation.agent.exploration import epsilon_greedy, exploration
 from ablation.agent.targets import bootstrap_values, huber, squared
 from ablation.config import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
@@ -67,9 +67,8 @@ def train(config: CellConfig, seeds: list[int]) -> Trainer:
 
 def digest(trainer: Trainer, lane: int) -> str:
     rows = trainer.records.lanes[lane].tables()
-    parameters = [view[lane].numpy().tobytes() for view in trainer._learner._online]
-    text = json.dumps(rows).encode()
-    return hashlib.sha256(text + b"".join(parameters)).hexdigest()
+    parameters = trainer._learner.parameters.online[lane].numpy().tobytes()
+    return hashlib.sha256(json.dumps(rows).encode() + parameters).hexdigest()
 
 
 def test_lanes_return_the_next_episode_to_act_on_and_the_last_one_to_store() -> None:
@@ -188,8 +187,7 @@ def test_learn_period_and_target_period_count_environment_steps(configure: Confi
 
 def test_without_a_target_network_targets_come_from_the_online_one(configure: Configure) -> None:
     trainer = train(configure(agent__target_network=False), [0])
-    for online, target in zip(trainer._learner._online, trainer._learner._target, strict=True):
-        assert torch.equal(online, target)
+    assert torch.equal(trainer._learner.parameters.online, trainer._learner.parameters.target)
 
 
 def test_double_q_takes_the_online_networks_action() -> None:
@@ -214,10 +212,11 @@ def test_epsilon_greedy_explores_with_probability_epsilon() -> None:
     values[:, 2] = 1
     generator = torch.Generator().manual_seed(0)
     bits = torch.randint(0, 2**32, (100_000, 2), generator=generator)
-    shares = torch.bincount(epsilon_greedy(values, 0.2, bits), minlength=4) / 100_000
+    drawn = exploration(bits, 4)
+    shares = torch.bincount(epsilon_greedy(values, 0.2, drawn), minlength=4) / 100_000
     torch.testing.assert_close(shares, torch.tensor([0.05, 0.05, 0.85, 0.05]), atol=0.005, rtol=0)
-    assert (epsilon_greedy(values, 0.0, bits) == 2).all()
-    assert (epsilon_greedy(values, 1.0, bits) == 2).float().mean() < 0.27
+    assert (epsilon_greedy(values, 0.0, drawn) == 2).all()
+    assert (epsilon_greedy(values, 1.0, drawn) == 2).float().mean() < 0.27
 
 
 def test_a_schedule_is_a_line_that_stays_at_its_end() -> None:

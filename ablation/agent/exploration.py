@@ -1,4 +1,4 @@
-"""Behaviour policies: epsilon-greedy actions and the schedules of their parameters."""
+"""Behaviour policies: epsilon-greedy actions."""
 
 from __future__ import annotations
 
@@ -11,11 +11,19 @@ EXPLORE_WIDTH = 2
 """Random words that one epsilon-greedy action takes: whether to explore, and which action."""
 
 
-def epsilon_greedy(action_values: Tensor, epsilon: float, bits: Tensor) -> Tensor:
-    """Return actions `[L]`: a uniform one with probability epsilon, else the first greedy one.
+def exploration(words: Tensor, actions: int) -> Tensor:
+    """Return what `epsilon_greedy` draws from words `[..., EXPLORE_WIDTH]`, as float64 of that shape.
 
-    `action_values` has shape `[L, A]`, `bits` `[L, EXPLORE_WIDTH]`.
+    A number in [0, 1) that decides whether to explore, and a uniform action.
     """
-    explore = unit_interval(bits[:, 0]) < epsilon
-    uniform = integers(bits[:, 1], action_values.shape[-1])
-    return torch.where(explore, uniform, action_values.argmax(dim=-1))
+    uniform = integers(words[..., 1], actions).double()
+    return torch.stack((unit_interval(words[..., 0]), uniform), dim=-1)
+
+
+def epsilon_greedy(action_values: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+    """Return actions `[L]`: the uniform one with probability epsilon, else the first greedy one.
+
+    `action_values` has shape `[L, A]`, `drawn` `[L, EXPLORE_WIDTH]`; see `exploration`.
+    """
+    decides, uniform = drawn.unbind(dim=1)
+    return torch.where(decides < epsilon, uniform.long(), action_values.argmax(dim=1))

@@ -1,9 +1,9 @@
 """Fully connected networks for many lanes at once, with a hand-derived backward pass.
 
-Each lane owns its weights. A layer is one tensor `[L, in, out]`, so that one batched matrix product
-serves every lane; all layers are views of one flat vector, so that one optimiser kernel and one copy
-serve every layer. Rows of different lanes never meet in a product or a sum: a lane's numbers do not
-depend on its neighbours.
+Each lane owns its weights: a row `[P]` of a matrix `[L, P]` that holds each layer's weight
+`[in, out]` and bias `[out]` in turn. Layers are views of it, so that one batched matrix product
+serves every lane, and one optimiser kernel and one copy serve every layer. Rows of different lanes
+never meet in a product or a sum: a lane's numbers do not depend on its neighbours.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-FLAT_MULTIPLE = 64
-"""Flat vectors are padded to this many elements: a vectorised kernel treats its tail in another way
-than its body, and a lane at the tail would get other last bits than the same lane elsewhere."""
+ROW_MULTIPLE = 64
+"""Rows are padded to this many elements: a vectorised kernel treats its tail in another way than its
+body, and a lane at the tail would get other last bits than the same lane elsewhere."""
 
 
 class StackedMLP:
     """Layer shapes of a ReLU network for `lanes` lanes, and its forward and backward passes.
 
-    The object holds no parameters: they come as a flat vector from `zeros`, split by `views`. It
-    holds the work space of its passes, which therefore may not overlap.
+    The object holds no parameters: they come as a matrix `[L, P]` from `zeros`, split by `views`.
     """
 
     def __init__(self, lanes: int, sizes: Sequence[int], device: torch.device) -> None:
@@ -36,16 +35,16 @@ class StackedMLP:
         self.parameters_per_lane = sum(rows * columns for rows, columns in self.shapes)
 
     def zeros(self) -> Tensor:
-        """Return a flat vector for one set of parameters (or gradients) of all lanes."""
-        used = self.lanes * self.parameters_per_lane
-        return torch.zeros(-(-used // FLAT_MULTIPLE) * FLAT_MULTIPLE, device=self.device)
+        """Return `[L, P]` for one set of parameters (or gradients) of all lanes."""
+        row = -(-self.parameters_per_lane // ROW_MULTIPLE) * ROW_MULTIPLE
+        return torch.zeros((self.lanes, row), device=self.device)
 
     def views(self, flat: Tensor) -> list[Tensor]:
-        """Split a flat vector into `[weight, bias, ...]` of shapes `[L, in, out]` and `[L, 1, out]`."""
+        """Split `[L, P]` into `[weight, bias, ...]` of shapes `[L, in, out]` and `[L, 1, out]`."""
         views, offset = [], 0
         for rows, columns in self.shapes:
-            count = self.lanes * rows * columns
-            views.append(flat[offset : offset + count].view(self.lanes, rows, columns))
+            count = rows * columns
+            views.append(flat[:, offset : offset + count].view(self.lanes, rows, columns))
             offset += count
         return views
 

@@ -1,60 +1,215 @@
 """Gymnasium's classic control tasks as batched dynamics, step for step the same.
 
-Constants and equations are those of Gymnasium 1.x, evaluated in double precision as there; the first
-state of an episode is drawn from the same generator with the same seed.
+Constants and equations are those of Gymnasium 1.x, in double precision and its order of operations; the
+first state of an episode is drawn from the same generator with the same seed. An array namespace is a
+field of each: NumPy on the processor, where its small operations are the quickest, PyTorch elsewhere.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
+
+Array = Any
+"""An array of the namespace."""
 
 
+def uniform(seed: int, low: float, high: float, size: int) -> NDArray[np.float64]:
+    """Return what an environment that Gymnasium resets with this seed draws first."""
+    return np.random.Generator(np.random.PCG64(seed)).uniform(low, high, size)
+
+
+@dataclass(frozen=True)
 class CartPole:
-    """Barto, Sutton & Anderson 1983; the task of `CartPole-v0` and `-v1`."""
+    """Barto, Sutton & Anderson 1983; `CartPole-v0` and `-v1`: position, angle and their velocities."""
 
-    gravity = 9.8
-    mass_pole = 0.1
-    total_mass = 1.1
-    half_length = 0.5
-    force = 10.0
-    seconds_per_step = 0.02
-    largest_angle = 12 * 2 * math.pi / 360
-    largest_position = 2.4
+    xp: Any
+    gravity: float = 9.8
+    mass_cart: float = 1.0
+    mass_pole: float = 0.1
+    half_length: float = 0.5
+    force: float = 10.0
+    seconds_per_step: float = 0.02
+    largest_angle: float = 12 * 2 * math.pi / 360
+    largest_position: float = 2.4
 
-    def __init__(self, time_limit: int) -> None:
-        self.time_limit = time_limit
+    def begin(self, seed: int) -> NDArray[np.float64]:
+        """Return position, velocity, angle and angular velocity, each within +-0.05."""
+        return uniform(seed, -0.05, 0.05, 4)
 
-    def begin(self, seed: int) -> np.ndarray:
-        """Return position, velocity, angle and angular velocity, each uniform in +-0.05."""
-        from gymnasium.utils.seeding import np_random
-
-        generator, _ = np_random(seed)
-        return generator.uniform(low=-0.05, high=0.05, size=(4,))
-
-    def step(self, state: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of 1 for each lane, and whether the pole fell."""
-        position, velocity, angle, angular_velocity = state.unbind(dim=1)
+        xp, seconds = self.xp, self.seconds_per_step
+        if xp is np:
+            return self._compiled_step(state, actions)
+        position, velocity, angle, angular_velocity = state.T
         force = (2 * actions - 1) * self.force
-        cosine, sine = angle.cos(), angle.sin()
+        cosine, sine = xp.cos(angle), xp.sin(angle)
+        total_mass = self.mass_pole + self.mass_cart
         pole_moment = self.mass_pole * self.half_length
-        push = (force + pole_moment * angular_velocity.square() * sine) / self.total_mass
+        push = (force + pole_moment * (angular_velocity * angular_velocity) * sine) / total_mass
         angular_acceleration = (self.gravity * sine - cosine * push) / (
-            self.half_length * (4.0 / 3.0 - self.mass_pole * cosine.square() / self.total_mass)
+            self.half_length * (4.0 / 3.0 - self.mass_pole * (cosine * cosine) / total_mass)
         )
-        acceleration = push - pole_moment * angular_acceleration * cosine / self.total_mass
-        change = torch.stack((velocity, acceleration, angular_velocity, angular_acceleration), dim=1)
-        after = state + self.seconds_per_step * change
-        fell = (after[:, 0].abs() > self.largest_position) | (after[:, 2].abs() > self.largest_angle)
-        return after, torch.ones_like(position, dtype=torch.float32), fell
+        acceleration = push - pole_moment * angular_acceleration * cosine / total_mass
+        position = position + seconds * velocity
+        velocity = velocity + seconds * acceleration
+        angle = angle + seconds * angular_velocity
+        angular_velocity = angular_velocity + seconds * angular_acceleration
+        fell = (abs(position) > self.largest_position) | (abs(angle) > self.largest_angle)
+        after = xp.stack((position, velocity, angle, angular_velocity), 1)
+        return after, xp.ones_like(position), fell
 
-    def observe(self, state: Tensor) -> Tensor:
-        """Return the state in single precision."""
-        return state.float()
+    def _compiled_step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        from ablation.envs.kernels import cart_pole
+
+        after, fell = np.empty_like(state), np.empty(len(state), np.bool_)
+        constants = (
+            self.gravity,
+            self.mass_cart,
+            self.mass_pole,
+            self.half_length,
+            self.force,
+            self.seconds_per_step,
+            self.largest_angle,
+            self.largest_position,
+        )
+        cart_pole(state, actions, constants, after, fell)
+        return after, np.ones(len(state)), fell
+
+    def observe(self, state: Array) -> Array:
+        """Return the state."""
+        return state
 
 
-DYNAMICS = {"CartPole-v0": CartPole, "CartPole-v1": CartPole}
+@dataclass(frozen=True)
+class MountainCar:
+    """Moore 1990; `MountainCar-v0`: position and velocity."""
+
+    xp: Any
+    lowest_position: float = -1.2
+    highest_position: float = 0.6
+    largest_speed: float = 0.07
+    goal: float = 0.5
+    force: float = 0.001
+    gravity: float = 0.0025
+
+    def begin(self, seed: int) -> NDArray[np.float64]:
+        """Return a position in the valley, within [-0.6, -0.4], at rest."""
+        return np.append(uniform(seed, -0.6, -0.4, 1), 0.0)
+
+    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        """Return the next states, a reward of -1 for each lane, and whether the car is at the goal."""
+        xp = self.xp
+        position, velocity = state.T
+        velocity = velocity + ((actions - 1) * self.force + xp.cos(3 * position) * -self.gravity)
+        velocity = xp.clip(velocity, -self.largest_speed, self.largest_speed)
+        position = xp.clip(position + velocity, self.lowest_position, self.highest_position)
+        stopped = (position == self.lowest_position) & (velocity < 0)
+        velocity = xp.where(stopped, 0.0, velocity)
+        arrived = (position >= self.goal) & (velocity >= 0)
+        return xp.stack((position, velocity), 1), -xp.ones_like(position), arrived
+
+    def observe(self, state: Array) -> Array:
+        """Return the state."""
+        return state
+
+
+@dataclass(frozen=True)
+class Acrobot:
+    """Sutton 1996, with his book's equations; `Acrobot-v1`: two angles and their velocities.
+
+    Both links have length 1, mass 1, moment of inertia 1 and their centre at one half.
+    """
+
+    xp: Any
+    gravity: float = 9.8
+    centre: float = 0.5
+    seconds_per_step: float = 0.2
+    largest_velocities: tuple[float, float] = (4 * math.pi, 9 * math.pi)
+
+    def begin(self, seed: int) -> NDArray[np.float64]:
+        """Return angles and velocities within +-0.1, rounded to single precision as Gymnasium does."""
+        return uniform(seed, -0.1, 0.1, 4).astype(np.float32).astype(np.float64)
+
+    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+        """Return the next states, a reward of -1 or at the end 0, and whether the tip is high enough."""
+        xp = self.xp
+        moved = self._runge_kutta(tuple(state.T), actions - 1)
+        first, second = (self._wrap(angle) for angle in moved[:2])
+        velocities = [
+            xp.clip(velocity, -largest, largest)
+            for velocity, largest in zip(moved[2:], self.largest_velocities, strict=True)
+        ]
+        high = -xp.cos(first) - xp.cos(second + first) > 1.0
+        reward = xp.where(high, 0.0, -xp.ones_like(first))
+        return xp.stack((first, second, *velocities), 1), reward, high
+
+    def observe(self, state: Array) -> Array:
+        """Return cosine and sine of both angles, and both velocities."""
+        xp = self.xp
+        first, second, *velocities = state.T
+        angles = (xp.cos(first), xp.sin(first), xp.cos(second), xp.sin(second))
+        return xp.stack((*angles, *velocities), 1)
+
+    def _wrap(self, angle: Array) -> Array:
+        """Return the angle within +-pi; at the largest velocities a step is less than two turns."""
+        turn = 2 * math.pi
+        for _ in range(2):
+            angle = self.xp.where(angle > math.pi, angle - turn, angle)
+            angle = self.xp.where(angle < -math.pi, angle + turn, angle)
+        return angle
+
+    def _runge_kutta(self, state: tuple[Array, ...], torque: Array) -> list[Array]:
+        """Return the state after a step, by the classical method of fourth order."""
+        seconds = self.seconds_per_step
+        k1 = self._slope(state, torque)
+        k2 = self._slope(_moved(state, seconds / 2.0, k1), torque)
+        k3 = self._slope(_moved(state, seconds / 2.0, k2), torque)
+        k4 = self._slope(_moved(state, seconds, k3), torque)
+        return [
+            value + seconds / 6.0 * (a + 2 * b + 2 * c + d)
+            for value, a, b, c, d in zip(state, k1, k2, k3, k4, strict=True)
+        ]
+
+    def _square(self, values: Array) -> Array:
+        """Return squares as Gymnasium rounds them: by pow(), not always as a product is.
+
+        The task is chaotic enough to make a difference in the last bit visible.
+        """
+        return self.xp.float_power(values, 2)
+
+    def _slope(self, state: tuple[Array, ...], torque: Array) -> tuple[Array, ...]:
+        xp, g, c = self.xp, self.gravity, self.centre
+        first, second, first_velocity, second_velocity = state
+        cosine, sine = xp.cos(second), xp.sin(second)
+        d1 = c**2 + (1.0 + c**2 + 2 * c * cosine) + 1.0 + 1.0
+        d2 = (c**2 + c * cosine) + 1.0
+        phi2 = c * g * xp.cos(first + second - math.pi / 2.0)
+        phi1 = (
+            -c * self._square(second_velocity) * sine
+            - 2 * c * second_velocity * first_velocity * sine
+            + (c + 1.0) * g * xp.cos(first - math.pi / 2)
+            + phi2
+        )
+        pull = torque + d2 / d1 * phi1 - c * self._square(first_velocity) * sine - phi2
+        second_acceleration = pull / (c**2 + 1.0 - self._square(d2) / d1)
+        first_acceleration = -(d2 * second_acceleration + phi1) / d1
+        return first_velocity, second_velocity, first_acceleration, second_acceleration
+
+
+def _moved(state: tuple[Array, ...], seconds: float, slope: tuple[Array, ...]) -> tuple[Array, ...]:
+    return tuple(value + seconds * change for value, change in zip(state, slope, strict=True))
+
+
+DYNAMICS: dict[str, type[CartPole | MountainCar | Acrobot]] = {
+    "CartPole-v0": CartPole,
+    "CartPole-v1": CartPole,
+    "MountainCar-v0": MountainCar,
+    "Acrobot-v1": Acrobot,
+}
 """The environment ids that have batched dynamics here."""

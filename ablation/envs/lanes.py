@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from torch import Tensor
@@ -14,13 +15,20 @@ ResetSeed = Callable[[int, int], int]
 """(lane, episode) -> the seed that this episode is reset with."""
 
 
+SEEDS_AT_ONCE = 64
+"""Reset seeds that are drawn together; none of them depends on it."""
+
+
 def episode_seeds(run_seeds: Sequence[int], stream: Stream) -> ResetSeed:
     """Return reset seeds that are a function of (run seed, episode) alone."""
 
-    def seed(lane: int, episode: int) -> int:
-        return int(words(run_seeds[lane], stream, episode, 1, 1)[0, 0])
+    @lru_cache(maxsize=2 * len(run_seeds))
+    def block(lane: int, number: int) -> list[int]:
+        first = number * SEEDS_AT_ONCE
+        drawn: list[int] = words(run_seeds[lane], stream, first, SEEDS_AT_ONCE, 1)[:, 0].tolist()
+        return drawn
 
-    return seed
+    return lambda lane, episode: block(lane, episode // SEEDS_AT_ONCE)[episode % SEEDS_AT_ONCE]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from ablation.envs.classic_control import DYNAMICS
@@ -21,8 +22,8 @@ def lane_maker(env_id: str, backend: str, device: torch.device) -> MakeLanes:
 
     def make(lanes: int, reset_seed: ResetSeed, repeat: bool) -> LaneEnvironment:
         if backend == "tensor":
-            dynamics = DYNAMICS[env_id](time_limit(env_id))
-            return TensorLanes(dynamics, lanes, reset_seed, device, repeat)
+            dynamics = DYNAMICS[env_id](np if device.type == "cpu" else torch)
+            return TensorLanes(dynamics, time_limit(env_id), lanes, reset_seed, device, repeat)
         return GymnasiumLanes(maker(env_id), lanes, reset_seed, device, repeat)
 
     return make

@@ -9,8 +9,10 @@ from typing import Any, Literal, Protocol
 import torch
 from torch import Tensor
 
+from ablation.replay import kernels
+from ablation.replay.kernels import LARGEST, SMALLEST, SUM
 from ablation.replay.ring import Ring
-from ablation.replay.section_tree import max_tree, min_tree, sum_tree
+from ablation.replay.section_tree import section_tree
 from ablation.streams import integers, unit_interval
 
 
@@ -105,14 +107,13 @@ class Prioritized:
         self.exponent = 0.0
         self._weighing, self._draws = weighing, draws
         self.width = draws.batch_size * (3 if draws.uniform_share else 1)
-        self._sums = sum_tree(lanes, capacity, device)
-        self._minima = min_tree(lanes, capacity, device) if draws.pool_minimum else None
+        self._sums = section_tree(lanes, capacity, SUM, device)
+        self._minima = section_tree(lanes, capacity, SMALLEST, device) if draws.pool_minimum else None
         present = draws.new_error == "max_present"
-        self._maxima = max_tree(lanes, capacity, device) if present else None
+        self._maxima = section_tree(lanes, capacity, LARGEST, device) if present else None
         shape = (lanes, capacity) if weighing.refreshes else (lanes, 0)
         self._errors = torch.full(shape, -1.0, dtype=torch.float64, device=device)
         self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
-        self._sections = torch.arange(draws.batch_size, device=device).double()
         self._drawn = 0
 
     def added(self, slots: Tensor, lanes: Tensor | None) -> None:
@@ -130,16 +131,14 @@ class Prioritized:
         if self._weighing.refreshes and self._drawn % self._draws.refresh_period == 0:
             self._refresh()
         self._drawn += 1
-        batch_size = self._draws.batch_size
-        units = unit_interval(bits[:, :batch_size])
+        words = bits[:, : self._draws.batch_size]
         if not self._draws.replacement:
-            return self._sample_subset(ring, units)
-        if self._draws.stratified:
-            units = (self._sections + units) / batch_size
-        slots = self._sums.find(units * self._sums.root.unsqueeze(1))
+            return self._sample_subset(ring, unit_interval(words))
+        slots, shares = self._sums.draw(words, self._draws.stratified)
         if self._draws.uniform_share:
-            slots = self._mix(ring, slots, bits[:, batch_size:])
-        return slots, self.probabilities(ring, slots)
+            slots = self._mix(ring, slots, bits[:, self._draws.batch_size :])
+            return slots, self.probabilities(ring, slots)
+        return slots, shares
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
         """Return the items' shares of the mass, mixed with the uniform share."""
@@ -154,10 +153,7 @@ class Prioritized:
 
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Remember the items' new errors."""
-        errors = errors.abs().double()
-        errors = torch.where(errors.isfinite(), errors, self._largest)
-        torch.maximum(self._largest, errors.amax(dim=1, keepdim=True), out=self._largest)
-        self._write(slots, errors, None)
+        self._write(slots, self._noted(errors), None)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs: trees by their leaves, which decide the rest."""
@@ -195,6 +191,17 @@ class Prioritized:
                 self._errors.scatter_(1, slots, errors)
             else:
                 self._errors[lanes.unsqueeze(1), slots] = errors
+
+    def _noted(self, errors: Tensor) -> Tensor:
+        """Return absolute errors, and raise the largest seen to them."""
+        if errors.device.type == "cpu":
+            noted = torch.empty(errors.shape, dtype=torch.float64)
+            kernels.note(errors.numpy(), self._largest.numpy(), noted.numpy())
+            return noted
+        noted = errors.abs().double()
+        noted = torch.where(noted.isfinite(), noted, self._largest)
+        torch.maximum(self._largest, noted.amax(dim=1, keepdim=True), out=self._largest)
+        return noted
 
     def _refresh(self) -> None:
         masses = self._weighing.pool_masses(self._errors, self.exponent)

@@ -1,4 +1,4 @@
-"""Where replayed items live: one preallocated ring per field, all lanes in one tensor."""
+"""Where replayed items live: one preallocated ring, all lanes and fields in one block of memory."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ablation.replay import kernels
 from ablation.streams import integers
+
+WORD = 8
+"""Items begin at multiples of this many bytes, the size of the largest values."""
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,35 @@ class Field:
         return prod(self.shape) * self.dtype.itemsize
 
 
+class Layout:
+    """Where in an item's bytes its fields lie, widest values first: drawing one is one read."""
+
+    def __init__(self, fields: Mapping[str, Field]) -> None:
+        self._fields = dict(sorted(fields.items(), key=lambda pair: -pair[1].dtype.itemsize))
+        used = sum(field.bytes_per_item for field in fields.values())
+        self.item_bytes = -(-used // WORD) * WORD
+
+    def split(self, items: Tensor) -> dict[str, Tensor]:
+        """Return views `[N, *shape]` of the fields in `items`, bytes `[N, item_bytes]`."""
+        views, offset = {}, 0
+        for name, field in self._fields.items():
+            end = offset + field.bytes_per_item
+            values = items[:, offset:end].view(field.dtype)
+            views[name] = values.view(-1, *field.shape)
+            offset = end
+        return views
+
+
 def storage_bytes(fields: Mapping[str, Field], lanes: int, capacity: int) -> int:
     """Return the bytes that a `Ring` of this size allocates for its items."""
-    return lanes * capacity * sum(field.bytes_per_item for field in fields.values())
+    return lanes * capacity * Layout(fields).item_bytes
 
 
 class Ring:
     """Up to `capacity` items of each lane; a full lane's new item takes an old one's slot.
 
-    A field is stored as `[L * C, *shape]`; slot `c` of lane `l` is row `l * C + c`. `size` and
-    `newest` are int64 `[L]`: a lane's number of items, and the slot of the one appended last.
+    Items are rows of bytes; slot `c` of lane `l` is row `l * C + c`. `size` and `newest` are int64
+    `[L]`: a lane's number of items, and the slot of the one appended last.
     """
 
     def __init__(
@@ -46,10 +69,13 @@ class Ring:
         self.size = torch.zeros(lanes, dtype=torch.int64, device=device)
         self.newest = torch.full((lanes,), -1, dtype=torch.int64, device=device)
         self._first_rows = torch.arange(lanes, device=device) * capacity
-        self._values = {
-            name: torch.zeros((lanes * capacity, *field.shape), dtype=field.dtype, device=device)
-            for name, field in fields.items()
-        }
+        self._layout = Layout(fields)
+        width = self._layout.item_bytes
+        self._items = torch.zeros((lanes * capacity, width), dtype=torch.uint8, device=device)
+        self._arriving = torch.zeros((lanes, width), dtype=torch.uint8, device=device)
+        self._fields_arriving = self._layout.split(self._arriving)
+        self._drawn = torch.empty((0, 0), dtype=torch.uint8, device=device)
+        self._fields_drawn: dict[str, Tensor] = {}
 
     def append(
         self, item: Mapping[str, Tensor], lanes: Tensor | None = None, bits: Tensor | None = None
@@ -72,31 +98,40 @@ class Ring:
             self.newest[lanes] = slots
             self.size[lanes] = (self.size[lanes] + 1).clamp(max=self.capacity)
             rows = self._first_rows[lanes] + slots
-        for name, values in self._values.items():
-            values.index_copy_(0, rows, item[name] if lanes is None else item[name][lanes])
+        for name, values in self._fields_arriving.items():
+            values.copy_(item[name])
+        arriving = self._arriving if lanes is None else self._arriving[lanes]
+        self._items.index_copy_(0, rows, arriving)
         return slots
 
     def gather(self, slots: Tensor) -> dict[str, Tensor]:
-        """Return the items at `slots [L, B]`: a tensor `[L, B, *shape]` for each field."""
-        rows = (self._first_rows.unsqueeze(1) + slots).flatten()
-        return {
-            name: values.index_select(0, rows).view(*slots.shape, *values.shape[1:])
-            for name, values in self._values.items()
-        }
+        """Return the items at `slots [L, B]`: a tensor `[L, B, *shape]` for each field.
+
+        They are valid until the next call, which may write its items into the same memory.
+        """
+        if len(self._drawn) != slots.numel():
+            self._drawn = self._items.new_empty((slots.numel(), self._layout.item_bytes))
+            fields = self._layout.split(self._drawn)
+            self._fields_drawn = {
+                name: values.view(*slots.shape, *values.shape[1:]) for name, values in fields.items()
+            }
+        if slots.device.type == "cpu":
+            items, drawn = (rows.view(torch.int64).numpy() for rows in (self._items, self._drawn))
+            kernels.gather(items, self.capacity, slots.numpy(), drawn)
+        else:
+            rows = (self._first_rows.unsqueeze(1) + slots).flatten()
+            torch.index_select(self._items, 0, rows, out=self._drawn)
+        return self._fields_drawn
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with the ring."""
         used = int(self.size.max())
-        values = {
-            name: values.view(self.lanes, self.capacity, *values.shape[1:])[:, :used]
-            for name, values in self._values.items()
-        }
-        return {"size": self.size, "newest": self.newest, "values": values}
+        items = self._items.view(self.lanes, self.capacity, -1)[:, :used]
+        return {"size": self.size, "newest": self.newest, "items": items}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self.size.copy_(state["size"])
         self.newest.copy_(state["newest"])
-        for name, values in self._values.items():
-            saved = state["values"][name]
-            values.view(self.lanes, self.capacity, *values.shape[1:])[:, : saved.shape[1]] = saved
+        saved = state["items"]
+        self._items.view(self.lanes, self.capacity, -1)[:, : saved.shape[1]] = saved

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from ablation.replay import kernels
 from ablation.replay.ring import Ring
 from ablation.streams import integers
 
@@ -90,8 +91,12 @@ class Uniform(Indifferent):
 
     def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return independent uniform slots."""
-        slots = integers(bits, ring.size.unsqueeze(1))
-        return slots, self.probabilities(ring, slots)
+        if bits.device.type != "cpu":
+            slots = integers(bits, ring.size.unsqueeze(1))
+            return slots, self.probabilities(ring, slots)
+        slots, probabilities = torch.empty_like(bits), torch.empty(bits.shape, dtype=torch.float64)
+        kernels.uniform(bits.numpy(), ring.size.numpy(), slots.numpy(), probabilities.numpy())
+        return slots, probabilities
 
 
 class UniformSubset(Indifferent):

@@ -1,0 +1,105 @@
+"""Gradient steps as compiled loops, one lane after another: the engine for the processor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablation.agent import kernels
+from ablation.agent.engine import Parameters, Update
+from ablation.agent.network import StackedMLP
+from ablation.config import AgentConfig
+
+FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
+"""Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
+
+
+class CompiledEngine:
+    """An `Engine` over NumPy views of the same parameters; see `kernels`."""
+
+    def __init__(self, config: AgentConfig, network: StackedMLP, parameters: Parameters) -> None:
+        self._config = config
+        self._sizes = np.array(network.sizes, np.int64)
+        self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
+        tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
+        self._memory = kernels.Memory(*(tensor.numpy() for tensor in tensors))
+        self._steps = 0
+        self._room: dict[int, kernels.Space] = {}
+        self._seen: tuple[Update, kernels.Seen] | None = None
+
+    def action_values(self, observation: Tensor) -> Tensor:
+        """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
+        lanes, rows = observation.shape[:2]
+        values = torch.empty((lanes, rows, int(self._sizes[-1])))
+        space = self._space(rows).activations
+        kernels.evaluate(self._memory.online, self._sizes, observation.numpy(), space, values.numpy())
+        return values
+
+    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+        """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
+        actions = torch.empty(len(observation), dtype=torch.int64)
+        kernels.act(
+            self._memory.online,
+            self._sizes,
+            observation.numpy(),
+            epsilon,
+            drawn.numpy(),
+            self._space(1).activations,
+            actions.numpy(),
+        )
+        return actions
+
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Take one gradient step; see `Learner.update`."""
+        self._steps += 1
+        update, seen = self._outputs(weights)
+        space = self._space(weights.shape[1])
+        kernels.learn(self._memory, self._sizes, _arrays(batch, weights), self._rule(), space, seen)
+        return update
+
+    def state(self) -> dict[str, Any]:
+        """Return the optimiser's state; shares memory with the engine."""
+        return {"moments": self._moments, "steps": self._steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        for moment, saved in zip(self._moments, state["moments"], strict=True):
+            moment.copy_(saved)
+        self._steps = state["steps"]
+
+    def _rule(self) -> kernels.Rule:
+        config = self._config
+        largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
+        number = self._memory.online.dtype.type
+        return kernels.Rule(
+            config.double_q,
+            config.loss == "huber",
+            largest_norm=number(largest),
+            step_size=number(config.learning_rate / (1 - FIRST_DECAY**self._steps)),
+            second_correction=number((1 - SECOND_DECAY**self._steps) ** -0.5),
+            first_decay=number(FIRST_DECAY),
+            first_share=number(1 - FIRST_DECAY),
+            second_decay=number(SECOND_DECAY),
+            second_share=number(1 - SECOND_DECAY),
+            epsilon=number(config.adam_epsilon),
+        )
+
+    def _space(self, rows: int) -> kernels.Space:
+        if rows not in self._room:
+            self._room[rows] = kernels.room(self._sizes, rows, self._memory.online)
+        return self._room[rows]
+
+    def _outputs(self, like: Tensor) -> tuple[Update, kernels.Seen]:
+        if self._seen is None or self._seen[0].errors.shape != like.shape:
+            tensors = [torch.empty(like.shape) for _ in range(3)]
+            self._seen = Update(*tensors), kernels.Seen(*(tensor.numpy() for tensor in tensors))
+        return self._seen
+
+
+def _arrays(batch: Mapping[str, Tensor], weights: Tensor) -> kernels.Batch:
+    fields = {name: values.numpy() for name, values in batch.items()}
+    return kernels.Batch(weight=weights.numpy(), **fields)

@@ -1,0 +1,49 @@
+"""What takes the gradient steps: the interface that engines share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Update:
+    """What one gradient step saw, before it changed the parameters; every tensor is `[L, B]`.
+
+    Valid until the next step: an engine may write the next one's numbers into the same tensors.
+    """
+
+    errors: Tensor
+    losses: Tensor
+    values: Tensor
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The networks of all lanes, `[L, P]` each; engines change them in place."""
+
+    online: Tensor
+    target: Tensor
+    gradient: Tensor
+
+
+class Engine(Protocol):
+    """Evaluates and trains the networks of all lanes."""
+
+    def action_values(self, observation: Tensor) -> Tensor:
+        """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
+
+    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+        """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
+
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Take one gradient step; see `Learner.update`."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the optimiser's state, what `restore` needs beside the parameters."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""

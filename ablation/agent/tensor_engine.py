@@ -1,0 +1,75 @@
+"""Gradient steps as PyTorch operations over all lanes at once: the engine for accelerators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablation.agent.engine import Parameters, Update
+from ablation.agent.exploration import epsilon_greedy
+from ablation.agent.network import StackedMLP
+from ablation.agent.targets import LOSSES, bootstrap_values, scatter_to_actions
+from ablation.config import AgentConfig
+
+
+class TensorEngine:
+    """An `Engine` of batched products, with PyTorch's fused Adam."""
+
+    def __init__(self, config: AgentConfig, network: StackedMLP, parameters: Parameters) -> None:
+        self._config = config
+        self._loss = LOSSES[config.loss]
+        self._network = network
+        self._gradient = parameters.gradient
+        self._online = network.views(parameters.online)
+        self._target = network.views(parameters.target)
+        self._gradients = network.views(parameters.gradient)
+        parameters.online.grad = parameters.gradient
+        self._optimiser = torch.optim.Adam(
+            [parameters.online], lr=config.learning_rate, eps=config.adam_epsilon, fused=True
+        )
+
+    def action_values(self, observation: Tensor) -> Tensor:
+        """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
+        return self._network.forward(self._online, observation)[-1]
+
+    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+        """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
+        values = self.action_values(observation.unsqueeze(1)).squeeze(1)
+        return epsilon_greedy(values, epsilon, drawn)
+
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Take one gradient step; see `Learner.update`."""
+        targets = self._targets(batch)
+        activations = self._network.forward(self._online, batch["observation"])
+        values = activations[-1]
+        taken = values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1)
+        errors = taken - targets
+        losses, slopes = self._loss(errors)
+        scaled = weights * slopes / slopes.shape[1]
+        output_gradient = scatter_to_actions(scaled, batch["action"], values)
+        self._network.backward(self._online, activations, output_gradient, self._gradients)
+        self._clip_gradient()
+        self._optimiser.step()
+        return Update(errors, losses * weights, taken)
+
+    def state(self) -> dict[str, Any]:
+        """Return the optimiser's state."""
+        return self._optimiser.state_dict()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._optimiser.load_state_dict(dict(state))
+
+    def _targets(self, batch: Mapping[str, Tensor]) -> Tensor:
+        next_values = self._network.forward(self._target, batch["next_observation"])[-1]
+        selecting = self.action_values(batch["next_observation"]) if self._config.double_q else None
+        return batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
+
+    def _clip_gradient(self) -> None:
+        largest = self._config.max_gradient_norm
+        if largest is not None:
+            norm = self._gradient.square().sum(dim=1, keepdim=True).sqrt()
+            self._gradient.mul_((largest / (norm + 1e-6)).clamp_(max=1))

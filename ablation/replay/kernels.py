@@ -1,0 +1,175 @@
+"""A ring's reads, uniform draws and a section tree's walks, compiled for the processor.
+
+See `ring`, `samplers` and `section_tree` for what they do. A tree's `values` is float64 `[L, T]`: each
+level's sections one after another, leaves first. `starts` is where each level begins, int64. Leaves
+are int64.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ablation.compiled import compiled
+
+FAN_OUT = 8
+"""Values of a section: one line of a processor's cache."""
+SUM, SMALLEST, LARGEST = 0, 1, 2
+
+Singles = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@compiled
+def gather(items: Integers, capacity: int, slots: Integers, drawn: Integers) -> None:
+    """Copy the items at `slots [L, B]`, rows of words `[L * capacity, W]`, to `drawn [L * B, W]`."""
+    lanes, draws = slots.shape
+    for lane in range(lanes):
+        for draw in range(draws):
+            row = lane * capacity + slots[lane, draw]
+            for word in range(items.shape[1]):
+                drawn[lane * draws + draw, word] = items[row, word]
+
+
+@compiled
+def uniform(words: Integers, size: Integers, slots: Integers, probabilities: Doubles) -> None:
+    """Write `slots [L, B]`, uniform in `[0, size)` of each lane, and what each one's chance was.
+
+    Words become slots as in `streams.integers`.
+    """
+    for lane in range(len(size)):
+        chance = 1.0 / size[lane]
+        for draw in range(slots.shape[1]):
+            slots[lane, draw] = (words[lane, draw] * size[lane]) >> 32
+            probabilities[lane, draw] = chance
+
+
+@compiled
+def _reduced(section: Doubles, operation: int) -> float:
+    """Return the sum of `FAN_OUT` values, four running ones at a time, or the smallest or largest."""
+    result: float
+    a, b, c, d = section[0], section[1], section[2], section[3]
+    for index in range(4, FAN_OUT, 4):
+        e, f, g, h = section[index], section[index + 1], section[index + 2], section[index + 3]
+        if operation == SUM:
+            a, b, c, d = a + e, b + f, c + g, d + h
+        elif operation == SMALLEST:
+            a, b, c, d = min(a, e), min(b, f), min(c, g), min(d, h)
+        else:
+            a, b, c, d = max(a, e), max(b, f), max(c, g), max(d, h)
+    if operation == SUM:
+        result = (a + b) + (c + d)
+    elif operation == SMALLEST:
+        result = min(a, b, c, d)
+    else:
+        result = max(a, b, c, d)
+    return result
+
+
+@compiled
+def roots(values: Doubles, starts: Integers, operation: int, result: Doubles) -> None:
+    """Write what each lane's values reduce to, `[L]`."""
+    first = starts[-1]
+    for lane in range(len(values)):
+        result[lane] = _reduced(values[lane, first : first + FAN_OUT], operation)
+
+
+@compiled
+def write(
+    values: Doubles,
+    starts: Integers,
+    operation: int,
+    lanes: Integers,
+    leaves: Integers,
+    new: Doubles,
+) -> None:
+    """Write `new [M, B]` at `leaves [M, B]` of `lanes [M]` and renew the sections above."""
+    for row in range(len(lanes)):
+        lane = values[lanes[row]]
+        for draw in range(leaves.shape[1]):
+            index = leaves[row, draw]
+            lane[index] = new[row, draw]
+            for level in range(1, len(starts)):
+                index //= FAN_OUT
+                first = starts[level - 1] + index * FAN_OUT
+                lane[starts[level] + index] = _reduced(lane[first : first + FAN_OUT], operation)
+
+
+@compiled
+def _last_filled(section: Doubles) -> int:
+    for child in range(FAN_OUT - 1, 0, -1):
+        if section[child] > 0:
+            return child
+    return 0
+
+
+@compiled
+def _find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> None:
+    """Write the leaves at which a lane's running sum first exceeds `left [B]`, which is worked in.
+
+    Level by level, so that the draws' reads do not wait for one another, and by halves without
+    branches, which could not be predicted.
+    """
+    index[:] = 0
+    for level in range(len(starts) - 1, -1, -1):
+        for draw in range(len(index)):
+            first = starts[level] + index[draw] * FAN_OUT
+            section = row[first : first + FAN_OUT]
+            rest, child, half = left[draw], 0, FAN_OUT // 2
+            while half:
+                below = 0.0
+                for candidate in range(child, child + half):
+                    below += section[candidate]
+                passed = below <= rest
+                rest -= below * passed
+                child += half * passed
+                half //= 2
+            if not section[child] > 0:
+                # Rounding left more mass than there is: the last that has any was meant, here and
+                # further down.
+                child, rest = _last_filled(section), np.inf
+            left[draw] = rest
+            index[draw] = index[draw] * FAN_OUT + child
+
+
+@compiled
+def find(values: Doubles, starts: Integers, mass: Doubles, found: Integers) -> None:
+    """Write the leaves at which the running sum first exceeds `mass [L, B]`, which is worked in."""
+    for lane in range(len(values)):
+        _find(values[lane], starts, mass[lane], found[lane])
+
+
+@compiled
+def draw(
+    values: Doubles,
+    starts: Integers,
+    words: Integers,
+    stratified: bool,
+    found: Integers,
+    shares: Doubles,
+) -> None:
+    """Write leaves `[L, B]` drawn by mass and their shares of it, from words `[L, B]`."""
+    size = words.shape[1]
+    first = starts[-1]
+    for lane in range(len(values)):
+        root = _reduced(values[lane, first : first + FAN_OUT], SUM)
+        for number in range(size):
+            unit = words[lane, number] * 2.0**-32
+            if stratified:
+                unit = (number + unit) / size
+            shares[lane, number] = unit * root
+        _find(values[lane], starts, shares[lane], found[lane])
+        for number in range(size):
+            shares[lane, number] = values[lane, found[lane, number]] / root
+
+
+@compiled
+def note(errors: Singles, largest: Doubles, noted: Doubles) -> None:
+    """Write absolute errors `[L, B]`; raise `largest [L, 1]` to them, which stands in for non-finite."""
+    for lane in range(len(errors)):
+        before = largest[lane, 0]
+        for number in range(errors.shape[1]):
+            error = abs(float(errors[lane, number]))
+            noted[lane, number] = error if error < np.inf else before
+            largest[lane, 0] = max(largest[lane, 0], noted[lane, number])
