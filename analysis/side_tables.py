@@ -37,17 +37,17 @@ def aggregate_table(rows: Sequence[AcrossEnvironments], score: str, environments
         "runs are on average; expanded percentile intervals of a bootstrap within environments. "
         "P(improvement): how often a run scores above one of the baseline, with Newcombe's interval."
     )
-    smallest = {
-        f"{name} of 3 tasks": min((row.aggregates["mean"].n for row in rows), default=0)
-        for name in ("mean", "median", "iqm")
-    }
+    measured: tuple[str, ...] = ("iqm", "optimality gap", "improvement")
+    if environments > 1:
+        measured = ("iqm of 3 tasks", "mean of 3 tasks", "median of 3 tasks", "improvement over 3 tasks")
+    smallest = min((row.aggregates["mean"].n // environments for row in rows), default=0)
     return Table(
         f"{'All environments together' if environments > 1 else 'Normalised'}: "
         f"{SCORES[score].description}, from random actions (0) to solved (1)",
         ["arm", *labels.values(), "P(improvement)"],
         cells,
         label="aggregates",
-        notes=[note, *(shortfalls(smallest) if rows and smallest["mean of 3 tasks"] < 10 else [])],
+        notes=[note, *shortfalls(dict.fromkeys(measured, smallest))],
         values=values,
     )
 

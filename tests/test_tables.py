@@ -118,6 +118,10 @@ def test_environments_are_groups_of_columns(tmp_path: Path) -> None:
     assert [text for text, _ in found["table"].groups] == ["", "CartPole-v1", "Acrobot-v1"]
     assert sum(width for _, width in found["table"].groups) == len(found["table"].headings)
     assert "median" in found["aggregates"].headings
+    # Six runs in each environment: what was simulated with five.
+    assert any(
+        "improvement over 3 tasks held" in note and "n = 5" in note for note in found["aggregates"].notes
+    )
     assert "CartPole-v1: mean (n)" in to_markdown(found["table"])
 
 
