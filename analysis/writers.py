@@ -38,7 +38,13 @@ def to_markdown(table: Table) -> str:
 def to_latex(table: Table) -> str:
     """Return the table as a LaTeX float; needs the packages booktabs, and amssymb for check marks."""
     columns = "l" * table.names + "r" * (len(table.headings) - table.names)
-    lines = ["\\begin{table}[t]", "\\centering", "\\small", f"\\caption{{{latex(table.caption)}}}"]
+    lines = [
+        "\\begin{table}[t]",
+        "\\centering",
+        "\\footnotesize",
+        "\\setlength{\\tabcolsep}{4pt}",
+        f"\\caption{{{latex(table.caption)}}}",
+    ]
     lines += [
         f"\\label{{tab:{table.label}}}",
         f"\\begin{{tabular}}{{{columns}}}",
@@ -47,7 +53,7 @@ def to_latex(table: Table) -> str:
     ]
     lines += [" & ".join(latex(heading) for heading in table.headings) + " \\\\", "\\midrule"]
     lines += [" & ".join(_latex_cell(cell) for cell in row) + " \\\\" for row in table.rows]
-    lines += ["\\bottomrule", "\\end{tabular}"]
+    lines += ["\\bottomrule", "\\end{tabular}", "\\par\\raggedright"]
     for note in table.footnotes:
         mark, _, text = note.partition(": ")
         lines.append(f"\\par\\footnotesize\\textsuperscript{{{mark}}} {latex(text)}")
