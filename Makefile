@@ -11,7 +11,8 @@ PYTEST := $(BIN)/pytest -n auto --dist loadscope
 OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow check bench bench-published clean
+.PHONY: help setup sweep plan status report test test-slow check bench bench-published \
+	bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +59,12 @@ bench-published: $(MARK) ## our scores beside published ones and Stable-Baseline
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.published
 	$(BIN)/python -m benchmarks.against_sb3
+
+bench-analysis: $(MARK) ## measure the report of a large study, and the bootstrap
+	$(BIN)/python -m benchmarks.analysis
+
+bench-coverage: $(MARK) ## simulate how often the intervals hold the truth (twenty minutes)
+	$(BIN)/python -m benchmarks.coverage $(ARGS)
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

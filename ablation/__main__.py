@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -28,12 +29,13 @@ def train_job(config: DictConfig) -> None:
     from analysis.scores import summary_scores
 
     values: Any = OmegaConf.to_container(config, resolve=True)
+    cell = parse({section: values[section] for section in CELL_SECTIONS})
     run_job(
-        parse({section: values[section] for section in CELL_SECTIONS}),
+        cell,
         validate(Job, values["job"], prefix="job."),
         validate(TrackingConfig, values["tracking"], prefix="tracking."),
         Store(values["results_dir"]),
-        summary_scores,
+        partial(summary_scores, env_id=cell.env.id),
     )
 
 

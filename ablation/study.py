@@ -23,7 +23,16 @@ Overrides = dict[str, Any]
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 """Overrides on the default configuration -> the validated configuration of a cell."""
 
-Score = Literal["final", "area_under_curve", "best", "last_training_episodes"]
+Score = Literal[
+    "final",
+    "area_under_curve",
+    "area_per_gradient_step",
+    "best",
+    "last_training_episodes",
+    "steps_to_threshold",
+    "reached_threshold",
+    "kept_threshold",
+]
 """The scores of a run; `analysis.scores` defines each."""
 
 _SCHEMA = ConfigDict(extra="forbid")

@@ -1,34 +1,209 @@
-"""The command line of the analysis: `python -m analysis report STUDY`."""
+"""The command line of the analysis: `python -m analysis report|table|figure|compare|scores STUDY`."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
 import sys
+from pathlib import Path
+from typing import Any, NoReturn
 
+from analysis.comparability import ASPECTS, NotComparable
 from analysis.load import RESULTS, StudyNotFound
 from analysis.scores import SCORES
 
 EXIT_REFUSED = 2
+EVERYTHING = "all"
+
+
+class Refused(Exception):
+    """A request that cannot be met as it was worded."""
 
 
 def main() -> None:
-    """Write a study's report from the stored runs."""
-    parser = argparse.ArgumentParser(prog="python -m analysis")
-    commands = parser.add_subparsers(dest="command", required=True)
-    report = commands.add_parser("report", help="table, figures and page of a study")
-    report.add_argument("study")
-    report.add_argument("--score", choices=sorted(SCORES), help="default: the study's primary score")
-    report.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
-    arguments = parser.parse_args()
+    """Run a command; a refused one ends with one message and exit status 2."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except (StudyNotFound, NotComparable, Refused) as error:
+        _refuse(str(error))
+    except BrokenPipeError:
+        # The reader has seen enough (`| head`); what is left must not fail at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _refuse(f"{error.filename or 'output'}: {error.strerror}")
 
+
+def _report(arguments: argparse.Namespace) -> None:
     from analysis.report import write_report
 
-    try:
-        page = write_report(arguments.results, arguments.study, arguments.score)
-    except StudyNotFound as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(EXIT_REFUSED)
+    page = write_report(arguments.results, arguments.study, arguments.score, _allowed(arguments))
     print(f"Report: {page}")
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from analysis.report import tables
+    from analysis.writers import WRITERS, to_macros, to_terminal
+
+    results = _results(arguments)
+    if arguments.format == "macros":
+        print(to_macros(results.runs, results.comparisons), end="")
+        return
+    found = tables(results, arguments.layout)
+    if arguments.kind not in found:
+        raise Refused(f"this study has no table '{arguments.kind}'; there are: {', '.join(found)}")
+    table = found[arguments.kind]
+    if arguments.json:
+        _print_json({"caption": table.caption, "rows": table.values, "notes": table.notes})
+    else:
+        print((WRITERS | {"terminal": to_terminal})[arguments.format](table), end="")
+
+
+def _figure(arguments: argparse.Namespace) -> None:
+    from analysis.figures import FIGURES, draw, write
+
+    if arguments.name not in FIGURES:
+        raise Refused(f"no figure '{arguments.name}'; there are: {', '.join(FIGURES)}")
+    results = _results(arguments)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    paths = [
+        path
+        for drawn in draw(results, arguments.name, arguments.seeds)
+        for path in write(drawn, arguments.output, tuple(arguments.formats))
+    ]
+    if not paths:
+        raise Refused(f"the runs of '{arguments.study}' have nothing to draw as '{arguments.name}'")
+    print("\n".join(str(path) for path in paths))
+
+
+def _compare(arguments: argparse.Namespace) -> None:
+    from dataclasses import asdict
+
+    from analysis.comparisons import against
+    from analysis.side_tables import comparison_table
+    from analysis.writers import to_terminal
+
+    results = _results(arguments)
+    runs = results.runs
+    if not arguments.arms:
+        table = comparison_table(results.comparisons, len(runs.environments) > 1)
+        if arguments.json:
+            _print_json(table.values)
+        else:
+            print(to_terminal(table), end="")
+        return
+    if len(arguments.arms) != 2:
+        raise Refused("--arms takes two names: an arm and what it is compared with")
+    names = list(dict.fromkeys(arm.name for arm in runs.plan.arms))
+    for name in arguments.arms:
+        if name not in names:
+            raise Refused(f"no arm '{name}'; there are: {'; '.join(names)}")
+    pairs = {}
+    for environment in runs.environments:
+        by_name = {arm.name: arm for arm in runs.arms(environment)}
+        if all(name in by_name for name in arguments.arms):
+            one, other = (runs.scores(by_name[name], results.score) for name in arguments.arms)
+            pairs[by_name[arguments.arms[0]].env_id] = asdict(against(one, other, results.score))
+    _print_json(pairs) if arguments.json else _print_pairs(arguments.arms, results.score, pairs)
+
+
+def _print_pairs(arms: list[str], score: str, pairs: dict[str, Any]) -> None:
+    from analysis.statistics import Interval
+    from analysis.texts import interval_text, number, p_text
+
+    for env_id, pair in pairs.items():
+        paired, unpaired = (pair[kind] for kind in ("paired", "unpaired"))
+        print(f"{arms[0]} minus {arms[1]}, {score}, {env_id}")
+        for kind, found in (("paired by seed", paired), ("unpaired", unpaired)):
+            interval = Interval(**found["interval"])
+            print(
+                f"  {kind}: {interval_text(interval, signed=True)}, n = {interval.n}, "
+                f"p {p_text(found['p_value'])}"
+            )
+        print(f"  correlation over seeds: {number(paired['correlation'])}")
+        print(f"  permutation test: p {p_text(pair['permutation'])}")
+        print(f"  probability of improvement: {interval_text(Interval(**pair['improvement']))}")
+    print("p-values are not corrected: this is one comparison.")
+
+
+def _scores(arguments: argparse.Namespace) -> None:
+    from analysis.load import load
+
+    frame = load(arguments.study, arguments.results).scores_frame()
+    if arguments.json:
+        print(frame.to_json(orient="records", indent=1))
+    else:
+        print(frame.to_csv(index=False), end="")
+
+
+def _results(arguments: argparse.Namespace) -> Any:
+    from analysis.report import open_results
+
+    return open_results(arguments.results, arguments.study, arguments.score, _allowed(arguments))
+
+
+def _allowed(arguments: argparse.Namespace) -> tuple[str, ...]:
+    return ASPECTS if EVERYTHING in arguments.allow else tuple(arguments.allow)
+
+
+def _print_json(values: Any) -> None:
+    from analysis.writers import plain_json
+
+    print(json.dumps(plain_json(values), indent=1))
+
+
+def _parser() -> argparse.ArgumentParser:
+    from analysis.writers import FORMATS
+
+    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("study")
+    shared.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    scored = argparse.ArgumentParser(add_help=False, parents=[shared])
+    scored.add_argument("--score", choices=sorted(SCORES), help="default: the study's primary score")
+    scored.add_argument(
+        "--allow",
+        nargs="+",
+        default=[],
+        choices=[*ASPECTS, EVERYTHING],
+        help="what runs of one table may differ in",
+    )
+    as_json = argparse.ArgumentParser(add_help=False)
+    as_json.add_argument("--json", action="store_true", help="print JSON, missing numbers as null")
+
+    report = commands.add_parser("report", parents=[scored], help="tables, figures and page of a study")
+    report.set_defaults(run=_report)
+    table = commands.add_parser("table", parents=[scored, as_json], help="print one table")
+    table.add_argument(
+        "--kind", choices=("table", "comparisons", "effects", "aggregates"), default="table"
+    )
+    table.add_argument("--format", choices=FORMATS, default="terminal")
+    table.add_argument("--layout", choices=("auto", "arms", "components"), default="auto")
+    table.set_defaults(run=_table)
+    figure = commands.add_parser("figure", parents=[scored], help="write one kind of figure")
+    figure.add_argument(
+        "name", help="differences, curves, efficiency, doses, factors, profiles, improvement"
+    )
+    figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
+    figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])
+    figure.add_argument("--output", type=Path, default=Path(), help="directory (default: here)")
+    figure.set_defaults(run=_figure)
+    compare = commands.add_parser(
+        "compare", parents=[scored, as_json], help="each arm against the baseline, or two arms"
+    )
+    compare.add_argument("--arms", nargs="+", metavar="ARM", help="an arm and what to compare it with")
+    compare.set_defaults(run=_compare)
+    scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
+    scores.set_defaults(run=_scores)
+    return parser
+
+
+def _refuse(message: str) -> NoReturn:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(EXIT_REFUSED)
 
 
 if __name__ == "__main__":

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ablation.ledger import MISSING
-from ablation.store import ENDED, RunKey, Store, read_json
+from ablation.store import ENDED, TABLES, RunKey, Store, read_json
 from ablation.study import Arm, Plan, plan_from_json
-from analysis.scores import SCORES
+from analysis.references import reference
+from analysis.scores import SCORES, RunRows, score_run
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 RESULTS = "results"
+UNREADABLE = "unreadable"
+READ = ("episodes", "evaluations")
 
 
 class StudyNotFound(Exception):
-    """There is no frozen plan of that name."""
+    """There is no frozen plan of that name, or none that can be read."""
 
 
 @dataclass(frozen=True)
@@ -30,68 +39,173 @@ class Run:
     record: dict[str, Any]
     tables: dict[str, dict[str, NDArray[Any]]]
 
-    def score(self, name: str) -> float:
-        """Return one of `SCORES`, or NaN if the run has no rows to compute it from."""
+    @cached_property
+    def rows(self) -> RunRows | None:
+        """Return what the scores are computed from, or None for a run without data that counts."""
         if self.status not in ENDED:
-            return float("nan")
-        return SCORES[name](self.tables["episodes"], self.tables["evaluations"])
+            return None
+        env_id, env_steps = self.setting("env", "id"), self.setting("train", "env_steps")
+        return RunRows(
+            self.tables["episodes"],
+            self.tables["evaluations"],
+            str(env_id or ""),
+            env_steps if isinstance(env_steps, int) else None,
+        )
+
+    @cached_property
+    def scores(self) -> dict[str, float]:
+        """Return every score, NaN where the run has no rows to compute it from."""
+        if self.rows is None:
+            return dict.fromkeys(SCORES, float("nan"))
+        return {name: score_run(name, self.rows) for name in SCORES}
+
+    def setting(self, section: str, key: str) -> Any:
+        """Return a value of the run's configuration, None where the record does not say."""
+        config = self.record.get("config")
+        values = config.get(section) if isinstance(config, dict) else None
+        return values.get(key) if isinstance(values, dict) else None
 
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study's plan and the runs that it asks for, by cell and seed."""
+    """A study's plan and the runs that it asks for, by cell and seed.
+
+    `pruned` are the combinations that the plan left out, with their names and reasons.
+    """
 
     plan: Plan
     runs: dict[RunKey, Run]
     root: Path
     command: str
+    pruned: list[dict[str, str]] = field(default_factory=list)
 
-    def scores(self, arm: Arm, name: str) -> NDArray[np.float64]:
-        """Return an arm's scores, one per seed of the plan in its order, NaN where missing."""
-        keys = [RunKey(arm.cell, seed) for seed in self.plan.study.seeds]
-        return np.array([self.runs[key].score(name) for key in keys])
+    @property
+    def environments(self) -> list[str]:
+        """Return the study's environments in the plan's order."""
+        return list(dict.fromkeys(arm.environment for arm in self.plan.arms))
+
+    def arms(self, environment: str) -> list[Arm]:
+        """Return the arms of an environment in the plan's order."""
+        return [arm for arm in self.plan.arms if arm.environment == environment]
+
+    def baseline(self, environment: str) -> Arm:
+        """Return the reference arm of an environment."""
+        arms = self.arms(environment)
+        return next((arm for arm in arms if arm.role == "baseline"), arms[0])
+
+    def of_cell(self, arm: Arm) -> list[Run]:
+        """Return all runs asked for of an arm, in the order of their seeds."""
+        return [self.runs[RunKey(arm.cell, seed)] for seed in self.plan.study.seeds]
 
     def of_arm(self, arm: Arm) -> list[Run]:
         """Return an arm's runs that have data, in the order of their seeds."""
-        keys = [RunKey(arm.cell, seed) for seed in self.plan.study.seeds]
-        return [self.runs[key] for key in keys if self.runs[key].status in ENDED]
+        return [run for run in self.of_cell(arm) if run.rows is not None]
+
+    def scores(self, arm: Arm, name: str, normalised: bool = False) -> NDArray[np.float64]:
+        """Return an arm's scores, one per seed of the plan in its order, NaN where missing.
+
+        Normalised ones run from 0, random actions, to 1, solved; NaN without references.
+        """
+        values = np.array([run.scores[name] for run in self.of_cell(arm)])
+        if not normalised:
+            return values
+        known = reference(arm.env_id)
+        if known is None or SCORES[name].unit != "return":
+            return np.full(len(values), np.nan)
+        return np.array([known.normalise(value) for value in values])
 
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""
-        counts: dict[str, int] = {}
-        for seed in self.plan.study.seeds:
-            status = self.runs[RunKey(arm.cell, seed)].status
-            counts[status] = counts.get(status, 0) + 1
-        return counts
+        return dict(Counter(run.status for run in self.of_cell(arm)))
+
+    def scores_frame(self) -> pd.DataFrame:
+        """Return a row per run: arm, environment, seed, status, the arm's levels, every score."""
+        import pandas as pd
+
+        rows = [
+            self._names(arm, run) | {"status": run.status} | arm.levels | run.scores
+            for arm, run in self._pairs()
+        ]
+        return pd.DataFrame(rows)
+
+    def evaluations_frame(self) -> pd.DataFrame:
+        """Return a row per run and evaluation episode, with the columns of the store's table."""
+        return self._rows_frame("evaluations")
+
+    def episodes_frame(self) -> pd.DataFrame:
+        """Return a row per run and training episode, with the columns of the store's table."""
+        return self._rows_frame("episodes")
+
+    def _rows_frame(self, table: str) -> pd.DataFrame:
+        import pandas as pd
+
+        frames = [
+            pd.DataFrame(self._names(arm, run) | run.tables[table])
+            for arm, run in self._pairs()
+            if run.rows is not None
+        ]
+        names = ["arm", "environment", "seed", *TABLES[table]]
+        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
+
+    def _pairs(self) -> Iterator[tuple[Arm, Run]]:
+        for arm in self.plan.arms:
+            for run in self.of_cell(arm):
+                yield arm, run
+
+    def _names(self, arm: Arm, run: Run) -> dict[str, Any]:
+        return {"arm": arm.name, "environment": arm.env_id, "seed": run.key.seed}
 
 
 def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
     """Return a study with all of its runs; raises `StudyNotFound` with the names that there are."""
     store = Store(root)
-    frozen = read_json(store.study_directory(study) / "plan.json")
+    path = store.study_directory(study) / "plan.json"
+    frozen = read_json(path)
     if frozen is None:
+        if path.exists():
+            raise StudyNotFound(f"{path} cannot be read; `make plan STUDY={study}` shows the plan anew")
         known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
         there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
         raise StudyNotFound(f"no study '{study}' below {store.root / 'studies'}; {there}")
-    plan = plan_from_json(frozen)
-    runs = {key: _load_run(store, key) for key in plan.runs()}
-    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")))
+    try:
+        plan = plan_from_json({key: value for key, value in frozen.items() if key != "pruned"})
+    except (
+        Exception
+    ) as error:  # Whatever may be wrong with a file that was edited or is another version's.
+        raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
+    runs = {key: _load_run(store, key) for key in _expected(plan)}
+    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")), _pruned(frozen))
+
+
+def _expected(plan: Plan) -> Iterator[RunKey]:
+    for cell in dict.fromkeys(arm.cell for arm in plan.arms):
+        for seed in plan.study.seeds:
+            yield RunKey(cell, seed)
+
+
+def _pruned(frozen: dict[str, Any]) -> list[dict[str, str]]:
+    found = frozen.get("pruned")
+    return [dict(entry) for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
 
 
 def _load_run(store: Store, key: RunKey) -> Run:
     record = store.read_record(key)
     if record is None:
-        return Run(key, MISSING, {}, {})
-    status = str(record.get("status", MISSING))
+        there = store.run_directory(key).exists()
+        return Run(key, UNREADABLE if there else MISSING, {}, {})
+    status = str(record.get("status", UNREADABLE))
     if status not in ENDED:
         return Run(key, status, record, {})
     try:
-        tables = {name: _columns(store, key, name) for name in ("episodes", "evaluations")}
+        tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
-        return Run(key, "unreadable", record | {"error": str(error)}, {})
+        return Run(key, UNREADABLE, record | {"error": str(error)}, {})
     return Run(key, status, record, tables)
 
 
 def _columns(store: Store, key: RunKey, name: str) -> dict[str, NDArray[Any]]:
     table = store.read_table(key, name)
+    lacking = set(TABLES[name]) - set(table.column_names)
+    if lacking:
+        raise ValueError(f"{name}.parquet lacks {', '.join(sorted(lacking))}")
     return {column: table[column].to_numpy() for column in table.column_names}

@@ -1,27 +1,56 @@
 """Scores: one number per run, from the rows that the run stored.
 
-Each score is a function of a run's columns; a run without the rows that it needs scores NaN, which
-later counts as missing.
+A run without the rows that a score needs scores NaN, which later counts as missing.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.references import reference
+
 Columns = Mapping[str, NDArray[Any]]
-Score = Callable[[Columns, Columns], float]
-"""(episodes, evaluations) -> the score of a run."""
+Returns = NDArray[np.float64]
 
 FINAL_SHARE = 0.1
 TRAINING_EPISODES = 100
 
 
-def curve(evaluations: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+@dataclass(frozen=True)
+class RunRows:
+    """What a run stored, and what it is judged by: its environment and the length asked for."""
+
+    episodes: Columns
+    evaluations: Columns
+    env_id: str = ""
+    env_steps: int | None = None
+
+    @cached_property
+    def curve(self) -> tuple[NDArray[np.int64], Returns]:
+        """Return the steps of the evaluations and the mean return of each, both `[evaluations]`."""
+        return curve(self.evaluations)
+
+    @cached_property
+    def threshold(self) -> float:
+        """Return the return that counts as solved; NaN for an environment without a reference."""
+        known = reference(self.env_id)
+        return math.nan if known is None else known.threshold
+
+    @property
+    def last_returns(self) -> Returns:
+        """Return the last 10 % of the evaluations' mean returns, at least one of them."""
+        returns = self.curve[1]
+        return returns[-math.ceil(FINAL_SHARE * len(returns)) :]
+
+
+def curve(evaluations: Columns) -> tuple[NDArray[np.int64], Returns]:
     """Return the steps of a run's evaluations and the mean return of each, both `[evaluations]`."""
     steps, where = np.unique(evaluations["env_step"], return_inverse=True)
     counts = np.bincount(where, minlength=len(steps))
@@ -29,52 +58,134 @@ def curve(evaluations: Columns) -> tuple[NDArray[np.int64], NDArray[np.float64]]
     return steps, sums / np.maximum(counts, 1)
 
 
-def final(_episodes: Columns, evaluations: Columns) -> float:
+def final(run: RunRows) -> float:
     """Return the mean over the last 10 % of evaluations, at least one of them."""
-    _, returns = curve(evaluations)
-    return _mean(returns[-math.ceil(FINAL_SHARE * len(returns)) :])
+    return _mean(run.last_returns)
 
 
-def area_under_curve(_episodes: Columns, evaluations: Columns) -> float:
-    """Return the mean of all evaluations: the area under the curve per environment step."""
-    return _mean(curve(evaluations)[1])
+def last_training_episodes(run: RunRows) -> float:
+    """Return the mean return of the last 100 training episodes, exploration included."""
+    return _mean(np.asarray(run.episodes["episode_return"][-TRAINING_EPISODES:], float))
 
 
-def best(_episodes: Columns, evaluations: Columns) -> float:
+def area_under_curve(run: RunRows) -> float:
+    """Return the area under the curve per environment step: each evaluation stands for the steps
+    since the one before.
+    """
+    return _area(*run.curve)
+
+
+def area_per_gradient_step(run: RunRows) -> float:
+    """Return the area under the curve per gradient step; arms that learn more often are not favoured."""
+    _, first = np.unique(run.evaluations["env_step"], return_index=True)
+    return _area(run.evaluations["gradient_step"][first], run.curve[1])
+
+
+def best(run: RunRows) -> float:
     """Return the best evaluation (optimistic: the largest of several noisy means)."""
-    returns = curve(evaluations)[1]
+    returns = run.curve[1]
     return float(returns.max()) if len(returns) else math.nan
 
 
-def last_training_episodes(episodes: Columns, _evaluations: Columns) -> float:
-    """Return the mean return of the last 100 training episodes, exploration included."""
-    return _mean(np.asarray(episodes["episode_return"][-TRAINING_EPISODES:], float))
+def steps_to_threshold(run: RunRows) -> float:
+    """Return the step of the first evaluation at or above the threshold.
+
+    A run that never gets there is censored: it counts with the length asked for.
+    """
+    steps, returns = run.curve
+    if math.isnan(run.threshold) or not len(steps):
+        return math.nan
+    there = np.flatnonzero(returns >= run.threshold)
+    return float(steps[there[0]] if len(there) else run.env_steps or steps[-1])
 
 
-SCORES: dict[str, Score] = {
-    "final": final,
-    "area_under_curve": area_under_curve,
-    "best": best,
-    "last_training_episodes": last_training_episodes,
+def reached_threshold(run: RunRows) -> float:
+    """Return 1 if any evaluation is at or above the threshold, else 0."""
+    return _whether(run.curve[1], run.threshold, np.any)
+
+
+def kept_threshold(run: RunRows) -> float:
+    """Return 1 if every one of the last 10 % of evaluations is at or above the threshold, else 0."""
+    return _whether(run.last_returns, run.threshold, np.all)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score: how it is computed, what it says, its unit, and which direction is better.
+
+    `return`s can be normalised by an environment's references; `share`s are 0 or 1 in each run;
+    `steps` may be censored.
+    """
+
+    compute: Callable[[RunRows], float]
+    description: str
+    unit: Literal["return", "steps", "share"] = "return"
+    higher_is_better: bool = True
+
+
+SCORES = {
+    "final": Score(final, "mean return of the greedy evaluations in the last 10 % of training"),
+    "area_under_curve": Score(
+        area_under_curve,
+        "mean return of all greedy evaluations (area under the curve per environment step)",
+    ),
+    "area_per_gradient_step": Score(
+        area_per_gradient_step, "area under the curve of greedy evaluations per gradient step"
+    ),
+    "best": Score(best, "largest mean return of one greedy evaluation"),
+    "last_training_episodes": Score(
+        last_training_episodes, "mean return of the last 100 training episodes"
+    ),
+    "steps_to_threshold": Score(
+        steps_to_threshold,
+        "environment steps to the first greedy evaluation at the solved threshold",
+        "steps",
+        higher_is_better=False,
+    ),
+    "reached_threshold": Score(
+        reached_threshold, "share of runs with a greedy evaluation at the solved threshold", "share"
+    ),
+    "kept_threshold": Score(
+        kept_threshold,
+        "share of runs with all evaluations of the last 10 % of training at the solved threshold",
+        "share",
+    ),
 }
 
-DESCRIPTIONS = {
-    "final": "mean return of the greedy evaluations in the last 10 % of training",
-    "area_under_curve": "mean return of all greedy evaluations",
-    "best": "largest mean return of one greedy evaluation",
-    "last_training_episodes": "mean return of the last 100 training episodes",
-}
+
+def score_run(name: str, run: RunRows) -> float:
+    """Return one of `SCORES` of a run, NaN where its rows do not say or are not finite."""
+    if not len(run.evaluations["env_step"]) and name != "last_training_episodes":
+        return math.nan
+    value = SCORES[name].compute(run)
+    return value if math.isfinite(value) else math.nan
 
 
-def summary_scores(records: Any) -> dict[str, float]:
+def summary_scores(records: Any, env_id: str = "", env_steps: int | None = None) -> dict[str, float]:
     """Return every score of a run from the rows that its job still holds in memory."""
     episodes, evaluations = (
-        {name: np.array([row[name] for row in rows]) for name in ("env_step", "episode_return")}
+        {
+            name: np.array([row[name] for row in rows])
+            for name in ("env_step", "gradient_step", "episode_return")
+        }
         for rows in (records.episodes, records.evaluations)
     )
-    values = {name: score(episodes, evaluations) for name, score in SCORES.items()}
+    run = RunRows(episodes, evaluations, env_id, env_steps)
+    values = {name: score_run(name, run) for name in SCORES}
     return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Returns) -> float:
     return float(values.mean()) if len(values) else math.nan
+
+
+def _area(clock: NDArray[np.int64], returns: Returns) -> float:
+    if not len(clock) or clock[-1] == 0:
+        return math.nan
+    return float(np.average(returns, weights=np.diff(clock, prepend=0)))
+
+
+def _whether(returns: Returns, threshold: float, quantifier: Callable[[Any], Any]) -> float:
+    if math.isnan(threshold) or not len(returns):
+        return math.nan
+    return float(quantifier(returns >= threshold))

@@ -21,7 +21,7 @@ from ablation.identity import cell_name
 from ablation.job import Job, run_job
 from ablation.store import RunKey, Store
 from ablation.tracking import TrackingConfig
-from analysis.scores import SCORES
+from analysis.scores import RunRows, score_run
 from analysis.statistics import mean
 from benchmarks.setting import default_values
 
@@ -161,7 +161,8 @@ def our_scores(case: Case, store: Store) -> list[float]:
     for seed in seeds:
         tables = [store.read_table(RunKey(cell, seed), table) for table in ("episodes", "evaluations")]
         columns = [{name: table[name].to_numpy() for name in table.column_names} for table in tables]
-        found.append(SCORES[case.score](columns[0], columns[1]))
+        rows = RunRows(columns[0], columns[1], case.env_id, case.env_steps)
+        found.append(score_run(case.score, rows))
     return found
 
 

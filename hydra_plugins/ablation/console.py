@@ -41,6 +41,7 @@ def announce(plan: Plan, ledger: Ledger) -> None:
 
 def conclude(plan: Plan, ledger: Ledger, store: Store) -> int:
     """Name what did not complete, write the report, and return the exit status."""
+    from analysis.comparability import ASPECTS
     from analysis.report import write_report
 
     for cell in dict.fromkeys(key.cell for key in ledger.to_do):
@@ -52,7 +53,8 @@ def conclude(plan: Plan, ledger: Ledger, store: Store) -> int:
             console.print(f"[red]{status}[/] {cell} seeds {seeds}: {error}", soft_wrap=True)
     if ledger.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
-    report = write_report(store.root, plan.study.name)
+    # What differs between stored runs is said in the report; it must not keep a sweep from ending well.
+    report = write_report(store.root, plan.study.name, allowed=ASPECTS)
     console.print(f"Report: {report}", soft_wrap=True)
     return 1 if ledger.to_do else 0
 

@@ -1,0 +1,212 @@
+"""Lines with bands in small multiples: learning curves, sample efficiency, performance profiles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ablation.study import Arm
+from analysis.figures.style import ArmStyle, arm_styles, label, panels
+from analysis.load import StudyRuns
+from analysis.results import Results
+from analysis.statistics import LEVEL, Interval, performance_profile, share
+from analysis.statistics.intervals import t_quantile
+
+COLUMNS = 2
+PROFILE_POINTS = 101
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Line:
+    """An estimate with its band along an axis, each `[T]`; `n` is the most runs anywhere."""
+
+    at: Array
+    estimate: Array
+    low: Array
+    high: Array
+    n: int
+    runs: Array | None = None
+    """The single runs `[R, T]`, where they can be drawn."""
+
+
+def curves_matrix(runs: StudyRuns, arm: Arm) -> tuple[Array, Array]:
+    """Return an arm's evaluation steps `[T]` and each run's mean returns `[R, T]`, NaN if missing."""
+    found = [run.rows.curve for run in runs.of_arm(arm) if run.rows is not None]
+    found = [(steps, returns) for steps, returns in found if len(steps)]
+    if not found:
+        return np.zeros(0), np.zeros((0, 0))
+    steps = np.unique(np.concatenate([steps for steps, _ in found]))
+    matrix = np.full((len(found), len(steps)), np.nan)
+    for row, (own, returns) in zip(matrix, found, strict=True):
+        row[np.searchsorted(steps, own)] = returns
+    return steps.astype(float), matrix
+
+
+def learning_curve(runs: StudyRuns, arm: Arm) -> Line | None:
+    """Return the mean over runs at each step with its t interval, None without runs."""
+    steps, matrix = curves_matrix(runs, arm)
+    if not len(steps):
+        return None
+    n = np.sum(~np.isnan(matrix), axis=0)
+    estimate = np.nanmean(matrix, axis=0)
+    squares = np.nansum((matrix - estimate) ** 2, axis=0)
+    reach = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        half = np.array([reach[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
+    return Line(steps, estimate, estimate - half, estimate + half, int(n.max()), matrix)
+
+
+def reached_line(runs: StudyRuns, arm: Arm) -> Line | None:
+    """Return the share of runs that have reached the threshold by each step, None if nobody can say."""
+    scored = [run.scores for run in runs.of_arm(arm) if not math.isnan(run.scores["reached_threshold"])]
+    steps, _ = curves_matrix(runs, arm)
+    if not scored or not len(steps):
+        return None
+    when = np.array([s["steps_to_threshold"] if s["reached_threshold"] else math.inf for s in scored])
+    counts = (when[:, None] <= steps).sum(axis=0).tolist()
+    return _line(steps, [share(count, len(scored)) for count in counts], len(scored))
+
+
+def profile(runs: StudyRuns, arm: Arm, score: str, thresholds: Array, normalised: bool) -> Line | None:
+    """Return the share of an arm's runs that score above each threshold, all environments or one."""
+    arms = [other for other in runs.plan.arms if other.name == arm.name] if normalised else [arm]
+    samples = [runs.scores(each, score, normalised) for each in arms]
+    samples = [sample[~np.isnan(sample)] for sample in samples]
+    if any(len(sample) == 0 for sample in samples):
+        return None
+    n = sum(len(sample) for sample in samples)
+    return _line(thresholds, performance_profile(samples, thresholds), n)
+
+
+def learning_curves(results: Results, environment: str, seeds: bool = False) -> tuple[Figure, str]:
+    """Return the learning curves of an environment and what they show in words."""
+    runs = results.runs
+    axis_labels = ("environment steps", "greedy evaluation return")
+    figure = small_multiples(
+        runs, environment, lambda arm: learning_curve(runs, arm), axis_labels, single_runs=seeds
+    )
+    last = {arm.name: learning_curve(runs, arm) for arm in runs.arms(environment)}
+    return figure, "Mean return at the last evaluation: " + _last(last)
+
+
+def sample_efficiency(results: Results, environment: str) -> tuple[Figure, str] | None:
+    """Return how many runs have reached the solved threshold by each step; None without a threshold."""
+    runs = results.runs
+    lines = {arm.name: reached_line(runs, arm) for arm in runs.arms(environment)}
+    if not any(lines.values()):
+        return None
+    axis_labels = ("environment steps", "share of runs that reached the threshold")
+    figure = small_multiples(
+        runs, environment, lambda arm: lines[arm.name], axis_labels, drawstyle="steps-post", band=0.07
+    )
+    return figure, "Share of runs that reached the threshold by the end: " + _last(lines)
+
+
+def performance_profiles(
+    results: Results, environment: str, normalised: bool
+) -> tuple[Figure, str] | None:
+    """Return the share of runs above every score; over all environments where they are normalised."""
+    runs, score = results.runs, results.score
+    arms = runs.plan.arms if normalised else runs.arms(environment)
+    values = np.concatenate([runs.scores(arm, score, normalised) for arm in arms])
+    values = values[~np.isnan(values)]
+    if not len(values) or np.ptp(values) == 0:
+        return None
+    thresholds = np.linspace(values.min() - 0.02 * np.ptp(values), values.max(), PROFILE_POINTS)
+    lines = {
+        arm.name: profile(runs, arm, score, thresholds, normalised) for arm in runs.arms(environment)
+    }
+    axis_labels = (
+        f"{score.replace('_', ' ')}{', normalised' if normalised else ''}",
+        "share of runs above it",
+    )
+    figure = small_multiples(runs, environment, lambda arm: lines[arm.name], axis_labels, band=0.07)
+    middle = {name: line for name, line in lines.items() if line is not None}
+    texts = [f"{name} {_median(line):.3g}" for name, line in middle.items()]
+    return figure, "Score that half of the runs exceed: " + ", ".join(texts) + "."
+
+
+def small_multiples(
+    runs: StudyRuns,
+    environment: str,
+    line_of: Callable[[Arm], Line | None],
+    axis_labels: tuple[str, str],
+    *,
+    single_runs: bool = False,
+    drawstyle: str = "default",
+    band: float = 0.13,
+) -> Figure:
+    """Return a panel per factor, its levels beside the baseline, with 95 % bands."""
+    arms, baseline, styles = runs.arms(environment), runs.baseline(environment), arm_styles(runs)
+    found = panels(arms)
+    columns = min(COLUMNS, len(found))
+    rows = math.ceil(len(found) / columns)
+    figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.3), layout="constrained")
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    lines = {arm.name: line_of(arm) for arm in arms}
+    for axis, (title, members) in zip(axes.flat, found.items(), strict=False):
+        for arm in [baseline, *members]:
+            name = label(arm, title)
+            _draw(axis, lines[arm.name], name, styles[arm.name], drawstyle, single_runs, band)
+        axis.set_title(title)
+        axis.legend()
+        axis.margins(x=0.01)
+    for axis in axes.flat[len(found) :]:
+        axis.set_visible(False)
+    figure.supxlabel(axis_labels[0], fontsize=9)
+    figure.supylabel(axis_labels[1], fontsize=9)
+    return figure
+
+
+def _draw(
+    axis: Axes,
+    line: Line | None,
+    name: str,
+    style: ArmStyle,
+    drawstyle: str,
+    single_runs: bool,
+    band: float,
+) -> None:
+    if line is None:
+        axis.plot([], [], color=style.colour, label=f"{name} (missing)")
+        return
+    if single_runs and line.runs is not None:
+        axis.plot(line.at, line.runs.T, color=style.colour, lw=0.5, alpha=0.35)
+    text = f"{name} (n={line.n})"
+    (drawn,) = axis.plot(line.at, line.estimate, color=style.colour, lw=1.4, label=text)
+    drawn.set_drawstyle(drawstyle)  # type: ignore[arg-type]
+    if style.dashes:
+        drawn.set_dashes(style.dashes)
+    step: Any = "post" if drawstyle == "steps-post" else None
+    axis.fill_between(line.at, line.low, line.high, step=step, color=style.colour, alpha=band, lw=0)
+
+
+def _line(at: Array, intervals: list[Interval], n: int) -> Line:
+    estimate, low, high = (
+        np.array([getattr(part, name) for part in intervals]) for name in ("estimate", "low", "high")
+    )
+    return Line(at, estimate, low, high, n)
+
+
+def _last(lines: dict[str, Line | None]) -> str:
+    texts = [
+        f"{name} missing"
+        if line is None
+        else f"{name} {line.estimate[-1]:.3g} [{line.low[-1]:.3g}, {line.high[-1]:.3g}], n = {line.n}"
+        for name, line in lines.items()
+    ]
+    return "; ".join(texts).replace("[nan, nan]", "[n/a]") + "."
+
+
+def _median(line: Line) -> float:
+    above = np.flatnonzero(line.estimate > 0.5)
+    return float(line.at[above[-1]]) if len(above) else float(line.at[0])

@@ -1,0 +1,174 @@
+"""The page of a study: one self-contained file with answers, tables, figures and their origin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from ablation.identity import flatten
+from analysis.ablation_table import ablation_table
+from analysis.figures import FIGURES, draw, write
+from analysis.figures.style import INK, PAPER
+from analysis.load import StudyRuns
+from analysis.results import Results
+from analysis.scores import SCORES
+from analysis.tables import Table
+from analysis.texts import answers, better, verdict
+
+TEMPLATES = Path(__file__).parent / "templates"
+EVERYWHERE = "all"
+
+
+def write_page(results: Results, tables: dict[str, Table], directory: Path) -> Path:
+    """Write a study's figures and its page into a directory; return the page's path."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    runs = results.runs
+    text = environment.get_template("report.html").render(
+        plan=runs.plan,
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        script=Markup((TEMPLATES / "report.js").read_text()),
+        score=results.score,
+        scores=SCORES,
+        better=better,
+        answers=_answers(results),
+        choices=_tables_by_choice(results, tables["table"]),
+        environments=[(name, runs.arms(name)[0].env_id) for name in runs.environments],
+        everywhere=EVERYWHERE,
+        others=[table for name, table in tables.items() if name != "table"],
+        figures=_figures(results, directory),
+        changes=_changes(runs),
+        completeness=_completeness(runs),
+        errors=_errors(runs),
+        mixed=results.mixed,
+        pruned=runs.pruned,
+        facts=_facts(runs),
+        command=runs.command,
+    )
+    page = directory / "index.html"
+    page.write_text(text)
+    return page
+
+
+def _answers(results: Results) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return for each environment its name, a summing-up and a sentence per factor."""
+    found = []
+    for name in results.runs.environments:
+        rows = results.of_environment(name)
+        effects = [effect for effect in results.effects if effect.environment == name]
+        sentences = answers(rows, results.levels[name], effects)
+        found.append((rows[0].arm.env_id, verdict(rows), sentences))
+    return found
+
+
+def _tables_by_choice(results: Results, primary: Table) -> list[tuple[str, str, Table]]:
+    """Return the table of every score and environment that can be chosen, the shown one first."""
+    runs = results.runs
+    found = [(results.score, EVERYWHERE, primary)]
+    for score in SCORES:
+        own = results if score == results.score else Results(runs, score, results.mixed)
+        if own is not results:
+            found.append((score, EVERYWHERE, ablation_table(runs, own.comparisons)))
+        if len(runs.environments) > 1:
+            found += [
+                (score, name, ablation_table(runs, own.of_environment(name), environments=[name]))
+                for name in runs.environments
+            ]
+    return found
+
+
+def _figures(results: Results, directory: Path) -> list[dict[str, Any]]:
+    """Draw and write every figure; return what the page shows of them."""
+    shown = []
+    for kind in FIGURES:
+        for drawn in draw(results, kind):
+            svg = write(drawn, directory)[0].read_text()
+            picture = inline_svg(svg, drawn.name, drawn.title)
+            shown.append(
+                {"name": drawn.name, "title": drawn.title, "text": drawn.alternative, "svg": picture}
+            )
+    return shown
+
+
+def inline_svg(svg: str, name: str, title: str) -> Markup:
+    """Return a figure to stand in the page: the page's colours, ids of its own, a name for readers."""
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = body.replace(INK, "currentColor").replace(PAPER, "var(--paper)")
+    tag, rest = body[: body.index(">")], body[body.index(">") :]
+    size = re.search(r'\bwidth="([\d.]+)pt"', tag)
+    tag = re.sub(r'\s(width|height)="[\d.]+pt"', "", tag).removeprefix("<svg")
+    # A point is 4/3 of a pixel of style sheets.
+    width = float(size[1]) * 4 / 3 if size else 600.0
+    name = Markup.escape(title)
+    return Markup(f'<svg role="img" aria-label="{name}" style="width:{width:.0f}px"{tag}{rest}')
+
+
+def _changes(runs: StudyRuns) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
+    """Return each arm with the keys in which it differs from the baseline: key, from, to."""
+    changes = []
+    for arm in runs.plan.arms:
+        baseline = runs.baseline(arm.environment)
+        own = flatten(runs.plan.cells.get(arm.cell, {}))
+        base = flatten(runs.plan.cells.get(baseline.cell, {}))
+        keys = [key for key in {**base, **own} if own.get(key) != base.get(key)]
+        if arm.role != "baseline":
+            changes.append(
+                (arm.name, arm.env_id, [(key, _value(base, key), _value(own, key)) for key in keys])
+            )
+    return changes
+
+
+def _value(flat: dict[str, Any], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not used"
+
+
+def _completeness(runs: StudyRuns) -> list[tuple[str, str, str, dict[str, int]]]:
+    """Return each arm's name, environment, cell and number of runs by status."""
+    return [(arm.name, arm.env_id, arm.cell, runs.statuses(arm)) for arm in runs.plan.arms]
+
+
+def _errors(runs: StudyRuns) -> list[str]:
+    """Return a line for each run that left an error behind."""
+    errors = {key: str(run.record.get("error") or "").strip() for key, run in runs.runs.items()}
+    return [
+        f"{key.cell} seed {key.seed}, {runs.runs[key].status}: {error.splitlines()[-1]}"
+        for key, error in errors.items()
+        if error
+    ]
+
+
+def _facts(runs: StudyRuns) -> list[tuple[str, str]]:
+    """Return where the numbers come from: runs, plan, commits, devices, versions, time, memory."""
+    records = [run.record for run in runs.runs.values() if run.record]
+    complete = sum(run.status == "complete" for run in runs.runs.values())
+    facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
+    for key in ("git_commit", "device"):
+        counts = Counter(str(record.get(key) or "unknown") for record in records)
+        text = ", ".join(f"{value} ({n} runs)" for value, n in counts.items())
+        facts.append((key.removeprefix("git_"), text or "none"))
+    if any(record.get("git_dirty") for record in records):
+        facts.append(("changed files", "some runs came from code that differs from its commit"))
+    versions = {json.dumps(record.get("versions")) for record in records if record.get("versions")}
+    facts += [("versions", _versions(text)) for text in sorted(versions)]
+    speeds = [s for record in records if isinstance(s := record.get("steps_per_second"), int | float)]
+    memory = [m for record in records if isinstance(m := record.get("peak_rss_bytes"), int | float)]
+    if speeds:
+        facts.append(("speed", f"{min(speeds):,.0f} to {max(speeds):,.0f} steps a second in a job"))
+    if memory:
+        facts.append(("memory", f"{max(memory) / 1e6:,.0f} MB at most in a process"))
+    return facts
+
+
+def _versions(text: str) -> str:
+    values = json.loads(text)
+    return ", ".join(f"{k} {v}" for k, v in values.items()) if isinstance(values, dict) else text

@@ -1,0 +1,37 @@
+"""Reference returns of environments: what random actions get, and what counts as solved."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FILE = Path(__file__).parent / "references.csv"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An environment's returns of random actions (normalised 0) and of a solution (normalised 1)."""
+
+    random: float
+    threshold: float
+    source: str
+
+    def normalise(self, value: float) -> float:
+        """Return a return on the scale from random (0) to solved (1); it may lie beyond both."""
+        return (value - self.random) / (self.threshold - self.random)
+
+
+def reference(env_id: str) -> Reference | None:
+    """Return the references of an environment, or None: its scores are then never normalised."""
+    return _references().get(env_id)
+
+
+@cache
+def _references() -> dict[str, Reference]:
+    with FILE.open(newline="") as file:
+        return {
+            row["env_id"]: Reference(float(row["random"]), float(row["threshold"]), row["source"])
+            for row in csv.DictReader(file)
+        }

@@ -1,0 +1,56 @@
+"""A study's results for one score: what tables, figures and page all show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from analysis.comparability import Mixed
+from analysis.comparisons import (
+    AcrossEnvironments,
+    Comparison,
+    Effect,
+    across_environments,
+    compare,
+    effects,
+)
+from analysis.levels import Levels, levels_of
+from analysis.load import StudyRuns
+
+
+@dataclass(frozen=True)
+class Results:
+    """A study's runs, one score, and what was allowed to differ between runs; the rest follows."""
+
+    runs: StudyRuns
+    score: str
+    mixed: Mixed
+
+    @cached_property
+    def comparisons(self) -> list[Comparison]:
+        """Return every arm against its baseline."""
+        return compare(self.runs, self.score)
+
+    @cached_property
+    def effects(self) -> list[Effect]:
+        """Return main effects and interactions, where factors are crossed."""
+        return effects(self.runs, self.score)
+
+    @cached_property
+    def across(self) -> list[AcrossEnvironments]:
+        """Return the normalised aggregates over all environments, where there are references."""
+        return across_environments(self.runs, self.score)
+
+    @cached_property
+    def levels(self) -> dict[str, Levels]:
+        """Return each environment's factors and combinations."""
+        return {name: levels_of(self.runs, name) for name in self.runs.environments}
+
+    def of_environment(self, environment: str) -> list[Comparison]:
+        """Return the comparisons of one environment."""
+        return [row for row in self.comparisons if row.arm.environment == environment]
+
+    @property
+    def empty(self) -> bool:
+        """Return whether no run has the score."""
+        return all(row.mean.n == 0 for row in self.comparisons)

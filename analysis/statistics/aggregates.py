@@ -1,0 +1,136 @@
+"""Aggregates over tasks as rliable defines them, with stratified bootstrap intervals.
+
+Scores come as one sample per task, `K` arrays `[R_k]`: tasks are the strata, runs are drawn again
+within each. With one task they are the statistics of a single sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from analysis.statistics.intervals import LEVEL, Interval, Sample, t_quantile
+
+TRIM = 0.25
+"""Share cut off each end for the interquartile mean."""
+
+REPETITIONS = 10_000
+Strata = Sequence[NDArray[np.float64]]
+"""`K` arrays `[..., R_k]`."""
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A statistic of strata `[..., R_k]` -> `[...]`, and the degrees of freedom of its spread."""
+
+    statistic: Callable[[Strata], NDArray[Any]]
+    degrees: Callable[[Sequence[int]], int]
+
+
+def iqm(strata: Strata) -> NDArray[Any]:
+    """Return the mean of the middle half of all runs of all tasks together."""
+    runs = _flat(strata)
+    cut = int(TRIM * runs.shape[-1])
+    return np.asarray(_middle(runs, cut).mean(axis=-1))
+
+
+def mean_of_tasks(strata: Strata) -> NDArray[Any]:
+    """Return the mean over tasks of the mean over runs."""
+    return np.asarray(_task_means(strata).mean(axis=0))
+
+
+def median_of_tasks(strata: Strata) -> NDArray[Any]:
+    """Return the median over tasks of the mean over runs."""
+    return np.asarray(np.median(_task_means(strata), axis=0))
+
+
+def optimality_gap(strata: Strata, target: float = 1.0) -> NDArray[Any]:
+    """Return by how much runs fall short of the target on average; runs beyond it count as there."""
+    return np.asarray(target - _flat([np.minimum(runs, target) for runs in strata]).mean(axis=-1))
+
+
+def _all_runs(sizes: Sequence[int]) -> int:
+    return sum(sizes) - len(sizes)
+
+
+def _untrimmed_runs(sizes: Sequence[int]) -> int:
+    return sum(sizes) - 2 * int(TRIM * sum(sizes)) - len(sizes)
+
+
+def _runs_of_one_task(sizes: Sequence[int]) -> int:
+    return min(sizes) - 1
+
+
+AGGREGATES = {
+    "iqm": Aggregate(iqm, _untrimmed_runs),
+    "mean": Aggregate(mean_of_tasks, _all_runs),
+    "median": Aggregate(median_of_tasks, _runs_of_one_task),
+    "optimality_gap": Aggregate(optimality_gap, _all_runs),
+}
+
+
+def bootstrap(
+    strata: Strata,
+    statistic: Callable[[Strata], NDArray[Any]],
+    repetitions: int = REPETITIONS,
+    seed: int = 0,
+) -> Sample:
+    """Return a statistic of strata `[R_k]` drawn again with replacement within each, `[B]`."""
+    random = np.random.default_rng(seed)
+    drawn = []
+    for runs in strata:
+        # Drawing 16-bit positions takes half the time of drawing 64-bit ones.
+        positions = random.integers(0, len(runs), (repetitions, len(runs)), dtype=np.uint16)
+        drawn.append(np.asarray(runs, float)[positions])
+    return np.asarray(statistic(drawn), float)
+
+
+def aggregate(
+    strata: Strata,
+    what: Aggregate,
+    repetitions: int = REPETITIONS,
+    seed: int = 0,
+    level: float = LEVEL,
+) -> Interval:
+    """Return an aggregate of strata `[R_k]` without NaN, with its expanded percentile interval.
+
+    Percentile intervals are too narrow with few runs. The expanded ones (Hesterberg 2015, section
+    4.6) take percentiles further out, as far as a t interval from an unbiased variance would be from
+    a normal one; they stay within the range of the scores. Needs two runs in each task.
+    """
+    sizes = [len(runs) for runs in strata]
+    n = sum(sizes)
+    if not sizes or min(sizes) == 0:
+        return Interval.missing(n)
+    estimate = float(what.statistic(strata))
+    degrees = max(what.degrees(sizes), 1)
+    if min(sizes) < 2:
+        return Interval(estimate, np.nan, np.nan, n)
+    unbiased = np.sqrt(min(sizes) / (min(sizes) - 1))
+    outside = special.ndtr(-unbiased * t_quantile(degrees, level))
+    values = bootstrap(strata, what.statistic, repetitions, seed)
+    low, high = np.quantile(values, [outside, 1 - outside])
+    return Interval(estimate, float(low), float(high), n)
+
+
+def interquartile_mean(sample: Sample, level: float = LEVEL) -> Interval:
+    """Return the interquartile mean of one task's `[R]` with its expanded percentile interval."""
+    return aggregate([sample], AGGREGATES["iqm"], level=level)
+
+
+def _flat(strata: Strata) -> NDArray[np.float64]:
+    return strata[0] if len(strata) == 1 else np.concatenate(strata, axis=-1)
+
+
+def _middle(runs: NDArray[np.float64], cut: int) -> NDArray[np.float64]:
+    size = runs.shape[-1]
+    return np.sort(runs, axis=-1)[..., cut : size - cut]
+
+
+def _task_means(strata: Strata) -> NDArray[np.float64]:
+    return np.stack([runs.mean(axis=-1) for runs in strata])

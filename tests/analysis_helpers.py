@@ -1,0 +1,126 @@
+"""Made stores for the tests of the analysis: studies whose runs have scores known in advance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ablation.config import CellConfig, parse
+from ablation.store import RunKey, Store, write_json
+from ablation.study import Arm, Plan, expand, parse_study
+
+from .conftest import values
+
+SEEDS = 6
+STUDY: dict[str, Any] = {
+    "name": "s",
+    "question": "What matters?",
+    "environments": ["CartPole-v1"],
+    "baseline": {"replay.capacity": 64, "agent.batch_size": 8},
+    "factors": {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64, 500, 1000]},
+        "replay": {"levels": {"none": {"replay.kind": "none"}, "uniform": {}}},
+    },
+    "design": "one_factor_at_a_time",
+    "seeds": SEEDS,
+    "primary_score": "final",
+}
+CROSSED: dict[str, Any] = STUDY | {
+    "name": "crossed",
+    "design": "factorial",
+    "factors": {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
+        "batch": {"key": "agent.batch_size", "levels": [2, 8, 16]},
+    },
+}
+COMPONENTS: dict[str, Any] = STUDY | {
+    "name": "components",
+    "baseline": {"agent.double_q": True, "replay.combined": True},
+    "factors": {
+        "double Q": {"levels": {"on": {}, "off": {"agent.double_q": False}}},
+        "combined": {"levels": {"on": {}, "off": {"replay.combined": False}}},
+    },
+}
+RECORD = {
+    "status": "complete",
+    "device": "cpu",
+    "git_commit": "c" * 40,
+    "git_dirty": False,
+    "versions": {"gymnasium": "1.4.0", "torch": "2.13.0"},
+    "steps_per_second": 1000.0,
+    "peak_rss_bytes": 400_000_000,
+}
+
+Outcome = Callable[[Arm, int], float | str]
+"""(arm, seed) -> the level of the run's last evaluation, or the status of a run without data."""
+
+
+def evaluation_rows(levels: Sequence[float], episodes: int = 2) -> list[dict[str, Any]]:
+    """Return the rows of evaluations at steps 50, 100, ..., with equal episodes."""
+    return [
+        {
+            "env_step": 50 * (at + 1),
+            "gradient_step": 10 * (at + 1) ** 2,
+            "episode": episode,
+            "episode_return": level,
+            "episode_length": 1,
+        }
+        for at, level in enumerate(levels)
+        for episode in range(episodes)
+    ]
+
+
+def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return rows as columns."""
+    names = ("env_step", "gradient_step", "episode_return")
+    return {name: np.array([row[name] for row in rows]) for name in names}
+
+
+def resolve(overrides: Mapping[str, Any]) -> CellConfig:
+    """Return the small configuration of the tests with dotted keys and an environment's id."""
+    changes = {key.replace(".", "__"): value for key, value in overrides.items() if key != "env"}
+    return parse(values(env__id=overrides["env"], **changes))
+
+
+def noise(name: str, seed: int) -> float:
+    """Return what a run of an arm lies off its level by."""
+    return math.sin(seed) + (math.cos(3 * seed + len(name)) if name != "baseline" else 0)
+
+
+def outcome(arm: Arm, seed: int) -> float | str:
+    """Return 100, for `capacity=16` 50; `capacity=500` is half there and `replay=none` lost."""
+    if arm.name == "replay=none":
+        return "failed" if seed == 0 else "missing"
+    if arm.name == "capacity=500" and seed > 2:
+        return "missing"
+    return (50 if arm.name == "capacity=16" else 100) + noise(arm.name, seed)
+
+
+def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record: Any) -> Plan:
+    """Write a study's plan and runs whose returns rise to `outcome` in their last evaluation."""
+    store = Store(root)
+    plan = expand(parse_study(study), resolve)
+    write_json(store.study_directory(plan.study.name) / "plan.json", plan.as_json("make sweep STUDY=s"))
+    for arm in plan.arms:
+        for seed in plan.study.seeds:
+            found = outcome(arm, seed)
+            key = RunKey(arm.cell, seed)
+            shared = RECORD | {"config": plan.cells[arm.cell]} | record
+            if isinstance(found, str):
+                if found != "missing":
+                    store.write_run(key, shared | {"status": found, "error": "RuntimeError: no"}, {})
+                continue
+            rows = evaluation_rows([found * at / 10 for at in range(1, 11)])
+            episode = {"episode_length": 1, "terminated": True, "truncated": False}
+            trained = [
+                episode
+                | {name: row[name] for name in ("env_step", "gradient_step", "episode_return")}
+                | {"episode": at}
+                for at, row in enumerate(rows)
+            ]
+            store.write_run(key, shared, {"evaluations": rows, "episodes": trained})
+    return plan

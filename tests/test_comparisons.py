@@ -1,0 +1,209 @@
+"""Comparisons of a made store: differences, families, what is best, designs, and what is missing."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablation.store import RunKey, Store
+from ablation.study import Arm
+from analysis import load
+from analysis.comparisons import Comparison, across_environments, compare, effects
+from analysis.levels import levels_of
+from analysis.load import StudyNotFound, StudyRuns
+from analysis.texts import answers, verdict
+
+from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    make_store(tmp_path, STUDY, outcome)
+    return tmp_path
+
+
+def by_name(runs: StudyRuns, score: str = "final") -> dict[str, Comparison]:
+    return {row.arm.name: row for row in compare(runs, score)}
+
+
+def test_comparisons_count_what_there_is_and_mark_what_is_not(results: Path) -> None:
+    rows = by_name(load("s", results))
+    assert rows["baseline"].difference is None
+    lower = rows["capacity=16"]
+    assert lower.resolved
+    assert lower.difference is not None
+    differences = [noise("capacity=16", seed) - noise("baseline", seed) for seed in range(SEEDS)]
+    assert lower.difference.estimate == pytest.approx(-50 + np.mean(differences))
+    assert lower.difference.low < lower.difference.estimate < lower.difference.high < 0
+    assert rows["capacity=500"].mean.n == 3
+    assert rows["capacity=500"].statuses == {"complete": 3, "missing": 3}
+    assert not rows["replay=none"].resolved
+    assert rows["replay=none"].statuses == {"failed": 1, "missing": 5}
+    assert rows["replay=none"].mean.n == 0
+
+
+def test_the_best_and_what_is_not_told_apart_from_it_stand_out(results: Path) -> None:
+    rows = by_name(load("s", results))
+    assert {name for name, row in rows.items() if row.among_best} == {"baseline", "capacity=500"}
+
+
+def test_where_less_is_better_the_smallest_stands_out_and_improves(tmp_path: Path) -> None:
+    def steps(arm: Arm, seed: int) -> float:
+        return (2000 if arm.name == "capacity=16" else 600) + 300 * math.sin(seed)
+
+    make_store(tmp_path, STUDY, steps)
+    rows = by_name(load("s", tmp_path), "steps_to_threshold")
+    quick = rows["capacity=16"]
+    assert quick.difference is not None
+    assert quick.difference.estimate < 0
+    assert quick.among_best
+    assert not rows["baseline"].among_best
+    assert quick.improvement is not None
+    assert quick.improvement.estimate == 1
+
+
+def test_censored_runs_are_counted(tmp_path: Path) -> None:
+    make_store(tmp_path, STUDY, lambda arm, seed: 480.0 if seed % 2 else 400.0)
+    rows = by_name(load("s", tmp_path), "steps_to_threshold")
+    assert rows["baseline"].censored == 3
+    assert rows["baseline"].mean.estimate == np.mean([200, 500])
+    assert by_name(load("s", tmp_path), "final")["baseline"].censored == 0
+
+
+def test_shares_are_compared_by_wilsons_and_newcombes_intervals_and_exactly(tmp_path: Path) -> None:
+    make_store(tmp_path, STUDY, lambda arm, seed: 500.0 if arm.name == "capacity=16" else 1.0)
+    rows = by_name(load("s", tmp_path), "reached_threshold")
+    assert rows["baseline"].mean.estimate == 0
+    assert rows["baseline"].mean.high == pytest.approx(0.39, abs=0.01)
+    solved = rows["capacity=16"]
+    assert solved.difference is not None
+    assert (solved.difference.estimate, solved.difference.high) == (1, 1)
+    assert solved.difference.low < 0.6
+    # All six pairs one way, two-sided, corrected for three arms.
+    assert solved.p_value == pytest.approx(3 * 2 / 2**6)
+    assert not solved.resolved
+
+
+def test_arms_of_one_cell_are_one_test(results: Path) -> None:
+    runs = load("s", results)
+    twin = dataclasses.replace(runs.plan.arms[1], name="twin")
+    same = dataclasses.replace(runs.plan.arms[0], name="same", role="arm")
+    plan = dataclasses.replace(runs.plan, arms=[*runs.plan.arms, twin, same])
+    rows = by_name(dataclasses.replace(runs, plan=plan))
+    assert rows["twin"].p_value == rows["capacity=16"].p_value == by_name(runs)["capacity=16"].p_value
+    assert rows["same"].difference is None
+
+
+def test_a_crossed_design_gets_main_effects_and_interactions(tmp_path: Path) -> None:
+    def level(arm: Arm, seed: int) -> float:
+        less = 20 if arm.levels.get("capacity") == "16" else 0
+        more = {"2": -7, "16": 5}.get(arm.levels.get("batch", "8"), 0)
+        return 100 + less * -1 + more + math.sin(seed) + 0.1 * math.cos(seed * len(arm.name))
+
+    make_store(tmp_path, CROSSED, level)
+    found = {tuple(e.levels.items()): e for e in effects(load("crossed", tmp_path), "final")}
+    assert len(found) == 1 + 2 + 2
+    assert found[("capacity", "16"),].difference.estimate == pytest.approx(-20, abs=0.3)
+    assert found[("capacity", "16"),].resolved
+    assert found[("batch", "2"),].difference.estimate == pytest.approx(-7, abs=0.3)
+    interaction = found[("capacity", "16"), ("batch", "2")]
+    assert interaction.difference.estimate == pytest.approx(0, abs=0.5)
+
+
+def test_one_factor_at_a_time_has_no_effects_of_crossing(results: Path) -> None:
+    assert effects(load("s", results), "final") == []
+
+
+def test_levels_name_the_baselines_and_order_the_rest_as_the_study_does(results: Path) -> None:
+    found = levels_of(load("s", results), "CartPole-v1")
+    assert found.factors == {"capacity": ["64", "16", "500", "1000"], "replay": ["uniform", "none"]}
+    # Merged into what trains the same.
+    assert found.along("capacity")["1000"].name == "capacity=500"
+    assert not found.complete
+    assert not found.components
+
+
+def test_components_are_factors_that_are_there_or_not(tmp_path: Path) -> None:
+    make_store(tmp_path, COMPONENTS, lambda arm, seed: 1.0)
+    runs = load("components", tmp_path)
+    found = levels_of(runs, "CartPole-v1")
+    assert found.components
+    assert [found.of_arm(arm) for arm in runs.plan.arms] == [("on", "on"), ("off", "on"), ("on", "off")]
+
+
+def test_a_sentence_for_each_factor_says_what_is_resolved(results: Path) -> None:
+    runs = load("s", results)
+    rows = compare(runs, "final")
+    found = dict(answers(rows, levels_of(runs, "CartPole-v1"), []))
+    assert list(found) == ["capacity", "replay"]
+    assert "16 is lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p <0.001)" in found["capacity"]
+    assert "500 is not resolved" in found["capacity"]
+    assert "with 80 % power" in found["capacity"]
+    assert "no effect" not in found["capacity"]
+    assert found["replay"] == "none has no runs to compare (1 failed, 5 missing)."
+    assert verdict(rows).startswith("Resolved from the baseline: capacity=16. 1 of 2 arms is not")
+
+
+def test_aggregates_need_runs_in_every_environment(tmp_path: Path) -> None:
+    def level(arm: Arm, seed: int) -> float | str:
+        if arm.env_id == "Acrobot-v1":
+            return "missing" if arm.name == "capacity=16" else -300.0 + seed
+        return 300.0 + seed
+
+    make_store(tmp_path, STUDY | {"environments": ["CartPole-v1", "Acrobot-v1"]}, level)
+    found = {row.name: row for row in across_environments(load("s", tmp_path), "final")}
+    assert set(found) == {"baseline", "capacity=500", "replay=none"}
+    assert found["baseline"].aggregates["iqm"].n == 2 * SEEDS
+    assert across_environments(load("s", tmp_path), "steps_to_threshold") == []
+
+
+def test_damaged_rows_are_unreadable_not_zero(results: Path) -> None:
+    runs = load("s", results)
+    baseline = runs.plan.arms[0]
+    store = Store(results)
+    torn = store.run_directory(RunKey(baseline.cell, 0)) / "evaluations.parquet"
+    torn.write_bytes(torn.read_bytes()[:40])
+    (store.run_directory(RunKey(baseline.cell, 1)) / "run.json").write_text('{"status": "comp')
+    (store.run_directory(RunKey(baseline.cell, 2)) / "episodes.parquet").unlink()
+    again = load("s", results)
+    assert again.statuses(baseline) == {"unreadable": 3, "complete": SEEDS - 3}
+    assert compare(again, "final")[0].mean.n == SEEDS - 3
+
+
+def test_tables_of_other_columns_are_unreadable(results: Path) -> None:
+    runs = load("s", results)
+    key = RunKey(runs.plan.arms[0].cell, 0)
+    source = Store(results).run_directory(key)
+    (source / "episodes.parquet").replace(source / "evaluations.parquet")
+    (source / "evaluations.parquet").with_name("episodes.parquet").write_bytes(b"")
+    assert load("s", results).runs[key].status == "unreadable"
+
+
+def test_an_unknown_or_broken_study_is_refused_by_name(results: Path) -> None:
+    with pytest.raises(StudyNotFound, match="there are: s"):
+        load("t", results)
+    plan = results / "studies/s/plan.json"
+    plan.write_text('{"study": {"name": "s"}}')
+    with pytest.raises(StudyNotFound, match=r"plan\.json is no plan"):
+        load("s", results)
+    plan.write_text("{")
+    with pytest.raises(StudyNotFound, match="cannot be read"):
+        load("s", results)
+
+
+def test_frames_are_tidy(results: Path) -> None:
+    runs = load("s", results)
+    scores = runs.scores_frame()
+    assert len(scores) == len(runs.plan.arms) * SEEDS
+    row = scores[(scores.arm == "capacity=16") & (scores.seed == 0)].iloc[0]
+    assert (row.environment, row.status, row.capacity) == ("CartPole-v1", "complete", "16")
+    assert row.final == pytest.approx(50 + noise("capacity=16", 0))
+    assert scores[scores.arm == "replay=none"].final.isna().all()
+    evaluations = runs.evaluations_frame()
+    assert len(evaluations) == (6 + 6 + 3) * 10 * 2
+    assert set(evaluations.columns) >= {"arm", "environment", "seed", "env_step", "episode_return"}
+    assert len(runs.episodes_frame()) == len(evaluations)
