@@ -48,18 +48,18 @@ class StudyRuns:
 
     def scores(self, arm: Arm, name: str) -> NDArray[np.float64]:
         """Return an arm's scores, one per seed of the plan in its order, NaN where missing."""
-        keys = [RunKey(arm.cell, seed) for seed in self.plan.study.seeds]
+        keys = [RunKey(arm.cell, seed) for seed in arm.seeds]
         return np.array([self.runs[key].score(name) for key in keys])
 
     def of_arm(self, arm: Arm) -> list[Run]:
         """Return an arm's runs that have data, in the order of their seeds."""
-        keys = [RunKey(arm.cell, seed) for seed in self.plan.study.seeds]
+        keys = [RunKey(arm.cell, seed) for seed in arm.seeds]
         return [self.runs[key] for key in keys if self.runs[key].status in ENDED]
 
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""
         counts: dict[str, int] = {}
-        for seed in self.plan.study.seeds:
+        for seed in arm.seeds:
             status = self.runs[RunKey(arm.cell, seed)].status
             counts[status] = counts.get(status, 0) + 1
         return counts

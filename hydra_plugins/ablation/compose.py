@@ -14,7 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
-from ablation.study import Factor, Plan, Study, expand, parse_study
+from ablation.designs import Factor
+from ablation.study import Plan, Study, expand, parse_study
 
 CONFIG_NAME = "config"
 
