@@ -1,4 +1,4 @@
-"""Designs name exactly the arms that they promise; constraints and equal cells say why one is missing."""
+"""Designs name exactly the arms that they promise; what is missing says why."""
 
 from __future__ import annotations
 
