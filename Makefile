@@ -8,7 +8,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 PYTEST := $(BIN)/pytest -n auto --dist loadscope
-OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
+RETRY ?=
+ONLY ?=
+JSON ?=
+CALIBRATE ?=
+OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) \
+	$(if $(RETRY),retry=$(RETRY)) $(if $(ONLY),"only='$(ONLY)'") $(ARGS)
+FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status report test test-slow check bench bench-published clean
@@ -16,6 +22,7 @@ OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),laun
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  variables: STUDY=replay SEEDS=12 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+	@echo '  sweep: RETRY=failed, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1'
 
 setup: $(MARK) ## build .venv with the tested versions
 
@@ -28,10 +35,10 @@ sweep: $(MARK) ## train what is missing of a study, then report it
 	$(BIN)/python -m ablation $(OVERRIDES)
 
 plan: $(MARK) ## show a study's cells and what is left to train
-	$(BIN)/python -m ablation plan $(OVERRIDES)
+	@$(BIN)/python -m ablation plan $(OVERRIDES) $(FLAGS)
 
 status: $(MARK) ## show how many runs of each arm are complete
-	$(BIN)/python -m ablation status $(OVERRIDES)
+	@$(BIN)/python -m ablation status $(OVERRIDES) $(FLAGS)
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
