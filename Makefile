@@ -17,7 +17,7 @@ OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),laun
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow check bench bench-published clean
+.PHONY: help setup sweep plan status report test test-slow chaos check bench bench-published clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test: $(MARK) ## run the tests
 
 test-slow: $(MARK) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
+
+chaos: $(MARK) ## kill a sweep a hundred times at random moments (a quarter of an hour)
+	$(BIN)/pytest -m slow -s tests/test_chaos.py $(ARGS)
 
 check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/ruff check .

@@ -125,6 +125,7 @@ class _Session:
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step
+            log.info("Goes on from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
         def on_period(env_step: int, records: Records) -> None:
@@ -206,5 +207,6 @@ class _Session:
             key = RunKey(self._job.cell, seed)
             with self._stop.writing():
                 self._store.write_run(key, outcome | shared, records.tables())
+            log.info("Stored %s seed %d: %s", key.cell, seed, end.status)
             summary = {"status": end.status} | dict(self._scores(records))
             self._sink.finish(lane, summary, failed=end.status == "failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
+import time
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ _STATE, _STARTED = 0, 19
 """Fields of /proc/<pid>/stat after the name, which may itself hold spaces: state, start time."""
 
 EXIT_ORPHANED = 4
+_POLL_SECONDS = 0.3
 
 
 @cache
@@ -42,6 +44,19 @@ def started(pid: int) -> str | None:
     except PermissionError:
         return ""
     return ""
+
+
+@cache
+def exit_when_orphaned() -> None:
+    """End this process, now or at any later time, soon after the one that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_POLL_SECONDS)
+        os._exit(EXIT_ORPHANED)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def exit_with_parent() -> None:

@@ -20,8 +20,8 @@ _SCHEMA = ConfigDict(extra="forbid")
 class LaunchConfig:
     """Concurrent workers (-1: one for each core), seeds that train together, what a job may take.
 
-    `max_attempts` counts a run's tries, the first one included; `memory_gb` is what the workers of one
-    machine share, None for all that this machine has.
+    `max_attempts` counts a run's tries, the first one included. `memory_gb` is what local workers share,
+    None for all that this machine has; elsewhere it is what each worker has.
     """
 
     jobs: Annotated[int, Field(ge=-1, strict=True)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import signal
 import subprocess
@@ -16,6 +15,7 @@ from typing import Literal
 
 from ablation.identity import canonical
 from ablation.locks import Locks, Owner
+from ablation.processes import exit_when_orphaned
 from ablation.provenance import git_state, versions
 from ablation.stopping import EXIT_STOPPED
 from ablation.store import ENDED, RunKey, Store, read_json
@@ -58,13 +58,14 @@ def supervise(root: Path, sweep: str, name: str) -> Outcome:
     if threading.current_thread() is threading.main_thread():
         # A terminal's Ctrl-C reaches every process of it; the worker is the one that knows what to do.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Launchers keep their processes for more work; none shall stay behind when the sweep is gone.
+    exit_when_orphaned()
     return _Supervisor(Store(root), sweep, name).run()
 
 
 class _Supervisor:
     def __init__(self, store: Store, sweep: str, name: str) -> None:
         self._store, self._sweep, self._name = store, sweep, name
-        self._parent = os.getppid()
         self._work = read_work(store, sweep)
 
     def run(self) -> Outcome:
@@ -106,10 +107,6 @@ class _Supervisor:
             if stop.exists():
                 _end(worker, signal.SIGINT)
                 return None
-            if os.getppid() != self._parent:
-                # Whoever started this sweep is gone; what was begun is resumed by the next one.
-                worker.kill()
-                os._exit(1)
             if limit is not None:
                 now = read_json(state_path(self._store, self._name))
                 if now != turn:

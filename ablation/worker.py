@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import importlib
 import logging
 import os
 import signal
@@ -46,6 +47,8 @@ def work(store: Store, sweep: str, name: str, scores: Scores) -> int:
     if found is None:
         return EXIT_NOT_SHARED
     _log_warnings()
+    # Now, such that no job's time is spent on it.
+    importlib.import_module("ablation.train")
     locks = Locks(store.root, Owner.this_process(sweep))
     stop = Stop(locks.release_all)
     stop.listen()
@@ -116,6 +119,7 @@ class _Worker:
         self._turns += 1
         write_json(state_path(self._store, self._name), {"job": name, "turn": self._turns})
         with _logged_to(self._store.job_directory(name) / "job.log"):
+            log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
             try:
                 run_job(config, job, self._work.tracking, self._store, self._scores, self._stop)
             except Exception as error:

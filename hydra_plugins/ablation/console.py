@@ -40,10 +40,11 @@ class Swept:
 
 def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None:
     """Print the size of the study, what is not an arm of it, and how much is already there."""
-    runs = len(ledger.statuses)
+    runs, asked = len(ledger.statuses), len(list(plan.runs()))
     console.print(
         f"Study [bold]{plan.study.name}[/]: {len(plan.arms)} arms x {len(plan.study.seeds)} seeds, "
-        f"{len(plan.cells)} cells, {runs} runs (plan {plan.hash})"
+        f"{len(plan.cells)} cells, {asked} runs (plan {plan.hash})"
+        + (f"; only {runs} of them are asked for" if runs != asked else "")
     )
     for merged in plan.merged:
         told = merged.into in merged.reason

@@ -33,6 +33,7 @@ from hydra_plugins.ablation.jobs import (
     runs_of,
     workers_of,
 )
+from hydra_plugins.ablation.ray_cluster import connect
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ class Engine:
         self._composer, self._words = composer, words
         self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         self._locks = Locks(store.root, Owner.this_process(self._sweep))
-        self._asked = runs_of(chosen(plan, settings.only))
+        asked = runs_of(chosen(plan, settings.only))
+        self._asked = [key for key in plan.runs() if key in asked]
         self._allowed: Mapping[RunKey, int] = {}
         self._launches = 0
 
@@ -75,6 +77,7 @@ class Engine:
 
     def run(self, launcher: Launcher) -> Swept:
         """Launch workers until every run has ended, failed for good, or is trained by nobody."""
+        connect(launcher)
         vain, waiting = 0, False
         with self._interruptible() as stopping:
             while True:
@@ -97,7 +100,7 @@ class Engine:
                     return Swept(after, broken=broken)
 
     def _stock(self) -> Ledger:
-        return take_stock(self._store, self._plan.runs(), self._locks.living())
+        return take_stock(self._store, self._asked, self._locks.living())
 
     def _busy(self, job: PlannedJob) -> bool:
         living = self._locks.living()

@@ -64,11 +64,10 @@ def workers_of(settings: Settings) -> int:
 def check_fit(jobs: Sequence[PlannedJob], runs: int, settings: Settings) -> None:
     """Refuse jobs that memory or disk would not hold; raises `ConfigError` with what would fit."""
     sizes, workers = [job.size for job in jobs], workers_of(settings)
-    available = settings.launch.memory_gb
-    if available is not None:
-        check_memory(sizes, workers, round(available * 1e9))
-    elif settings.launch.here:
-        check_memory(sizes, workers, machine_bytes())
+    given = settings.launch.memory_gb
+    if given is not None or settings.launch.here:
+        available = machine_bytes() if given is None else round(given * 1e9)
+        check_memory(sizes, workers if settings.launch.here else 1, available)
     if settings.results_dir.is_dir():
         check_disk(settings.results_dir, runs, sizes, workers)
 
