@@ -17,7 +17,7 @@ OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),laun
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow chaos check bench bench-published clean
+.PHONY: help setup sweep plan status report test test-slow chaos check bench bench-engine bench-published clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.cliffwalk
+
+bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
+	$(BIN)/python -m benchmarks.engine $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -11,6 +11,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.measure import median, repeat
@@ -52,10 +53,10 @@ def train(config, store):
 train(configs.pop(), Store(tempfile.mkdtemp()))
 """
 _BARE = """
-began = time.perf_counter()
+began, used = time.perf_counter(), time.process_time()
 for config in configs:
     train(config, store)
-seconds = time.perf_counter() - began
+seconds, processor = time.perf_counter() - began, time.process_time() - used
 """
 _ENGINE = """
 names = []
@@ -68,24 +69,28 @@ work = Work("sweep", names, TrackingConfig("disabled", "p", None), None, dict.fr
 write_work(store, work)
 store.job_directory("workers").mkdir()
 locks = Locks(store.root, Owner.this_process("sweep"))
-began = time.perf_counter()
+began, used = time.perf_counter(), time.process_time()
 with locks.beating():
     _Worker(store, work, "worker", locks, Stop(), lambda rows: {{}}).run()
 ledger = take_stock(store, [RunKey(name, 0) for name in names])
-seconds = time.perf_counter() - began
+seconds, processor = time.perf_counter() - began, time.process_time() - used
 assert not ledger.to_do
 """
 _PRINT = """
 import shutil
 shutil.rmtree(store.root)
-print(json.dumps({{"seconds": seconds}}))
+print(json.dumps({{"passed": seconds, "processor": processor}}))
 """
 
 _PLAN = """
 import json, time
 from collections import Counter
 began = time.perf_counter()
-from hydra_plugins.ablation.compose import Composer, plan_of
+from hydra.types import RunMode
+from ablation.settings import parse_settings
+from ablation.store import Store
+from hydra_plugins.ablation.compose import Composer, plain, plan_of
+from hydra_plugins.ablation.outlook import outlook
 from hydra_plugins.ablation.explain import config_loader
 from ablation.__main__ import CONFIG_DIRECTORY
 with config_loader(CONFIG_DIRECTORY) as loader:
@@ -98,7 +103,11 @@ with config_loader(CONFIG_DIRECTORY) as loader:
     study = {"name": "wide", "question": "?", "environments": ["cartpole"], "baseline": {},
              "factors": factors, "design": "factorial", "seeds": 10, "primary_score": "final"}
     plan = plan_of(composer, study, line)
-print(json.dumps({"cells": len(plan.cells), "seconds": time.perf_counter() - began}))
+    settings = {**plain(loader.load_configuration("config", [], RunMode.RUN)), "results_dir": "/none"}
+    found = outlook(plan, parse_settings(settings), Store("/none")).as_json()
+assert len(found["arms"]) == len(plan.cells)
+seconds = {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time()}
+print(json.dumps({"cells": len(plan.cells), **seconds}))
 """
 
 
@@ -114,7 +123,8 @@ def main() -> None:
         "plan": repeat({"plan": _PLAN}, 1)["plan"][0],
         "ledger": _ledger(arguments.directories),
     }
-    print("A plan of {cells:,} cells: {seconds:.1f} s".format(**found["plan"]))
+    line = "A plan of {cells:,} cells: {seconds:.1f} s ({processor_seconds:.1f} s of processor time)"
+    print(line.format(**found["plan"]))
     for name, seconds in found["ledger"].items():
         print(f"{arguments.directories:,} run directories, {name}: {seconds:.1f} s")
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
@@ -122,22 +132,25 @@ def main() -> None:
     print(f"Written: {OUTPUT}")
 
 
-def _overhead(steps: int, repetitions: int) -> dict[str, list[float]]:
+def _overhead(steps: int, repetitions: int) -> dict[str, dict[str, list[float]]]:
     setup = _SETUP.format(runs=RUNS, steps=steps)
     codes = {
         "bare": setup + _BARE.format() + _PRINT.format(),
         "engine": setup + _ENGINE.format() + _PRINT.format(),
     }
-    found = {name: [run["seconds"] for run in runs] for name, runs in repeat(codes, repetitions).items()}
-    shares = [engine / bare - 1 for engine, bare in zip(found["engine"], found["bare"], strict=True)]
-    print(f"{RUNS} runs of {steps:,} steps, one by one, {repetitions} rounds, seconds:")
-    for name, seconds in found.items():
-        print(f"  {name:8}{' '.join(f'{value:8.2f}' for value in seconds)}")
-    print(
-        f"  more in the engine: {' '.join(f'{share:.1%}' for share in shares)}; "
-        f"medians {median(found['engine']) / median(found['bare']) - 1:.1%}"
-    )
-    return found | {"shares": shares}
+    runs = repeat(codes, repetitions)
+    print(f"{RUNS} runs of {steps:,} steps, one by one, {repetitions} rounds:")
+    found = {}
+    for clock in ("passed", "processor"):
+        seconds = {name: [run[clock] for run in results] for name, results in runs.items()}
+        pairs = zip(seconds["engine"], seconds["bare"], strict=True)
+        shares = [engine / bare - 1 for engine, bare in pairs]
+        for name, values in seconds.items():
+            print(f"  {clock:10}{name:8}{' '.join(f'{value:8.2f}' for value in values)} s")
+        told = " ".join(f"{share:8.1%}" for share in shares)
+        print(f"  {'':10}{'more':8}{told}, median {median(shares):.1%}")
+        found[clock] = seconds | {"shares": shares}
+    return found
 
 
 def _ledger(runs: int) -> dict[str, float]:
@@ -171,9 +184,8 @@ def _config() -> dict[str, object]:
     return canonical(parse(cell_values(2000)))
 
 
-def _timed(work: object) -> float:
+def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
-    assert callable(work)
     work()
     return time.perf_counter() - began
 

@@ -14,7 +14,7 @@ from hydra_plugins.ablation.compose import CONFIG_NAME, Composer, plain, plan_of
 from hydra_plugins.ablation.console import announce, console, duration, failures
 from hydra_plugins.ablation.explain import config_loader
 from hydra_plugins.ablation.jobs import check_fit
-from hydra_plugins.ablation.outlook import Outlook, failed_for_good, outlook
+from hydra_plugins.ablation.outlook import Outlook, outlook
 
 STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
 
@@ -84,7 +84,7 @@ def _print_plan(found: Outlook) -> None:
         done = str(found.counts(arm)["complete"])
         table.add_row(arm.name, arm.env_id, arm.cell, done, str(new), str(again), *sizes)
     console.print(table)
-    left = failed_for_good(found)
+    left = found.failed_for_good
     if left:
         console.print(f"{left} failed runs have used up their attempts; retry=failed gives new ones")
     if found.jobs:

@@ -16,7 +16,7 @@ from rich.table import Table
 from ablation.frozen import Changes
 from ablation.ledger import FAILED, RUNNING, Ledger
 from ablation.stopping import EXIT_STOPPED
-from ablation.store import Store, read_json
+from ablation.store import RunKey, Store, read_json
 from ablation.study import Plan
 from hydra_plugins.ablation.jobs import PlannedJob
 
@@ -91,9 +91,11 @@ def conclude(plan: Plan, swept: Swept, store: Store) -> int:
 
 def failures(ledger: Ledger) -> Iterator[str]:
     """Yield a line for each cell and status that did not complete: its seeds and the last error."""
-    left = [key for key in ledger.to_do if ledger.statuses[key] != RUNNING]
-    for cell, status in dict.fromkeys((key.cell, ledger.statuses[key]) for key in left):
-        hit = [key for key in left if (key.cell, ledger.statuses[key]) == (cell, status)]
+    alike: dict[tuple[str, str], list[RunKey]] = {}
+    for key in ledger.to_do:
+        if ledger.statuses[key] != RUNNING:
+            alike.setdefault((key.cell, ledger.statuses[key]), []).append(key)
+    for (cell, status), hit in alike.items():
         given = ledger.errors.get(hit[0]) or ledger.damage.get(hit[0]) or "did not end"
         error = escape(given.strip().splitlines()[-1])
         seeds = ", ".join(str(key.seed) for key in hit)

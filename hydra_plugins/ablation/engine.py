@@ -85,9 +85,13 @@ class Engine:
                 jobs = self.jobs(ledger)
                 if stopping.is_set() or not jobs:
                     return Swept(ledger, stopping.is_set())
-                free = [job for job in jobs if not self._busy(job)]
+                living = self._locks.living()
+                free = [job for job in jobs if not any(key in living for key in job.keys)]
                 if not free:
-                    waiting = waiting or self._say_waiting(jobs)
+                    if not waiting:
+                        owners = {str(living[key]) for job in jobs for key in job.keys if key in living}
+                        console.print(f"Waiting for what {', '.join(sorted(owners))} trains.")
+                    waiting = True
                     stopping.wait(WAIT_SECONDS)
                     continue
                 before = self._signs_of_life(ledger)
@@ -101,16 +105,6 @@ class Engine:
 
     def _stock(self) -> Ledger:
         return take_stock(self._store, self._asked, self._locks.living())
-
-    def _busy(self, job: PlannedJob) -> bool:
-        living = self._locks.living()
-        return any(key in living for key in job.keys)
-
-    def _say_waiting(self, jobs: Sequence[PlannedJob]) -> bool:
-        living = self._locks.living()
-        owners = {str(living[key]) for job in jobs for key in job.keys if key in living}
-        console.print(f"Waiting for runs that another sweep trains: {', '.join(sorted(owners))}")
-        return True
 
     def _launch(self, launcher: Launcher, jobs: Sequence[PlannedJob], workers: int) -> str | None:
         """Run workers to their end; return why they broke off, if they did."""

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from ablation.calibration import Speed, calibrate, job_seconds, known_speeds, makespan
@@ -50,13 +51,22 @@ class Outlook:
         known = [value for value in seconds if value is not None]
         return makespan(known, self.workers) if len(known) == len(seconds) else None
 
+    @cached_property
+    def _due(self) -> set[RunKey]:
+        return {key for job in self.jobs for key in job.keys}
+
+    @property
+    def failed_for_good(self) -> int:
+        """Return how many failed runs a sweep would leave alone."""
+        return sum(key not in self._due for key in self.ledger.with_status(FAILED))
+
     def counts(self, arm: Arm) -> Counter[str]:
         """Return how many of an arm's runs have each status."""
         return Counter(self.ledger.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
 
     def due(self, arm: Arm) -> tuple[int, int]:
         """Return how many of an arm's runs would be trained for the first time, and again."""
-        due = {key for job in self.jobs for key in job.keys} & runs_of([arm])
+        due = self._due & runs_of([arm])
         again = sum(key in self.ledger.attempts for key in due)
         return len(due) - again, again
 
@@ -132,9 +142,3 @@ def outlook(plan: Plan, settings: Settings, store: Store) -> Outlook:
     due = ledger.due(lambda key: allowed.get(key, 0))
     jobs = jobs_of(plan, due, settings, resumable(store))
     return Outlook(plan, settings, store, ledger, jobs, changes(store, plan))
-
-
-def failed_for_good(outlook: Outlook) -> int:
-    """Return how many failed runs a sweep would leave alone."""
-    due = {key for job in outlook.jobs for key in job.keys}
-    return sum(key not in due for key in outlook.ledger.with_status(FAILED))
