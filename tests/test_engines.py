@@ -61,15 +61,7 @@ def test_submitit_stores_the_files_of_a_local_sweep(tmp_path: Path, local: dict[
     pytest.importorskip("submitit", reason="needs the extra slurm")
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="needs the extra slurm")
     # Everything of launch=slurm, apart from Slurm itself.
-    process = start(
-        tmp_path,
-        "launch=slurm",
-        "hydra/launcher=submitit_local",
-        "launch.jobs=2",
-        "~hydra.launcher.array_parallelism",
-        "~hydra.launcher.partition",
-        "~hydra.launcher.account",
-    )
+    process = start(tmp_path, "launch=slurm", "hydra/launcher=submitit_local", "launch.jobs=2")
     _, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     assert list(tmp_path.glob("jobs/.submitit/*")), "it was submitit that ran the workers"
