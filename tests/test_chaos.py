@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 KILLS = 100
 LONGEST_SECONDS = 4.0
 """From a moment at which something is being trained to the next kill, at most."""
-STARTING_SHARE = 0.1
+STARTING_SHARE = 0.5
 """Of the kills, those that do not wait for anything to be trained."""
 RUNS = 40
 WORDS = [
@@ -34,8 +34,8 @@ WORDS = [
     # Restored by repeating its actions, as any Gymnasium environment.
     "env.backend=gymnasium",
     "study.seeds=5",
-    "train.env_steps=1500",
-    "train.evaluate_every=150",
+    "train.env_steps=600",
+    "train.evaluate_every=30",
     "train.evaluation_episodes=1",
     "agent.hidden_sizes=[32]",
     "replay.n_step=3",
