@@ -59,6 +59,11 @@ class Study:
         return self.design
 
     @property
+    def design_in_words(self) -> str:
+        """Return the names of its designs, to be read."""
+        return ", then ".join(part.design.replace("_", " ") for part in self.designs)
+
+    @property
     def control_seeds(self) -> list[int]:
         """Return the seeds on which the control trains the baseline again."""
         return [seed + CONTROL_SEED_OFFSET for seed in self.seeds]

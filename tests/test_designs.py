@@ -106,6 +106,9 @@ def test_designs_follow_one_another_and_share_their_arms() -> None:
 
 def test_a_design_in_a_list_is_the_design_alone() -> None:
     assert plan(design=["factorial"]).arms == plan(design="factorial").arms
+    assert plan(design="leave_one_out", factors=with_off(0.9)).study.design_in_words == "leave one out"
+    several = plan(design=["factorial", "one_factor_at_a_time"]).study
+    assert several.design_in_words == "factorial, then one factor at a time"
 
 
 def test_a_forbidden_combination_is_pruned_with_its_reason() -> None:

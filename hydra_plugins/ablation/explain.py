@@ -14,6 +14,8 @@ from ablation.config import ConfigError
 from hydra_plugins.ablation.compose import CONFIG_NAME
 
 COMMANDS = ("plan", "status")
+_EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
+"""Launchers, and the extra of ours that each comes with."""
 
 
 def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -> str:
@@ -39,6 +41,10 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
                 and OmegaConf.select(known, key, default=_ABSENT) is _ABSENT
             ):
                 return str(ConfigError(key, override.value(), _allowed_beside(known, key)))
+    for launcher, extra in _EXTRAS.items():
+        if f"hydra/launcher/{launcher}" in str(error):
+            hint = f"needs a package that is not installed; pip install -e '.[{extra}]' installs it"
+            return str(ConfigError("launch", extra, hint))
     cause = error.__cause__
     return _first_line(error) + (f" ({_first_line(cause)})" if cause else "")
 
