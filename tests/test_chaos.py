@@ -22,10 +22,10 @@ from ablation.store import TABLES, RunKey, Store
 
 ROOT = Path(__file__).parent.parent
 KILLS = 100
-LONGEST_SECONDS = 4.0
-"""From a moment at which something is being trained to the next kill, at most."""
-STARTING_SHARE = 0.5
-"""Of the kills, those that do not wait for anything to be trained."""
+LONGEST = 1 / 6
+"""Of the time of an undisturbed sweep: the longest wait before a kill."""
+STARTING = 0.4
+"""Of the kills: the share that does not wait until something is being trained."""
 RUNS = 40
 WORDS = [
     "-m",
@@ -101,6 +101,7 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
     began = time.monotonic()
     assert sweep(tmp_path / "undisturbed").wait(1200) == 0
     length = time.monotonic() - began
+    say(f"\nundisturbed: {length:.0f} s")
     expected = stored(tmp_path / "undisturbed")
     assert len(expected) == RUNS
     moments, kills, counts, rounds = random.Random(0), Counter[str](), Counter[str](), 0
@@ -112,11 +113,12 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
             process = sweep(results)
             while process.poll() is None:
                 if kills.total() < KILLS:
-                    if moments.random() > STARTING_SHARE:
+                    if moments.random() > STARTING:
                         wait_until_training(process, results)
-                    time.sleep(moments.uniform(0, LONGEST_SECONDS))
+                    time.sleep(moments.uniform(0, LONGEST * length))
                     if process.poll() is None:
                         kills[strike(process, moments)] += 1
+                        say(f"{kills.total()} kills, {time.monotonic() - began:.0f} s")
                 else:
                     process.wait()
                 watch(results, complete)
@@ -126,7 +128,7 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
         assert stored(results) == expected
         counts += logged(results)
         rounds += 1
-    print(
+    say(
         f"\n{kills.total()} SIGKILLs ({dict(kills)}) over {rounds} sweeps of {RUNS} runs "
         f"({length:.0f} s undisturbed, {time.monotonic() - began:.0f} s in all):"
         f"\n{counts['jobs']} jobs, {counts['begun']} times begun, {counts['resumed']} of them from a "
@@ -134,6 +136,10 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
     )
     assert counts["twice"] == 0
     assert counts["resumed"] > KILLS / 10, "the kills must hit runs that go on from a checkpoint"
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
 
 
 def wait_until_training(process: subprocess.Popen[bytes], results: Path) -> None:
