@@ -16,6 +16,8 @@ from ablation.config import CellConfig
 from ablation.identity import canonical, cell_name, flatten
 from ablation.provenance import git_state, peak_rss_bytes, versions
 from ablation.records import EarlyEnd, LaneRecords, Records
+from ablation.room import is_no_room
+from ablation.stopping import Stop, Stopped
 from ablation.store import ENDED, RunKey, Store, write_json
 from ablation.tracking import Sink, TrackedRun, TrackingConfig, open_sink
 
@@ -41,12 +43,18 @@ class Job:
 
 
 def run_job(
-    config: CellConfig, job: Job, tracking: TrackingConfig, store: Store, scores: Scores
+    config: CellConfig,
+    job: Job,
+    tracking: TrackingConfig,
+    store: Store,
+    scores: Scores,
+    stop: Stop | None = None,
 ) -> None:
     """Train the job's runs and store each; runs that the store already has are left alone.
 
     Goes on from the job's checkpoint if there is one. A failure is stored with every run it hit,
-    data so far included, and raised again.
+    data so far included, and raised again; one of a full disk is only raised. When `stop` asks for
+    it, a checkpoint is saved and `Stopped` raised.
     """
     if cell_name(config) != job.cell:
         raise RuntimeError(
@@ -59,7 +67,7 @@ def run_job(
         if record.get("status") not in ENDED:
             attempts[seed] = int(record.get("attempt", 0)) + 1
     if attempts:
-        _Session(config, job, tracking, store, scores, attempts).run()
+        _Session(config, job, tracking, store, scores, attempts, stop or Stop()).run()
 
 
 class _Session:
@@ -73,9 +81,10 @@ class _Session:
         store: Store,
         scores: Scores,
         attempts: dict[int, int],
+        stop: Stop,
     ) -> None:
         self._config, self._job, self._store, self._scores = config, job, store, scores
-        self._attempts = attempts
+        self._attempts, self._stop = attempts, stop
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
@@ -89,8 +98,9 @@ class _Session:
         self._write_progress()
         try:
             self._train()
-        except Exception:
-            self._store_runs("failed", traceback.format_exc())
+        except Exception as error:
+            if not is_no_room(error, self._store.root):
+                self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
         self._remove_checkpoint()
@@ -115,6 +125,7 @@ class _Session:
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step
+            log.info("Goes on from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
         def on_period(env_step: int, records: Records) -> None:
@@ -122,9 +133,13 @@ class _Session:
             self._env_step = env_step
             self._sink.log(records)
             self._write_progress()
-            if time.perf_counter() - saved >= self._job.checkpoint_seconds and not trainer.done:
-                checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
+            due = time.perf_counter() - saved >= self._job.checkpoint_seconds
+            if (due or self._stop.requested) and not trainer.done:
+                with self._stop.writing():
+                    checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
                 saved = time.perf_counter()
+                if self._stop.requested:
+                    raise Stopped
 
         try:
             trainer.run(on_period)
@@ -189,6 +204,9 @@ class _Session:
                 "gradient_steps": end.gradient_step,
                 "wandb_id": f"{self._job.cell}-{seed:04d}",
             }
-            self._store.write_run(RunKey(self._job.cell, seed), outcome | shared, records.tables())
+            key = RunKey(self._job.cell, seed)
+            with self._stop.writing():
+                self._store.write_run(key, outcome | shared, records.tables())
+            log.info("Stored %s seed %d: %s", key.cell, seed, end.status)
             summary = {"status": end.status} | dict(self._scores(records))
             self._sink.finish(lane, summary, failed=end.status == "failed")

@@ -48,7 +48,6 @@ def write_page(results: Results, tables: dict[str, Table], directory: Path) -> P
         completeness=_completeness(runs),
         errors=_errors(runs),
         mixed=results.mixed,
-        pruned=runs.pruned,
         facts=_facts(runs),
         command=runs.command,
     )

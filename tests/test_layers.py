@@ -63,6 +63,15 @@ def test_statistics_are_functions_of_arrays() -> None:
 
 
 def test_pure_modules_touch_no_disk_and_no_framework() -> None:
-    for module in ("study", "config", "clocks", "identity", "schedules", "memory"):
+    for module in (
+        "study",
+        "study_file",
+        "designs",
+        "config",
+        "clocks",
+        "identity",
+        "schedules",
+        "memory",
+    ):
         tops = {name.split(".")[0] for name in imports(ROOT / f"ablation/{module}.py")}
         assert not tops & (FRAMEWORKS | {"torch", "gymnasium", "pathlib", "os", "shutil"}), module
