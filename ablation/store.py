@@ -138,12 +138,20 @@ class Store:
                 return record, f"{name}.parquet is missing or cut short"
         return record, None
 
-    def quarantine(self, key: RunKey) -> Path:
-        """Move a run's directory out of the way, under a name that says which it was; return where."""
+    def half_written(self) -> Iterator[tuple[RunKey, Path]]:
+        """Yield the directories that were being written beside a run's, and whose run they are."""
+        for directory in sorted((self.root / "runs").glob("*/.[0-9]*")):
+            seed = directory.name[1:].partition(".")[0]
+            if seed.isdigit():
+                yield RunKey(directory.parent.name, int(seed)), directory
+
+    def quarantine(self, key: RunKey, directory: Path | None = None) -> Path:
+        """Move a run's directory, or another one of it, away under a name that says which it was."""
         place = self.root / "quarantine"
         place.mkdir(parents=True, exist_ok=True)
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-        return self.run_directory(key).rename(place / f"{key.cell}-{key.seed:04d}-{stamp}")
+        found = directory or self.run_directory(key)
+        return found.rename(place / f"{key.cell}-{key.seed:04d}-{stamp}")
 
     def read_table(self, key: RunKey, name: str) -> pyarrow.Table:
         """Return one of a run's `TABLES`; raises `OSError` if it cannot be read."""

@@ -119,3 +119,16 @@ def test_writing_over_a_damaged_run_quarantines_it_first(tmp_path: Path) -> None
     store.write_run(KEY, {"status": "complete"}, {})
     assert store.inspect(KEY)[1] is None
     assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_what_a_killed_writer_left_is_found_counted_as_nothing_and_quarantined(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    beside = store.run_directory(KEY).with_name(".0007.4321")
+    beside.mkdir(parents=True)
+    (beside / "episodes.parquet").write_bytes(b"PAR1")
+    assert list(store.run_keys()) == []
+    assert take_stock(store, [KEY]).statuses == {KEY: "missing"}
+    assert list(store.half_written()) == [(KEY, beside)]
+    place = store.quarantine(KEY, beside)
+    assert [path.name for path in place.iterdir()] == ["episodes.parquet"]
+    assert list(store.half_written()) == []

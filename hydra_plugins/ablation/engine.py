@@ -65,6 +65,11 @@ class Engine:
         for key, damage in ledger.damage.items():
             place = self._store.quarantine(key)
             log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, place)
+        living = self._locks.living()
+        for key, directory in self._store.half_written():
+            if key not in living:
+                place = self._store.quarantine(key, directory)
+                log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, place)
         ledger = self._stock()
         self._allowed = allowed_attempts(self._asked, ledger, self._settings)
         check_fit(self.jobs(ledger), len(ledger.to_do), self._settings)
