@@ -11,7 +11,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadscope
 OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow check bench bench-published clean
+.PHONY: help setup sweep plan status report sync wandb-report view test test-slow check bench bench-tracking bench-published clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,15 @@ status: $(MARK) ## show how many runs of each arm are complete
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
 
+sync: $(MARK) ## upload to W&B every stored run and study that it has not got
+	$(BIN)/python -m analysis sync $(ARGS)
+
+wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
+	$(BIN)/python -m analysis wandb-report $(STUDY) $(ARGS)
+
+view: $(MARK) ## look at the tracked runs in the terminal, without a network
+	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
+
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)
 
@@ -53,6 +62,9 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.cliffwalk
+
+bench-tracking: $(MARK) ## what tracking costs; many runs offline; a hundred faults (half an hour)
+	$(BIN)/python -m benchmarks.tracking $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -10,7 +10,7 @@ from typing import Any
 import jinja2
 
 from ablation.identity import flatten
-from ablation.store import Store
+from ablation.store import Store, read_json
 from analysis.comparisons import Comparison, compare
 from analysis.figures import draw_figures, write_figures
 from analysis.load import StudyRuns, load
@@ -18,6 +18,8 @@ from analysis.scores import DESCRIPTIONS
 from analysis.tables import ablation_table, interval_text, p_text, to_terminal, write_tables
 
 TEMPLATES = Path(__file__).parent / "templates"
+WANDB_LINK = "wandb.json"
+"""In a study's directory: the id and address of its W&B report, once there is one."""
 
 
 def write_report(root: Path | str, study: str, score: str | None = None) -> Path:
@@ -75,6 +77,7 @@ def _render(
         notes=notes,
         facts=_facts(runs),
         command=runs.command,
+        wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
     )
 
 
