@@ -12,8 +12,8 @@ import pytest
 
 from ablation.store import Store
 from ablation.tracking.mirrors import directories
-from ablation.tracking.rows import CARRIED
-from ablation.tracking.runs import tables_from, wandb_id
+from ablation.tracking.rows import CARRIED, tables_of
+from ablation.tracking.runs import fingerprint, tables_from, wandb_id
 from analysis.load import load
 from analysis.mirror import ended_run
 
@@ -224,7 +224,7 @@ def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ablation.tracking.sync.ROUNDS", 1)
-    monkeypatch.setattr("ablation.tracking.sync.LOOKS", 1)
+    monkeypatch.setattr("ablation.tracking.sync.LOOKS", (0,))
     tracked.made_store(tmp_path, seeds=1)
     ids = [wandb_id(key) for key in Store(tmp_path).run_keys()]
     refuse = {f"{ids[0]}/file_stream", f"{ids[2]}/file_stream"}
@@ -286,26 +286,47 @@ class RandomFaults:
         return self.happened[-1]
 
 
+SHORT = [
+    "train.env_steps=400",
+    "train.evaluate_every=100",
+    "train.log_every=50",
+    "train.evaluation_episodes=2",
+    "replay.min_replay_size=64",
+    "agent.hidden_sizes=[16]",
+    "launch.jobs=1",
+]
+
+
 @SLOW
 def test_a_hundred_faults_of_the_server_lose_nothing(tmp_path: Path) -> None:
-    faults = RandomFaults(100, share=0.4)
+    faults = RandomFaults(100, share=0.5)
     words = ["-m", "replay=none,uniform,recent", "study.seeds=10", f"results_dir={tmp_path}"]
-    words += ["train.env_steps=4000", "train.evaluate_every=100", "train.log_every=50"]
-    words += ["replay.min_replay_size=64", "agent.hidden_sizes=[16]", "launch.jobs=1"]
+    words += [*SHORT, "launch.lanes_per_job=5", "tracking=online"]
     with LoopbackServer(faults) as server:
-        swept = tracked.python(
-            "ablation",
-            *words,
-            "launch.lanes_per_job=5",
-            "tracking=online",
-            environment=server.environment,
-        )
+        swept = tracked.python("ablation", *words, environment=server.environment)
         assert swept.returncode == 0, swept.stderr
-        for _ in range(5):
-            if sync(server, tmp_path).returncode == 0 and len(faults.happened) == 100:
-                break
-            for directory in directories(tmp_path):
-                directory.forget_upload()
+        assert len(list(Store(tmp_path).run_keys())) == 30
+        for _ in range(3):
+            done = sync(server, tmp_path)
+            print(len(faults.happened), done.returncode, done.stdout, done.stderr)
+        assert done.returncode == 0
         assert len(faults.happened) == 100
         assert_served(server, tmp_path)
-        assert len(list(Store(tmp_path).run_keys())) == 30
+
+
+@SLOW
+def test_of_twelve_arms_of_thirty_seeds_none_is_lost_and_none_mixed(tmp_path: Path) -> None:
+    words = ["-m", "replay=uniform,recent,proportional,rank", "agent.batch_size=8,16,32"]
+    words += ["study.seeds=30", f"results_dir={tmp_path}", *SHORT]
+    swept = tracked.python("ablation", *words)
+    assert swept.returncode == 0, swept.stderr
+    store = Store(tmp_path)
+    keys = list(store.run_keys())
+    assert len(keys) == len({wandb_id(key) for key in keys}) == 360
+    local = {directory.id: directory for directory in directories(tmp_path)}
+    assert set(local) == {wandb_id(key) for key in keys}
+    for key in keys:
+        ended, directory = ended_run(store, key), local[wandb_id(key)]
+        rows = tracked.offline_rows(directory.path)
+        assert repr(tables_of(rows)) == repr(ended.tables)
+        assert directory.holds == fingerprint(ended.record)

@@ -85,7 +85,7 @@ def python(*words: str, environment: dict[str, str] | None = None) -> subprocess
     clean |= {"NETRC": os.devnull} | (environment or {})
     command = [sys.executable, "-m", *words]
     return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300, env=clean,
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500, env=clean,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
 

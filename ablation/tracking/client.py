@@ -130,7 +130,9 @@ def served(api: Any, entity: str, project: str, ids: Sequence[str]) -> dict[str,
         filters = {"name": {"$in": list(ids)}}
         runs = api.runs(f"{entity}/{project}", filters=filters, per_page=PAGE, lazy=False)
         return {run.id: run for run in runs}
-    except ValueError:
+    except ValueError as error:
+        if "Could not find project" not in str(error):
+            raise
         return {}
 
 

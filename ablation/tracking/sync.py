@@ -24,8 +24,9 @@ BATCH = client.PAGE
 """Runs that are asked for, and uploaded by one process, at a time."""
 
 ROUNDS = 3
-LOOKS = 5
-"""How often the server is asked again for a run that it does not show yet, a second apart."""
+LOOKS = (0, 1, 2, 4, 8, 15)
+"""Seconds before each look for what was just sent: to send lines again that the server has got but does
+not show yet would double them."""
 
 SECONDS_A_BATCH = 600
 OVER = ("finished", "failed", "crashed", "killed")
@@ -151,13 +152,13 @@ def _batch(
     items = _unconfirmed(root, target, items, outcome.skipped)
     for _ in range(ROUNDS):
         paths = _prepare(root, target, items, outcome.failed)
-        items = [item for item in items if item.id in paths]
+        items = [item for item in items if item.id not in outcome.failed]
         show(outcome)
-        if items:
+        if paths:
             _upload(root, target, paths.values(), jobs)
-        for look in range(LOOKS):
+        for seconds in LOOKS:
             if items:
-                time.sleep(min(look, 1))
+                time.sleep(seconds)
                 items = _unconfirmed(root, target, items, outcome.sent)
                 show(outcome)
         shutil.rmtree(place(root, 1), ignore_errors=True)
@@ -170,7 +171,7 @@ def _batch(
 
 def _unconfirmed(root: Path, target: Target, items: list[Wanted], found: list[str]) -> list[Wanted]:
     """Ask the server for runs, note those that it has in full, and return the others."""
-    served = _served(target, items)
+    served = _served(target, items) or {}
     left = []
     for item in items:
         if item.id not in served or not item.is_served(served[item.id]):
@@ -186,11 +187,14 @@ def _unconfirmed(root: Path, target: Target, items: list[Wanted], found: list[st
 def _prepare(
     root: Path, target: Target, items: Sequence[Wanted], failed: dict[str, str]
 ) -> dict[str, Path]:
-    """Return a directory to upload for each run, which holds what the server has not got of it."""
+    """Return a directory to upload for each run, which holds what the server has not got of it.
+
+    There is none as long as the server does not say what it has.
+    """
     served, local = _served(target, items), _by_id(root)
-    paths = {}
-    for item in items:
-        line = served[item.id].historyLineCount if item.id in served else 0
+    paths: dict[str, Path] = {}
+    for item in items if served is not None else ():
+        line = served[item.id].historyLineCount if served and item.id in served else 0
         directory = local.get(item.id)
         try:
             if item.lines is not None and line > item.lines():
@@ -205,13 +209,13 @@ def _prepare(
     return paths
 
 
-def _served(target: Target, items: Sequence[Wanted]) -> dict[str, Any]:
-    """Return the server's runs; none when it does not answer: they are then tried all the same."""
+def _served(target: Target, items: Sequence[Wanted]) -> dict[str, Any] | None:
+    """Return the server's runs by their ids, or None when it does not answer."""
     try:
         ids = [item.id for item in items]
         return client.served(target.api, target.entity, target.project, ids)
     except Exception:
-        return {}
+        return None
 
 
 def _upload(root: Path, target: Target, paths: Iterable[Path], jobs: int) -> None:
