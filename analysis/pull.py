@@ -34,10 +34,9 @@ def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda
     Raises `NotPulled` when the project cannot be read. A run whose rows on the server are not all
     there is named and left out.
     """
-    client.prepare(root)
     pulled = Pulled()
     store = Store(root)
-    runs = _runs(address)
+    runs = _runs(address, root)
     for run in runs:
         if run.job_type == STUDY:
             _pull_study(store, run, pulled)
@@ -49,9 +48,9 @@ def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda
     return pulled
 
 
-def _runs(address: str) -> list[Any]:
+def _runs(address: str, root: Path) -> list[Any]:
     try:
-        return list(client.api(SECONDS).runs(address, per_page=50, lazy=False))
+        return list(client.api(root, SECONDS).runs(address, per_page=50, lazy=False))
     except Exception as error:
         reason = client.reason(error)
         raise NotPulled(f"{address}: cannot be read from W&B ({reason})") from None

@@ -80,7 +80,7 @@ def pull(address: str, root: Path) -> int:
 def connected(root: Path, project: str | None, entity: str | None) -> Target:
     """Return the project to send to: the one that is named, else that of the latest sweep."""
     _, known = mirrors.target(root)
-    return connect(_project(root, project), entity or known)
+    return connect(root, _project(root, project), entity or known)
 
 
 def _project(root: Path, project: str | None) -> str:

@@ -106,6 +106,9 @@ class TestAProjectFromFirstSyncToPull:
         }
         assert "studies/s/plan.json" in sent
 
+    def test_the_client_writes_nothing_but_below_wandb(self, results: Path) -> None:
+        assert {path.name for path in results.iterdir()} == {"runs", "studies", "wandb"}
+
     def test_a_second_sync_sends_nothing(self, server: LoopbackServer, results: Path) -> None:
         before = {id: run.uploads for (_, id), run in server.runs.items()}
         done = sync(server, results)

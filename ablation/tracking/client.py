@@ -35,9 +35,8 @@ _ENVIRONMENT = {
 
 def prepare(root: Path) -> None:
     """Keep everything that the client stages below a results directory, and keep it quiet."""
-    for variable in ("WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_ARTIFACT_DIR"):
+    for variable in ("WANDB_DIR", "WANDB_DATA_DIR", "WANDB_CACHE_DIR", "WANDB_ARTIFACT_DIR"):
         os.environ[variable] = str(root.absolute() / "wandb" / "internal")
-    os.environ["WANDB_DIR"] = str(root.absolute())
     os.environ.update(_ENVIRONMENT)
 
 
@@ -114,9 +113,9 @@ def close_run(run: Any, summary: Mapping[str, Any], exit_code: int) -> None:
     run.finish(exit_code=exit_code)
 
 
-def api(timeout: float) -> Any:
+def api(root: Path, timeout: float) -> Any:
     """Return read access to the server; raises what the client raises without one, or without a key."""
-    os.environ.update(_ENVIRONMENT)
+    prepare(root)
     import wandb
 
     return wandb.Api(timeout=int(timeout))

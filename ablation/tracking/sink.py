@@ -115,7 +115,7 @@ class WandbSink:
         """Ask before any run is opened: the client keeps the id of a run that it failed to open."""
         if self._mode == "online":
             try:
-                api = client.api(client.OPEN_SECONDS)
+                api = client.api(self._root, client.OPEN_SECONDS)
                 entity = self._entity or str(api.default_entity)
                 known = client.served(api, entity, self._project, [lane.id for lane in self._lanes])
                 for lane in self._lanes:

@@ -87,10 +87,10 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
 
 
-def connect(project: str, entity: str | None) -> Target:
+def connect(root: Path, project: str, entity: str | None) -> Target:
     """Return the project as the server knows it, or raise `Unreachable` with the reason."""
     try:
-        api = client.api(client.OPEN_SECONDS)
+        api = client.api(root, client.OPEN_SECONDS)
         return Target(api, entity or str(api.default_entity), project)
     except Exception as error:
         raise Unreachable(client.reason(error)) from None
@@ -125,7 +125,6 @@ def sync(
 
     `show` is called whenever something is known of some more runs.
     """
-    client.prepare(root)
     outcome = Outcome()
     local = _by_id(root)
     left = []
