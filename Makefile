@@ -63,7 +63,7 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.cliffwalk
 
-bench-tracking: $(MARK) ## what tracking costs; many runs offline; a hundred faults (half an hour)
+bench-tracking: $(MARK) ## what tracking costs beside the same job without it
 	$(BIN)/python -m benchmarks.tracking $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
