@@ -17,8 +17,8 @@ OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),laun
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow chaos check bench bench-engine bench-published \
-	bench-analysis bench-coverage clean
+.PHONY: help setup sweep plan status report sync wandb-report view test test-slow chaos check bench \
+	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,15 @@ status: $(MARK) ## show how many runs of each arm are complete
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
 
+sync: $(MARK) ## upload to W&B every stored run and study that it has not got
+	$(BIN)/python -m analysis sync $(ARGS)
+
+wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
+	$(BIN)/python -m analysis wandb-report $(STUDY) $(ARGS)
+
+view: $(MARK) ## look at the tracked runs in the terminal, without a network
+	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
+
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)
 
@@ -67,6 +76,9 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 
 bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
 	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+bench-tracking: $(MARK) ## what tracking costs beside the same job without it
+	$(BIN)/python -m benchmarks.tracking $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

@@ -35,7 +35,10 @@ def train(root: str, sweep: str, name: str) -> NoReturn:
     from ablation.worker import work
     from analysis.scores import summary_scores
 
-    sys.exit(work(Store(root), sweep, name, lambda env_id: partial(summary_scores, env_id=env_id)))
+    def scores_in(env_id: str, env_steps: int) -> Any:
+        return partial(summary_scores, env_id=env_id, env_steps=env_steps)
+
+    sys.exit(work(Store(root), sweep, name, scores_in))
 
 
 def main() -> None:

@@ -13,13 +13,13 @@ from pydantic.dataclasses import dataclass
 
 from ablation.clocks import clocks
 from ablation.config import CellConfig
-from ablation.identity import canonical, cell_name, flatten
+from ablation.identity import canonical, cell_name
 from ablation.provenance import git_state, peak_rss_bytes, versions
 from ablation.records import EarlyEnd, LaneRecords, Records
 from ablation.room import is_no_room
 from ablation.stopping import Stop, Stopped
-from ablation.store import ENDED, RunKey, Store, write_json
-from ablation.tracking import Sink, TrackedRun, TrackingConfig, open_sink
+from ablation.store import ENDED, RunKey, Store, read_json, write_json
+from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
 
@@ -90,8 +90,7 @@ class _Session:
         self._clock = time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = 0
         self._records = Records(len(self._seeds))
-        tracked = [self._tracked(seed) for seed in self._seeds]
-        self._sink: Sink = open_sink(tracking, tracked, store.root)
+        self._sink = self._open_sink(tracking)
 
     def run(self) -> None:
         """Train, then store every run as complete; or store what there is as failed and raise."""
@@ -163,22 +162,18 @@ class _Session:
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
 
-    def _tracked(self, seed: int) -> TrackedRun:
+    def _open_sink(self, tracking: TrackingConfig) -> Sink:
         job = self._job
-        config = flatten(canonical(self._config)) | {
-            "arm": job.arm,
-            "study": job.study,
-            "cell": job.cell,
-            "seed": seed,
-        }
-        return TrackedRun(
-            id=f"{job.cell}-{seed:04d}",
-            name=f"{job.arm} #{seed}",
-            group=job.arm,
-            tags=[job.study[:64], self._config.env.id[:64]],
-            notes=job.question,
-            config=config | {f"factor.{name}": level for name, level in job.levels.items()},
-        )
+        plan = read_json(self._store.study_directory(job.study) / "plan.json") or {}
+        factors = plan.get("study", {}).get("factors", {})
+        config = canonical(self._config)
+        runs = [
+            tracked_run(
+                RunKey(job.cell, seed), config, job.arm, job.levels, factors, job.study, job.question
+            )
+            for seed in self._seeds
+        ]
+        return open_sink(tracking, runs, self._store.root)
 
     def _store_runs(self, status: str, error: str | None) -> None:
         seconds = time.perf_counter() - self._clock
@@ -194,7 +189,7 @@ class _Session:
             **git_state(),
         }
         for lane, seed in enumerate(self._seeds):
-            records = self._records.lanes[lane]
+            key, records = RunKey(self._job.cell, seed), self._records.lanes[lane]
             end = records.ended or EarlyEnd(status, error, self._env_step, self._gradient_steps)
             outcome = {
                 "status": end.status,
@@ -202,11 +197,11 @@ class _Session:
                 "attempt": self._attempts[seed],
                 "env_steps": end.env_step,
                 "gradient_steps": end.gradient_step,
-                "wandb_id": f"{self._job.cell}-{seed:04d}",
+                "wandb_id": wandb_id(key),
             }
-            key = RunKey(self._job.cell, seed)
             with self._stop.writing():
                 self._store.write_run(key, outcome | shared, records.tables())
             log.info("Stored %s seed %d: %s", key.cell, seed, end.status)
-            summary = {"status": end.status} | dict(self._scores(records))
-            self._sink.finish(lane, summary, failed=end.status == "failed")
+            stored = self._store.read_record(key) or outcome
+            self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
+        self._sink.close()

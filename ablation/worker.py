@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ablation.clocks import clocks
 from ablation.job import Job, Scores, run_job
 from ablation.locks import Locks, Owner
 from ablation.processes import exit_with_parent
@@ -23,8 +24,8 @@ from ablation.work import Work, read_job, read_work
 
 log = logging.getLogger(__name__)
 
-ScoresIn = Callable[[str], Scores]
-"""Maps an environment's id to what computes a run's scores there."""
+ScoresIn = Callable[[str, int], Scores]
+"""Maps an environment's id and a run's steps to what computes its scores."""
 
 EXIT_DONE, EXIT_NOT_SHARED, EXIT_NO_ROOM = 0, 5, 6
 STACK_SIGNAL = signal.SIGABRT
@@ -124,7 +125,7 @@ class _Worker:
         with _logged_to(self._store.job_directory(name) / "job.log"):
             log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
             try:
-                scores = self._scores_in(config.env.id)
+                scores = self._scores_in(config.env.id, clocks(config).env_steps)
                 run_job(config, job, self._work.tracking, self._store, scores, self._stop)
             except Exception as error:
                 if is_no_room(error, self._store.root):
