@@ -22,7 +22,7 @@ FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: STUDY=replay SEEDS=12 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+	@echo '  variables: STUDY=replay SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
 	@echo '  sweep: RETRY=failed, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1'
 
 setup: $(MARK) ## build .venv with the tested versions

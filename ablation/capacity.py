@@ -10,7 +10,7 @@ from pathlib import Path
 from ablation.config import ConfigError
 from ablation.room import free_bytes
 
-JOB_BYTES = 450_000_000
+JOB_BYTES = 500_000_000
 """Peak memory of a job beside its replay, W&B included, as measured: docs/performance.md."""
 
 RUN_BYTES = 300_000
