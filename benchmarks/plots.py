@@ -25,6 +25,8 @@ def draw(rows: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
             _line(panel, [row for row in rows if _belongs(row, name, axis)], axis, name, marker)
         panel.set(xscale="log", yscale="log", xlabel=label)
         panel.grid(alpha=0.3)
+    panels[0].yaxis.set_major_formatter("{x:g}")
+    panels[0].yaxis.set_minor_formatter("{x:g}")
     panels[0].set_ylabel("microseconds a lane step")
     panels[0].legend()
     figure.suptitle("CartPole-v1, 64-64 units, one core; bars: range over rounds")

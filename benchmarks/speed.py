@@ -36,7 +36,7 @@ class Case:
     @property
     def name(self) -> str:
         """Return what the table calls it: what differs from the usual setting."""
-        parts = [PEERS.get(self.system, self.kind), f"{self.lanes} lanes"]
+        parts = [PEERS.get(self.system, self.kind), f"{self.lanes} lane{'s' * (self.lanes > 1)}"]
         for value, usual, text in (
             (self.capacity, CAPACITY, f"capacity {self.capacity:,}"),
             (self.batch_size, BATCH_SIZE, f"batch {self.batch_size}"),
