@@ -8,6 +8,7 @@ from typing import Any
 FLOAT_BYTES = 4
 ACTION_BYTES = 8
 PRIORITY_BYTES = 8
+USAGE_BYTES = 12
 FAN_OUT = 8
 """Children of a section of a prioritized sampler's trees."""
 
@@ -18,7 +19,8 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     items: int = cell["replay"].get("capacity", cell["agent"]["batch_size"])
     scalars = 2 * FLOAT_BYTES + ACTION_BYTES
     each = 2 * observation_size * FLOAT_BYTES + scalars
-    total: int = lanes * (items * each + PRIORITY_BYTES * _priority_values(cell["replay"], items))
+    priorities = PRIORITY_BYTES * _priority_values(cell["replay"], items)
+    total: int = lanes * (items * (each + USAGE_BYTES) + priorities)
     return total
 
 

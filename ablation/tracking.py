@@ -158,7 +158,8 @@ class LaneRecordsSent:
 
 def _prefixed(row: Mapping[str, Any], prefix: str) -> dict[str, Any]:
     clocks = ("env_step", "gradient_step")
-    return {key if key in clocks else prefix + key: value for key, value in row.items()}
+    there = {key: value for key, value in row.items() if value is not None}
+    return {key if key in clocks else prefix + key: value for key, value in there.items()}
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], column: str) -> float:
