@@ -43,9 +43,12 @@ class Trainer:
         """Prepare the first step; without `diagnosed` the learner's table has fewer columns."""
         self._config, self._clocks, self._seeds = config, clocks(config), tuple(seeds)
         spec = env_spec(config.env.id)
-        make = lane_maker(config.env.id, config.env.stepped_by, device)
+        env, limit = config.env, config.env.time_limit
+        make = lane_maker(env.id, env.stepped_by, device, limit)
+        make_evaluated = lane_maker(env.id, env.stepped_by, device, limit, env.evaluation.changed)
         self._environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
-        self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes, config.agent.discount)
+        episodes = config.train.evaluation_episodes
+        self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
         self._experience = Experience(config, self._clocks, spec, seeds, device)
         size = spec.observation_size
@@ -139,10 +142,13 @@ class Trainer:
         ends_return = step.terminated
         if not agent.time_limit_bootstrap:
             ends_return = ends_return | step.truncated
+        reward = step.reward
+        if agent.termination_reward is not None:
+            reward = torch.where(step.terminated, agent.termination_reward, reward)
         return {
             "observation": self._observation,
             "action": actions,
-            "reward": step.reward,
+            "reward": reward,
             "discount": torch.where(ends_return, 0.0, agent.discount),
             "next_observation": step.final_observation,
         }
