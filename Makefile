@@ -8,15 +8,22 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 PYTEST := $(BIN)/pytest -n auto --dist loadscope
-OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) $(ARGS)
+RETRY ?=
+ONLY ?=
+JSON ?=
+CALIBRATE ?=
+OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) \
+	$(if $(RETRY),retry=$(RETRY)) $(if $(ONLY),"only='$(ONLY)'") $(ARGS)
+FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report test test-slow check bench bench-published \
-	bench-analysis bench-coverage clean
+.PHONY: help setup sweep plan status report sync wandb-report view test test-slow chaos check bench \
+	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: STUDY=replay SEEDS=12 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+	@echo '  variables: STUDY=replay SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+	@echo '  sweep: RETRY=failed, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1'
 
 setup: $(MARK) ## build .venv with the tested versions
 
@@ -29,19 +36,31 @@ sweep: $(MARK) ## train what is missing of a study, then report it
 	$(BIN)/python -m ablation $(OVERRIDES)
 
 plan: $(MARK) ## show a study's cells and what is left to train
-	$(BIN)/python -m ablation plan $(OVERRIDES)
+	@$(BIN)/python -m ablation plan $(OVERRIDES) $(FLAGS)
 
 status: $(MARK) ## show how many runs of each arm are complete
-	$(BIN)/python -m ablation status $(OVERRIDES)
+	@$(BIN)/python -m ablation status $(OVERRIDES) $(FLAGS)
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
+
+sync: $(MARK) ## upload to W&B every stored run and study that it has not got
+	$(BIN)/python -m analysis sync $(ARGS)
+
+wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
+	$(BIN)/python -m analysis wandb-report $(STUDY) $(ARGS)
+
+view: $(MARK) ## look at the tracked runs in the terminal, without a network
+	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
 
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)
 
 test-slow: $(MARK) ## run the tests that take minutes
 	$(BIN)/pytest -m slow $(ARGS)
+
+chaos: $(MARK) ## kill a sweep a hundred times at random moments (a quarter of an hour)
+	$(BIN)/pytest -m slow -s tests/test_chaos.py $(ARGS)
 
 check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/ruff check .
@@ -54,6 +73,12 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.cliffwalk
+
+bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
+	$(BIN)/python -m benchmarks.engine $(ARGS)
+
+bench-tracking: $(MARK) ## what tracking costs beside the same job without it
+	$(BIN)/python -m benchmarks.tracking $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'

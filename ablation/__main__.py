@@ -10,33 +10,35 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config import ConfigError
+from ablation.room import NoRoom
+from ablation.stopping import EXIT_STOPPED
 
-EXIT_REFUSED = 2
+EXIT_FAILED, EXIT_REFUSED = 1, 2
 CONFIG_DIRECTORY = str(Path(__file__).resolve().parent.parent / "conf")
 
 
 @hydra.main(version_base="1.3", config_path=CONFIG_DIRECTORY, config_name="config")
-def train_job(config: DictConfig) -> None:
-    """Train the one job that the sweeper worded; this is what a launcher runs."""
-    from ablation.config import CELL_SECTIONS, parse, validate
-    from ablation.job import Job, run_job
+def supervise_worker(config: DictConfig) -> Any:
+    """Keep one worker of a sweep alive; this is what a launcher runs."""
+    from ablation.supervisor import supervise
+
+    return supervise(Path(config.results_dir), config.worker.sweep, config.worker.name)
+
+
+def train(root: str, sweep: str, name: str) -> NoReturn:
+    """Train a sweep's jobs in this process, which a supervisor started."""
     from ablation.store import Store
-    from ablation.tracking import TrackingConfig
+    from ablation.worker import work
     from analysis.scores import summary_scores
 
-    values: Any = OmegaConf.to_container(config, resolve=True)
-    cell = parse({section: values[section] for section in CELL_SECTIONS})
-    run_job(
-        cell,
-        validate(Job, values["job"], prefix="job."),
-        validate(TrackingConfig, values["tracking"], prefix="tracking."),
-        Store(values["results_dir"]),
-        partial(summary_scores, env_id=cell.env.id),
-    )
+    def scores_in(env_id: str, env_steps: int) -> Any:
+        return partial(summary_scores, env_id=env_id, env_steps=env_steps)
+
+    sys.exit(work(Store(root), sweep, name, scores_in))
 
 
 def main() -> None:
@@ -44,16 +46,24 @@ def main() -> None:
     # Errors come to us instead of being printed and turned into exit status 1 by Hydra.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        if sys.argv[1:2] and sys.argv[1] in ("plan", "status"):
+        if sys.argv[1:2] == ["work"]:
+            train(*sys.argv[2:])
+        elif sys.argv[1:2] and sys.argv[1] in ("plan", "status"):
             from hydra_plugins.ablation.commands import COMMANDS
 
             COMMANDS[sys.argv[1]](CONFIG_DIRECTORY, sys.argv[2:])
         else:
-            train_job()
+            supervise_worker()
     except ConfigError as error:
         _refuse(str(error))
+    except NoRoom as error:
+        advice = "complete runs are intact; make room, and the same command goes on"
+        print(f"error: {error}; {advice}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_STOPPED)
     except (HydraException, OmegaConfBaseException) as error:
-        from hydra_plugins.ablation.commands import explain
+        from hydra_plugins.ablation.explain import explain
 
         _refuse(explain(error, CONFIG_DIRECTORY, sys.argv[1:]))
 

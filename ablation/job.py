@@ -13,11 +13,13 @@ from pydantic.dataclasses import dataclass
 
 from ablation.clocks import clocks
 from ablation.config import CellConfig
-from ablation.identity import canonical, cell_name, flatten
+from ablation.identity import canonical, cell_name
 from ablation.provenance import git_state, peak_rss_bytes, versions
 from ablation.records import EarlyEnd, LaneRecords, Records
-from ablation.store import ENDED, RunKey, Store, write_json
-from ablation.tracking import Sink, TrackedRun, TrackingConfig, open_sink
+from ablation.room import is_no_room
+from ablation.stopping import Stop, Stopped
+from ablation.store import ENDED, RunKey, Store, read_json, write_json
+from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +43,18 @@ class Job:
 
 
 def run_job(
-    config: CellConfig, job: Job, tracking: TrackingConfig, store: Store, scores: Scores
+    config: CellConfig,
+    job: Job,
+    tracking: TrackingConfig,
+    store: Store,
+    scores: Scores,
+    stop: Stop | None = None,
 ) -> None:
     """Train the job's runs and store each; runs that the store already has are left alone.
 
     Goes on from the job's checkpoint if there is one. A failure is stored with every run it hit,
-    data so far included, and raised again.
+    data so far included, and raised again; one of a full disk is only raised. When `stop` asks for
+    it, a checkpoint is saved and `Stopped` raised.
     """
     if cell_name(config) != job.cell:
         raise RuntimeError(
@@ -59,7 +67,7 @@ def run_job(
         if record.get("status") not in ENDED:
             attempts[seed] = int(record.get("attempt", 0)) + 1
     if attempts:
-        _Session(config, job, tracking, store, scores, attempts).run()
+        _Session(config, job, tracking, store, scores, attempts, stop or Stop()).run()
 
 
 class _Session:
@@ -73,24 +81,25 @@ class _Session:
         store: Store,
         scores: Scores,
         attempts: dict[int, int],
+        stop: Stop,
     ) -> None:
         self._config, self._job, self._store, self._scores = config, job, store, scores
-        self._attempts = attempts
+        self._attempts, self._stop = attempts, stop
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
         self._clock = time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = 0
         self._records = Records(len(self._seeds))
-        tracked = [self._tracked(seed) for seed in self._seeds]
-        self._sink: Sink = open_sink(tracking, tracked, store.root)
+        self._sink = self._open_sink(tracking)
 
     def run(self) -> None:
         """Train, then store every run as complete; or store what there is as failed and raise."""
         self._write_progress()
         try:
             self._train()
-        except Exception:
-            self._store_runs("failed", traceback.format_exc())
+        except Exception as error:
+            if not is_no_room(error, self._store.root):
+                self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
         self._remove_checkpoint()
@@ -115,6 +124,7 @@ class _Session:
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step
+            log.info("Goes on from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
         def on_period(env_step: int, records: Records) -> None:
@@ -122,9 +132,13 @@ class _Session:
             self._env_step = env_step
             self._sink.log(records)
             self._write_progress()
-            if time.perf_counter() - saved >= self._job.checkpoint_seconds and not trainer.done:
-                checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
+            due = time.perf_counter() - saved >= self._job.checkpoint_seconds
+            if (due or self._stop.requested) and not trainer.done:
+                with self._stop.writing():
+                    checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
                 saved = time.perf_counter()
+                if self._stop.requested:
+                    raise Stopped
 
         try:
             trainer.run(on_period)
@@ -148,22 +162,18 @@ class _Session:
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
 
-    def _tracked(self, seed: int) -> TrackedRun:
+    def _open_sink(self, tracking: TrackingConfig) -> Sink:
         job = self._job
-        config = flatten(canonical(self._config)) | {
-            "arm": job.arm,
-            "study": job.study,
-            "cell": job.cell,
-            "seed": seed,
-        }
-        return TrackedRun(
-            id=f"{job.cell}-{seed:04d}",
-            name=f"{job.arm} #{seed}",
-            group=job.arm,
-            tags=[job.study[:64], self._config.env.id[:64]],
-            notes=job.question,
-            config=config | {f"factor.{name}": level for name, level in job.levels.items()},
-        )
+        plan = read_json(self._store.study_directory(job.study) / "plan.json") or {}
+        factors = plan.get("study", {}).get("factors", {})
+        config = canonical(self._config)
+        runs = [
+            tracked_run(
+                RunKey(job.cell, seed), config, job.arm, job.levels, factors, job.study, job.question
+            )
+            for seed in self._seeds
+        ]
+        return open_sink(tracking, runs, self._store.root)
 
     def _store_runs(self, status: str, error: str | None) -> None:
         seconds = time.perf_counter() - self._clock
@@ -179,7 +189,7 @@ class _Session:
             **git_state(),
         }
         for lane, seed in enumerate(self._seeds):
-            records = self._records.lanes[lane]
+            key, records = RunKey(self._job.cell, seed), self._records.lanes[lane]
             end = records.ended or EarlyEnd(status, error, self._env_step, self._gradient_steps)
             outcome = {
                 "status": end.status,
@@ -187,8 +197,11 @@ class _Session:
                 "attempt": self._attempts[seed],
                 "env_steps": end.env_step,
                 "gradient_steps": end.gradient_step,
-                "wandb_id": f"{self._job.cell}-{seed:04d}",
+                "wandb_id": wandb_id(key),
             }
-            self._store.write_run(RunKey(self._job.cell, seed), outcome | shared, records.tables())
-            summary = {"status": end.status} | dict(self._scores(records))
-            self._sink.finish(lane, summary, failed=end.status == "failed")
+            with self._stop.writing():
+                self._store.write_run(key, outcome | shared, records.tables())
+            log.info("Stored %s seed %d: %s", key.cell, seed, end.status)
+            stored = self._store.read_record(key) or outcome
+            self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
+        self._sink.close()

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ablation.store import ENDED, RunKey, Store
 
 MISSING = "missing"
+RUNNING = "running"
+FAILED = "failed"
+CORRUPT = "corrupt"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The status of every expected run: one of the store's statuses, or `missing`."""
+    """The status of every expected run: one of the store's, or `missing`, `running`, `corrupt`.
+
+    `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended.
+    """
 
     statuses: dict[RunKey, str]
     errors: dict[RunKey, str] = field(default_factory=dict)
+    damage: dict[RunKey, str] = field(default_factory=dict)
+    attempts: dict[RunKey, int] = field(default_factory=dict)
 
     @property
     def to_do(self) -> list[RunKey]:
         """Return the runs that have not ended with data that counts, in their order."""
         return [key for key, status in self.statuses.items() if status not in ENDED]
 
+    def due(self, allowed: Callable[[RunKey], int]) -> list[RunKey]:
+        """Return the runs to train: those to do whose attempts are fewer than allowed."""
+        return [key for key in self.to_do if self.attempts.get(key, 0) < allowed(key)]
+
     def with_status(self, status: str) -> list[RunKey]:
         """Return the runs that have this status, in their order."""
         return [key for key, found in self.statuses.items() if found == status]
 
 
-def take_stock(store: Store, expected: Iterable[RunKey]) -> Ledger:
-    """Return the ledger of the expected runs, read from the store."""
-    statuses: dict[RunKey, str] = {}
-    errors: dict[RunKey, str] = {}
+def take_stock(store: Store, expected: Iterable[RunKey], claimed: Collection[RunKey] = ()) -> Ledger:
+    """Return the ledger of the expected runs, read from the store.
+
+    `claimed` are the runs that a living process trains: they count as running until they have ended.
+    """
+    ledger = Ledger({})
     for key in expected:
-        record = store.read_record(key) or {}
-        statuses[key] = record.get("status", MISSING)
-        if record.get("error"):
-            errors[key] = record["error"]
-    return Ledger(statuses, errors)
+        record, damage = store.inspect(key)
+        status = (record or {}).get("status", MISSING)
+        if damage is not None:
+            status, ledger.damage[key] = CORRUPT, damage
+        elif record is not None:
+            ledger.attempts[key] = int(record.get("attempt") or 1)
+            if record.get("error"):
+                ledger.errors[key] = record["error"]
+        running = key in claimed and status not in ENDED
+        ledger.statuses[key] = RUNNING if running else status
+    return ledger

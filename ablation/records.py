@@ -14,8 +14,8 @@ from ablation.store import EPISODE_COLUMNS, EVALUATION_COLUMNS
 if TYPE_CHECKING:
     from ablation.evaluation import Evaluation
 
-Row = dict[str, float | int | bool | None]
-"""None where a value is not defined."""
+Row = dict[str, Any]
+"""Numbers and truth values by column; None for a diagnostic that is not defined."""
 
 
 @dataclass

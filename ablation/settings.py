@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError, Count, NonNegative, validate
+from ablation.config import ConfigError, Count, NonNegative, Positive, Switch, validate
+from ablation.room import check_writable
 from ablation.tracking import TrackingConfig
 
 _SCHEMA = ConfigDict(extra="forbid")
@@ -19,33 +18,51 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_SCHEMA)
 class LaunchConfig:
-    """Concurrent jobs (-1: one for each core), seeds of a cell that train together, checkpoints."""
+    """Concurrent workers (-1: one for each core), seeds that train together, what a job may take.
+
+    `max_attempts` counts a run's tries, the first one included. `memory_gb` is what local workers share,
+    None for all that this machine has; elsewhere it is what each worker has.
+    """
 
     jobs: Annotated[int, Field(ge=-1, strict=True)]
     lanes_per_job: Count
     checkpoint_seconds: NonNegative
+    max_attempts: Count
+    timeout_minutes: Positive | None
+    memory_gb: Positive | None
+    here: Switch = True
+    """Whether workers run on this machine, so that what it has is what they have."""
 
 
 @dataclass(frozen=True, config=_SCHEMA)
 class Settings:
-    """Device, results directory, tracking and launching of a sweep."""
+    """Device, results directory, tracking and launching of a sweep; which runs it is about.
+
+    `retry` gives runs that used up their attempts new ones; `only` is an arm or a pattern of arms.
+    """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
     results_dir: Path
     tracking: TrackingConfig
     launch: LaunchConfig
+    retry: Literal["failed"] | None = None
+    only: str | None = None
 
 
 def parse_settings(values: Mapping[str, Any]) -> Settings:
-    """Return the settings of a sweep, or raise `ConfigError`; tries the device and the directory."""
-    known = {name: values[name] for name in ("device", "results_dir", "tracking", "launch")}
+    """Return the settings of a sweep, or raise `ConfigError`; touches neither device nor directory."""
+    known = {name: values[name] for name in Settings.__dataclass_fields__}
     settings = validate(Settings, known)
     if settings.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
-    if settings.device != "cpu":
+    return settings
+
+
+def check_machine(settings: Settings) -> None:
+    """Try the device and the results directory; raises `ConfigError` where one cannot be used."""
+    if settings.device != "cpu" and settings.launch.here:
         _check_cuda(settings.device)
     _check_writable(settings.results_dir)
-    return settings
 
 
 def _check_cuda(device: str) -> None:
@@ -59,11 +76,7 @@ def _check_cuda(device: str) -> None:
 
 def _check_writable(directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as file:
-            file.write(b"x")
-            file.flush()
-            os.fsync(file.fileno())
+        check_writable(directory)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError("results_dir", directory, f"cannot be written to ({reason})") from None

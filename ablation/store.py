@@ -3,6 +3,7 @@
     results/runs/<cell>/<seed>/   run.json, episodes.parquet, evaluations.parquet, learner.parquet
 
 A directory appears under its final name only when its run ended; it is written beside it before.
+One that is damaged is moved to `results/quarantine/`, never deleted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +91,15 @@ class Store:
     ) -> Path:
         """Store an ended run as a whole, replacing an earlier attempt, and return its directory.
 
-        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`.
+        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`. A run that is there
+        with data that counts stays as it is; one that is damaged is quarantined first.
         """
         final = self.run_directory(key)
+        earlier, damage = self.inspect(key)
+        if damage:
+            self.quarantine(key)
+        elif earlier and earlier.get("status") in ENDED:
+            return final
         beside = final.with_name(f".{final.name}.{os.getpid()}")
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
@@ -113,6 +121,38 @@ class Store:
         record = read_json(self.run_directory(key) / "run.json")
         return record if isinstance(record, dict) else None
 
+    def inspect(self, key: RunKey) -> tuple[dict[str, Any] | None, str | None]:
+        """Return a run's `run.json`, if it has one, and what is wrong with its directory, if anything.
+
+        Looks at the tables' first and last bytes, not at their rows.
+        """
+        directory = self.run_directory(key)
+        record = self.read_record(key)
+        if record is None:
+            damage = "run.json is missing or cannot be read" if directory.is_dir() else None
+            return None, damage
+        if record.get("status") not in STATUSES:
+            return record, f"run.json has the status {record.get('status')!r}"
+        for name in TABLES:
+            if not _is_parquet(directory / f"{name}.parquet"):
+                return record, f"{name}.parquet is missing or cut short"
+        return record, None
+
+    def half_written(self) -> Iterator[tuple[RunKey, Path]]:
+        """Yield the directories that were being written beside a run's, and whose run they are."""
+        for directory in sorted((self.root / "runs").glob("*/.[0-9]*")):
+            seed = directory.name[1:].partition(".")[0]
+            if seed.isdigit():
+                yield RunKey(directory.parent.name, int(seed)), directory
+
+    def quarantine(self, key: RunKey, directory: Path | None = None) -> Path:
+        """Move a run's directory, or another one of it, away under a name that says which it was."""
+        place = self.root / "quarantine"
+        place.mkdir(parents=True, exist_ok=True)
+        stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
+        found = directory or self.run_directory(key)
+        return found.rename(place / f"{key.cell}-{key.seed:04d}-{stamp}")
+
     def read_table(self, key: RunKey, name: str) -> pyarrow.Table:
         """Return one of a run's `TABLES`; raises `OSError` if it cannot be read."""
         import pyarrow.parquet
@@ -126,12 +166,30 @@ class Store:
                 yield RunKey(directory.parent.name, int(directory.name))
 
 
+_PARQUET = b"PAR1"
+"""What a Parquet file begins and ends with."""
+
+
+def _is_parquet(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_PARQUET))
+            file.seek(-len(_PARQUET), os.SEEK_END)
+            return file.tell() > len(_PARQUET) and head == _PARQUET == file.read()
+    except OSError:
+        return False
+
+
 def write_json(path: Path, values: Any) -> None:
     """Write values as JSON such that the file is either the old or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
-    beside.replace(path)
+    try:
+        beside.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> Any:

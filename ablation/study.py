@@ -1,102 +1,79 @@
-"""From a study file to cells: designs, merged arms, and the frozen plan. Pure: no disk, no Hydra."""
+"""From a study to its plan: arms, merged and pruned combinations, cells. Pure: no disk, no Hydra."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, field
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config import CellConfig, ConfigError, validate
+from ablation.designs import Combination, Overrides, combinations
 from ablation.identity import canonical, cell_name
 from ablation.store import RunKey
+from ablation.study_file import Score, Study, parse_study
+
+__all__ = [
+    "BASELINE",
+    "CONTROL",
+    "Arm",
+    "Merged",
+    "Plan",
+    "Pruned",
+    "Score",
+    "Study",
+    "expand",
+    "parse_study",
+    "plan_from_json",
+]
 
 BASELINE = "baseline"
-Overrides = dict[str, Any]
-"""Configuration keys (`replay.capacity`) or config groups (`replay`) and the value each takes."""
+CONTROL = "baseline again"
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 """Overrides on the default configuration -> the validated configuration of a cell."""
 
-Score = Literal[
-    "final",
-    "area_under_curve",
-    "area_per_gradient_step",
-    "best",
-    "last_training_episodes",
-    "steps_to_threshold",
-    "reached_threshold",
-    "kept_threshold",
-]
-"""The scores of a run; `analysis.scores` defines each."""
-
-_SCHEMA = ConfigDict(extra="forbid")
-
-
-def _seed_list(value: object) -> object:
-    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-@dataclass(frozen=True, config=_SCHEMA)
-class Factor:
-    """An axis of a study: values of one `key`, or named levels that are overrides of several."""
-
-    levels: list[Any] | dict[str, Overrides]
-    key: str | None = None
-
-    def overrides(self) -> dict[str, Overrides]:
-        """Return each level's name and its overrides, in the order of the file."""
-        if isinstance(self.levels, dict):
-            return self.levels
-        if self.key is None:
-            raise ValueError("a list of levels needs the key that they are values of")
-        return {str(level): {self.key: level} for level in self.levels}
-
-
-@dataclass(frozen=True, config=_SCHEMA)
-class Study:
-    """One question, as a study file declares it."""
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
-    question: str
-    environments: Annotated[list[str], Field(min_length=1)]
-    baseline: Overrides
-    factors: dict[str, Factor]
-    design: Literal["one_factor_at_a_time", "factorial"]
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, strict=True)]],
-        Field(min_length=1),
-        BeforeValidator(_seed_list),
-    ]
-    primary_score: Score
-
 
 @dataclass(frozen=True)
 class Arm:
-    """One combination of levels in one environment; `levels` names those off the baseline."""
+    """One combination of levels in one environment; `levels` names those off the baseline.
+
+    The control has the baseline's cell and seeds of its own.
+    """
 
     name: str
-    role: Literal["baseline", "arm"]
+    role: Literal["baseline", "arm", "control"]
     environment: str
     env_id: str
     levels: dict[str, str]
     overrides: Overrides
     cell: str
+    seeds: list[int]
 
 
 @dataclass(frozen=True)
 class Merged:
-    """A combination that resolves to a cell that an earlier arm already has."""
+    """A combination that resolves to a cell that an earlier arm, `into`, already has."""
 
     name: str
     environment: str
     into: str
     reason: str
+    levels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A combination that a constraint forbids, with the constraint's reason."""
+
+    name: str
+    environment: str
+    reason: str
+    levels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -107,12 +84,11 @@ class Plan:
     arms: list[Arm]
     merged: list[Merged]
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
+    pruned: list[Pruned] = field(default_factory=list)
 
     def runs(self) -> Iterator[RunKey]:
-        """Yield every run that the study asks for, cell by cell."""
-        for cell in self.cells:
-            for seed in self.study.seeds:
-                yield RunKey(cell, seed)
+        """Yield every run that the study asks for, once, arm by arm."""
+        yield from dict.fromkeys(RunKey(arm.cell, seed) for arm in self.arms for seed in arm.seeds)
 
     @property
     def hash(self) -> str:
@@ -124,78 +100,142 @@ class Plan:
         return {"schema": 1, "hash": self.hash, "command": command} | asdict(self)
 
 
-def parse_study(values: Mapping[str, Any]) -> Study:
-    """Return a validated study from the plain values of its file, or raise `ConfigError`."""
-    study = validate(Study, values, prefix="study.")
-    for name, factor in study.factors.items():
-        if isinstance(factor.levels, list) and factor.key is None:
-            raise ConfigError(f"study.factors.{name}.key", None, "a list of levels needs a key")
-        if not factor.levels:
-            raise ConfigError(f"study.factors.{name}.levels", factor.levels, "at least one level")
-    if len(set(study.seeds)) != len(study.seeds):
-        raise ConfigError("study.seeds", study.seeds, "every seed once")
-    return study
-
-
 def plan_from_json(values: Mapping[str, Any]) -> Plan:
     """Return the plan that `Plan.as_json` wrote."""
-    known = {key: value for key, value in values.items() if key not in ("schema", "hash", "command")}
+    known = {key: values[key] for key in Plan.__dataclass_fields__ if key in values}
+    # Plans frozen before arms had seeds of their own.
+    known["arms"] = [{"seeds": known["study"]["seeds"]} | arm for arm in known.get("arms", [])]
     return validate(Plan, known, prefix="plan.")
 
 
 def expand(study: Study, resolve: Resolve) -> Plan:
-    """Return the plan of a study: its design's combinations as arms, equal ones merged.
+    """Return the plan of a study: its designs' combinations as arms, equal ones merged.
 
     Raises `ConfigError` for the first combination whose configuration is refused.
     """
     plan = Plan(study, [], [])
     for environment in study.environments:
-        names: dict[str, str] = {}
-        for levels, overrides in _DESIGNS[study.design](study):
-            _add(plan, names, environment, levels, overrides, resolve)
+        _Environment(plan, environment, resolve).expand()
     return plan
 
 
-def _add(
-    plan: Plan,
-    names: dict[str, str],
-    environment: str,
-    levels: dict[str, str],
-    overrides: Overrides,
-    resolve: Resolve,
-) -> None:
-    """Add one combination to the plan; `names` maps this environment's cells to their arms."""
-    every = plan.study.baseline | overrides | {"env": environment}
-    config = resolve(every)
-    cell = cell_name(config)
-    name = ", ".join(f"{factor}={level}" for factor, level in levels.items()) or BASELINE
-    if cell in names:
-        reason = f"trains exactly what {names[cell]} trains"
-        plan.merged.append(Merged(name, environment, names[cell], reason))
-        return
-    names[cell] = name
-    role: Literal["baseline", "arm"] = "arm" if levels else "baseline"
-    plan.arms.append(Arm(name, role, environment, config.env.id, levels, every, cell))
-    plan.cells[cell] = canonical(config)
+class _Environment:
+    """The arms of one environment of a plan."""
 
+    def __init__(self, plan: Plan, environment: str, resolve: Resolve) -> None:
+        self._plan, self._study = plan, plan.study
+        self._environment, self._resolve = environment, resolve
+        self._names: dict[str, str] = {}
+        """Cells, and the arm that each was first asked for by."""
+        self._arms: dict[str, str] = {}
+        """Arms, and the cell of each."""
 
-def _one_factor_at_a_time(study: Study) -> Iterator[tuple[dict[str, str], Overrides]]:
-    yield {}, {}
-    for name, factor in study.factors.items():
-        for level, overrides in factor.overrides().items():
-            yield {name: level}, overrides
+    def expand(self) -> None:
+        """Add the baseline, every combination of every design, and the control."""
+        self._add(Combination({}))
+        for part in self._study.designs:
+            off = self._off if part.design in ("leave_one_out", "add_one_in") else {}
+            for combination in combinations(part, self._study.factors, off):
+                self._constrain(combination)
+        if self._study.control:
+            base = next(arm for arm in self._plan.arms if arm.environment == self._environment)
+            overrides, seeds = base.overrides, self._study.control_seeds
+            self._plan.arms.append(
+                Arm(CONTROL, "control", self._environment, base.env_id, {}, overrides, base.cell, seeds)
+            )
 
+    def _constrain(self, asked: Combination) -> None:
+        """Add a combination as the constraints leave it: as it is, collapsed, or not at all."""
+        combination, reasons = asked, []
+        for constraint in self._study.constraints:
+            # A factor that a combination does not name is at its baseline level.
+            if not constraint.applies(self._baseline_levels | combination.levels):
+                continue
+            if constraint.forbid is not None:
+                pruned = Pruned(asked.label, self._environment, constraint.reason, asked.levels)
+                self._plan.pruned.append(pruned)
+                return
+            shorter = combination.without(constraint.collapse or ())
+            if shorter is not combination:
+                combination = shorter
+                reasons.append(constraint.reason)
+        into = self._add(combination)
+        if combination is not asked and into != asked.label:
+            self._merge(asked, into, "; ".join(reasons))
 
-def _factorial(study: Study) -> Iterator[tuple[dict[str, str], Overrides]]:
-    yield {}, {}
-    axes = [
-        [(name, level, overrides) for level, overrides in factor.overrides().items()]
-        for name, factor in study.factors.items()
-    ]
-    for combination in itertools.product(*axes):
-        levels = {name: level for name, level, _ in combination}
-        overrides = {key: value for _, _, part in combination for key, value in part.items()}
-        yield levels, overrides
+    def _add(self, combination: Combination) -> str:
+        """Add a combination as an arm, or as merged into one; return the arm that has its cell."""
+        overrides = combination.all_overrides(self._study.factors)
+        every = self._study.baseline | overrides | {"env": self._environment}
+        config = self._resolve(every)
+        cell = cell_name(config)
+        name = combination.label or BASELINE
+        if self._arms.get(name, cell) != cell:
+            name = combination.words or f"{name} ({cell[-4:]})"
+        if cell in self._names:
+            into = self._names[cell]
+            if name != into:
+                self._merge(combination, into, f"trains exactly what {into} trains")
+            return into
+        self._names[cell], self._arms[name] = name, cell
+        role: Literal["baseline", "arm"] = "baseline" if name == BASELINE else "arm"
+        levels, seeds = combination.levels, self._study.seeds
+        self._plan.arms.append(
+            Arm(name, role, self._environment, config.env.id, levels, every, cell, seeds)
+        )
+        self._plan.cells[cell] = canonical(config)
+        return name
 
+    def _merge(self, combination: Combination, into: str, reason: str) -> None:
+        merged = Merged(combination.label, self._environment, into, reason, combination.levels)
+        if (merged.name, merged.environment) not in {(m.name, m.environment) for m in self._plan.merged}:
+            self._plan.merged.append(merged)
 
-_DESIGNS = {"one_factor_at_a_time": _one_factor_at_a_time, "factorial": _factorial}
+    @cached_property
+    def _baseline_levels(self) -> dict[str, str]:
+        """The level that each factor has in the baseline, of those that have one there."""
+        found = {}
+        for name in self._study.factors:
+            same = [level for level, cell in self._cells_of(name).items() if cell == self._baseline_cell]
+            if same:
+                found[name] = same[0]
+        return found
+
+    @cached_property
+    def _off(self) -> dict[str, str]:
+        """The level of each factor that leaves its component out of the baseline."""
+        return {name: self._off_level(name) for name in self._study.factors}
+
+    def _off_level(self, name: str) -> str:
+        factor, key = self._study.factors[name], f"study.factors.{name}.off"
+        levels = list(factor.overrides())
+        if factor.off is not None:
+            if str(factor.off) not in levels:
+                raise ConfigError(key, factor.off, f"allowed: {', '.join(levels)}")
+            return str(factor.off)
+        others = [level for level, cell in self._cells_of(name).items() if cell != self._baseline_cell]
+        if len(others) == 1:
+            return others[0]
+        allowed = (
+            f"name the level that leaves it out; off the baseline are: {', '.join(others) or 'none'}"
+        )
+        raise ConfigError(key, None, allowed)
+
+    def _cells_of(self, name: str) -> dict[str, str]:
+        """Return the cell of each of a factor's levels alone; none for one that is refused."""
+        cells = {}
+        for level in self._study.factors[name].overrides():
+            try:
+                overrides = Combination({name: level}).all_overrides(self._study.factors)
+                cells[level] = self._cell(overrides)
+            except ConfigError:
+                cells[level] = ""
+        return cells
+
+    @cached_property
+    def _baseline_cell(self) -> str:
+        return self._cell({})
+
+    def _cell(self, overrides: Mapping[str, Any]) -> str:
+        every = self._study.baseline | dict(overrides) | {"env": self._environment}
+        return cell_name(self._resolve(every))

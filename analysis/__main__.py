@@ -1,4 +1,4 @@
-"""The command line of the analysis: `python -m analysis report|table|figure|compare|scores STUDY`."""
+"""The command line of the analysis: tables, figures and pages of studies, and W&B's commands."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def main() -> None:
     """Run a command; a refused one ends with one message and exit status 2."""
     arguments = _parser().parse_args()
     try:
-        arguments.run(arguments)
+        status = arguments.run(arguments)
         sys.stdout.flush()
+        sys.exit(status or 0)
     except (StudyNotFound, NotComparable, Refused) as error:
         _refuse(str(error))
     except BrokenPipeError:
@@ -198,7 +199,47 @@ def _parser() -> argparse.ArgumentParser:
     compare.set_defaults(run=_compare)
     scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
     scores.set_defaults(run=_scores)
+    _add_wandb_commands(commands)
     return parser
+
+
+def _add_wandb_commands(commands: Any) -> None:
+    stored = argparse.ArgumentParser(add_help=False)
+    stored.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    target = argparse.ArgumentParser(add_help=False, parents=[stored])
+    target.add_argument("--project", help="W&B project (default: that of the latest sweep)")
+    target.add_argument("--entity", help="W&B user or team (default: that of the latest sweep)")
+    sync = commands.add_parser("sync", parents=[target], help="upload to W&B what it has not got")
+    sync.add_argument(
+        "--jobs", type=int, default=4, help="runs to upload at a time (default: %(default)s)"
+    )
+    sync.set_defaults(run=_sync)
+    report = commands.add_parser("wandb-report", parents=[target], help="a study as a W&B report")
+    report.add_argument("study")
+    report.add_argument("--dry-run", action="store_true", help="write it to a file; needs no server")
+    report.set_defaults(run=_wandb_report)
+    pull = commands.add_parser("pull", parents=[stored], help="rebuild the store from W&B")
+    pull.add_argument("address", metavar="ENTITY/PROJECT")
+    pull.set_defaults(run=_pull)
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from analysis.wandb_commands import sync
+
+    return sync(Path(arguments.results), arguments.project, arguments.entity, arguments.jobs)
+
+
+def _wandb_report(arguments: argparse.Namespace) -> int:
+    from analysis.wandb_commands import report
+
+    root = Path(arguments.results)
+    return report(root, arguments.study, arguments.project, arguments.entity, arguments.dry_run)
+
+
+def _pull(arguments: argparse.Namespace) -> int:
+    from analysis.wandb_commands import pull
+
+    return pull(arguments.address, Path(arguments.results))
 
 
 def _refuse(message: str) -> NoReturn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,16 +68,12 @@ class Run:
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study's plan and the runs that it asks for, by cell and seed.
-
-    `pruned` are the combinations that the plan left out, with their names and reasons.
-    """
+    """A study's plan and the runs that it asks for, by cell and seed."""
 
     plan: Plan
     runs: dict[RunKey, Run]
     root: Path
     command: str
-    pruned: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def environments(self) -> list[str]:
@@ -95,7 +91,7 @@ class StudyRuns:
 
     def of_cell(self, arm: Arm) -> list[Run]:
         """Return all runs asked for of an arm, in the order of their seeds."""
-        return [self.runs[RunKey(arm.cell, seed)] for seed in self.plan.study.seeds]
+        return [self.runs[RunKey(arm.cell, seed)] for seed in arm.seeds]
 
     def of_arm(self, arm: Arm) -> list[Run]:
         """Return an arm's runs that have data, in the order of their seeds."""
@@ -168,24 +164,13 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
         there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
         raise StudyNotFound(f"no study '{study}' below {store.root / 'studies'}; {there}")
     try:
-        plan = plan_from_json({key: value for key, value in frozen.items() if key != "pruned"})
+        plan = plan_from_json(frozen)
     except (
         Exception
     ) as error:  # Whatever may be wrong with a file that was edited or is another version's.
         raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
-    runs = {key: _load_run(store, key) for key in _expected(plan)}
-    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")), _pruned(frozen))
-
-
-def _expected(plan: Plan) -> Iterator[RunKey]:
-    for cell in dict.fromkeys(arm.cell for arm in plan.arms):
-        for seed in plan.study.seeds:
-            yield RunKey(cell, seed)
-
-
-def _pruned(frozen: dict[str, Any]) -> list[dict[str, str]]:
-    found = frozen.get("pruned")
-    return [dict(entry) for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    runs = {key: _load_run(store, key) for key in plan.runs()}
+    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")))
 
 
 def _load_run(store: Store, key: RunKey) -> Run:

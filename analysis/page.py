@@ -12,6 +12,7 @@ import jinja2
 from markupsafe import Markup
 
 from ablation.identity import flatten
+from ablation.store import read_json
 from analysis.ablation_table import ablation_table
 from analysis.figures import FIGURES, draw, write
 from analysis.figures.style import INK, PAPER
@@ -22,6 +23,8 @@ from analysis.tables import Table
 from analysis.texts import answers, better, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
+WANDB_LINK = "wandb.json"
+"""In a study's directory: the id and address of its W&B report, once there is one."""
 EVERYWHERE = "all"
 
 
@@ -48,9 +51,9 @@ def write_page(results: Results, tables: dict[str, Table], directory: Path) -> P
         completeness=_completeness(runs),
         errors=_errors(runs),
         mixed=results.mixed,
-        pruned=runs.pruned,
         facts=_facts(runs),
         command=runs.command,
+        wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
     )
     page = directory / "index.html"
     page.write_text(text)

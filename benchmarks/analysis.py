@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ablation.designs import Factor
 from ablation.identity import canonical, cell_name
 from ablation.provenance import git_state, versions
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, Factor, Plan, Study
+from ablation.study import Arm, Plan, Study
 from analysis.statistics import bootstrap, iqm
 
 CELLS, SEEDS, EVALUATIONS, EPISODES = 20, 50, 500, 5
@@ -27,7 +28,7 @@ def make_study(root: Path) -> None:
     from ablation.config import parse
     from benchmarks.setting import default_values
 
-    store, arms, cells = Store(root), [], {}
+    store, arms, cells, seeds = Store(root), [], {}, list(range(SEEDS))
     sizes = [2**at for at in range(4, 4 + CELLS)]
     for at, size in enumerate(sizes):
         values = default_values()
@@ -35,10 +36,11 @@ def make_study(root: Path) -> None:
         config = parse(values)
         name, levels = (f"width={size}", {"width": str(size)}) if at else ("baseline", {})
         cell = cell_name(config)
-        arms.append(Arm(name, "arm" if at else "baseline", "cartpole", "CartPole-v1", levels, {}, cell))
+        arms.append(
+            Arm(name, "arm" if at else "baseline", "cartpole", "CartPole-v1", levels, {}, cell, seeds)
+        )
         cells[cell] = canonical(config)
     factors = {"width": Factor(levels=list(sizes), key="agent.hidden_sizes")}
-    seeds = list(range(SEEDS))
     study = Study("large", "?", ["cartpole"], {}, factors, "one_factor_at_a_time", seeds, "final")
     plan = Plan(study, arms, [], cells)
     write_json(store.study_directory("large") / "plan.json", plan.as_json())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -194,6 +195,8 @@ def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -
     (directory.run_directory(RunKey(baseline, 0)) / "evaluations.parquet").write_bytes(b"PAR1")
     (directory.run_directory(RunKey(baseline, 1)) / "run.json").write_text("[]")
     change_record(results, "baseline", 2, versions=None, config="?", git_commit=None, error=5)
+    for seed in (3, 4):
+        shutil.rmtree(directory.run_directory(RunKey(baseline, seed)))
     directory.write_run(RunKey(baseline, 3), RECORD | {"status": "complete"}, {})
     directory.write_run(RunKey(baseline, 4), {"status": "diverged", "error": "inf"}, {})
     page = write_report(results, "s", allowed=("commit", "environment", "budget", "device")).read_text()

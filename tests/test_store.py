@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from ablation.ledger import take_stock
 from ablation.store import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
 
 KEY = RunKey("CartPole-v1-0123456789ab", 7)
@@ -49,17 +50,17 @@ def test_a_write_that_breaks_off_leaves_the_earlier_run_and_no_debris(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(tmp_path)
-    store.write_run(KEY, {"status": "complete"}, {})
+    store.write_run(KEY, {"status": "failed", "attempt": 1}, {})
 
     def full_disk(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("ablation.store.write_json", full_disk)
     with pytest.raises(OSError, match="No space"):
-        store.write_run(KEY, {"status": "failed"}, {})
+        store.write_run(KEY, {"status": "failed", "attempt": 2}, {})
     record = store.read_record(KEY)
     assert record is not None
-    assert record["status"] == "complete"
+    assert record["attempt"] == 1
     assert [path.name for path in (tmp_path / "runs" / KEY.cell).iterdir()] == ["0007"]
     assert list(store.run_keys()) == [KEY]
 
@@ -69,3 +70,65 @@ def test_a_damaged_record_is_no_record(tmp_path: Path) -> None:
     directory = store.write_run(KEY, {"status": "complete"}, {})
     (directory / "run.json").write_text('{"status": "comp')
     assert store.read_record(KEY) is None
+
+
+def test_a_run_with_data_that_counts_is_never_replaced(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.write_run(KEY, {"status": "complete", "attempt": 1}, {"episodes": [EPISODE]})
+    store.write_run(KEY, {"status": "failed", "attempt": 2}, {})
+    record, damage = store.inspect(KEY)
+    assert record is not None
+    assert (record["status"], record["attempt"], damage) == ("complete", 1, None)
+    assert store.read_table(KEY, "episodes").num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "damage"),
+    [
+        ("run.json", b'{"status": "comp', "run.json is missing or cannot be read"),
+        ("run.json", None, "run.json is missing or cannot be read"),
+        ("run.json", b'{"status": "done"}', "run.json has the status 'done'"),
+        ("episodes.parquet", None, "episodes.parquet is missing or cut short"),
+        ("learner.parquet", b"", "learner.parquet is missing or cut short"),
+        ("learner.parquet", b"PAR1 and then the power went", "learner.parquet is missing or cut"),
+    ],
+)
+def test_a_damaged_run_is_named_quarantined_whole_and_can_be_trained_again(
+    tmp_path: Path, name: str, content: bytes | None, damage: str
+) -> None:
+    store = Store(tmp_path)
+    directory = store.write_run(KEY, {"status": "complete"}, {"episodes": [EPISODE]})
+    (directory / name).unlink()
+    if content is not None:
+        (directory / name).write_bytes(content)
+    ledger = take_stock(store, [KEY])
+    assert ledger.statuses == {KEY: "corrupt"}
+    assert damage in ledger.damage[KEY]
+    assert ledger.to_do == [KEY]
+    left = {path.name for path in directory.iterdir()}
+    place = store.quarantine(KEY)
+    assert place.parent == tmp_path / "quarantine"
+    assert place.name.startswith(f"{KEY.cell}-0007-")
+    assert {path.name for path in place.iterdir()} == left
+    assert take_stock(store, [KEY]).statuses == {KEY: "missing"}
+
+
+def test_writing_over_a_damaged_run_quarantines_it_first(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    (store.write_run(KEY, {"status": "complete"}, {}) / "episodes.parquet").unlink()
+    store.write_run(KEY, {"status": "complete"}, {})
+    assert store.inspect(KEY)[1] is None
+    assert len(list((tmp_path / "quarantine").iterdir())) == 1
+
+
+def test_what_a_killed_writer_left_is_found_counted_as_nothing_and_quarantined(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    beside = store.run_directory(KEY).with_name(".0007.4321")
+    beside.mkdir(parents=True)
+    (beside / "episodes.parquet").write_bytes(b"PAR1")
+    assert list(store.run_keys()) == []
+    assert take_stock(store, [KEY]).statuses == {KEY: "missing"}
+    assert list(store.half_written()) == [(KEY, beside)]
+    place = store.quarantine(KEY, beside)
+    assert [path.name for path in place.iterdir()] == ["episodes.parquet"]
+    assert list(store.half_written()) == []

@@ -109,7 +109,25 @@ def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
     assert "prioritization=proportional uncorrected" in plan.stderr
     status = run("status", "study=replay", f"results_dir={tmp_path}")
     assert status.returncode == 0
-    assert not (tmp_path / "runs").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_and_status_speak_json(swept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    results, _ = swept
+    words = ["replay=none,uniform", "study.seeds=4", f"results_dir={results}", *SHORT, "--json"]
+    plan = json.loads(run("plan", *words).stdout)
+    by_arm = {arm["arm"]: arm for arm in plan["arms"]}
+    assert set(by_arm) == {"baseline", "replay=uniform"}
+    statuses = by_arm["replay=uniform"]["statuses"]
+    assert statuses["complete"] + statuses["missing"] == 4
+    counts = [arm["statuses"]["missing"] for arm in plan["arms"]]
+    assert [arm["to_do"] for arm in plan["arms"]] == counts
+    assert [merged["into"] for merged in plan["merged"]] == ["baseline"]
+    assert plan["peak_bytes"] > 450e6
+    assert plan["estimated_seconds"] is not None, "the runs that are stored say how fast they were"
+    status = json.loads(run("status", *words).stdout)
+    assert status["arms"] == plan["arms"]
+    assert status["errors"] == []
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,9 @@ def detectable_effect(
 ) -> float:
     """Return the smallest true difference that would be told from zero with `chance`.
 
-    NaN with fewer than two differences or without spread.
+    NaN with fewer than two differences, without spread, or with more spread than numbers can hold.
     """
-    if n < 2 or not spread > 0:
+    if n < 2 or not 0 < spread < math.inf:
         return math.nan
     high = spread
     while power(high, spread, n, tests, level) < chance:

@@ -14,7 +14,8 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
-from ablation.study import Factor, Plan, Study, expand, parse_study
+from ablation.designs import Factor
+from ablation.study import Plan, Study, expand, parse_study
 
 CONFIG_NAME = "config"
 
@@ -78,11 +79,12 @@ class Composer:
         ]
 
     def _compose(self, groups: Mapping[str, Any]) -> dict[str, Any]:
-        for group, choice in groups.items():
-            if choice not in self.options(group):
-                raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
         words = tuple(f"{group}={choice}" for group, choice in sorted(groups.items()))
         if words not in self._composed:
+            # Each look at the options takes Hydra tens of milliseconds.
+            for group, choice in groups.items():
+                if choice not in self.options(group):
+                    raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
             config = self._loader.load_configuration(CONFIG_NAME, list(words), RunMode.RUN)
             values = plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}

@@ -3,15 +3,20 @@
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
-from ablation.ledger import Ledger
-from ablation.store import Store, read_json
+from ablation.frozen import Changes
+from ablation.ledger import FAILED, RUNNING, Ledger
+from ablation.stopping import EXIT_STOPPED
+from ablation.store import RunKey, Store, read_json
 from ablation.study import Plan
 from hydra_plugins.ablation.jobs import PlannedJob
 
@@ -24,39 +29,81 @@ if not console.is_terminal:
     console = Console(stderr=True, highlight=False, width=160)
 
 
-def announce(plan: Plan, ledger: Ledger) -> None:
-    """Print the size of the study and how much of it is already there."""
-    runs = len(ledger.statuses)
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep came to; `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
+
+    ledger: Ledger
+    stopped: bool = False
+    broken: str | None = None
+
+
+def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None:
+    """Print the size of the study, what is not an arm of it, and how much is already there."""
+    runs, asked = len(ledger.statuses), len(list(plan.runs()))
     console.print(
         f"Study [bold]{plan.study.name}[/]: {len(plan.arms)} arms x {len(plan.study.seeds)} seeds, "
-        f"{len(plan.cells)} cells, {runs} runs (plan {plan.hash})"
+        f"{len(plan.cells)} cells, {asked} runs (plan {plan.hash})"
+        + (f"; only {runs} of them are asked for" if runs != asked else "")
     )
     for merged in plan.merged:
-        console.print(f"  merged: {merged.name} {merged.reason}", style="dim")
-    if ledger.to_do:
-        console.print(f"{runs - len(ledger.to_do)} complete, {len(ledger.to_do)} to train")
-    else:
+        told = merged.into in merged.reason
+        reason = merged.reason if told else f"into {merged.into}: {merged.reason}"
+        console.print(f"  merged: {merged.name} {reason}", style="dim")
+    for pruned in plan.pruned:
+        console.print(f"  pruned: {pruned.name} ({pruned.environment}): {pruned.reason}", style="dim")
+    if changed:
+        console.print(
+            f"Changed since the last sweep (plan {changed.since}): {changed.new_runs} runs in "
+            f"{len(changed.new_cells)} new cells or with new seeds; {changed.dropped_runs} runs no "
+            f"longer asked for, in {len(changed.dropped_cells)} cells that left (they are kept)"
+        )
+    if not ledger.to_do:
         console.print(f"All {runs} runs are complete: nothing to train.")
+        return
+    again = len(ledger.with_status(FAILED))
+    console.print(
+        f"{runs - len(ledger.to_do)} complete, {len(ledger.to_do)} to train"
+        + (f", {again} of them failed before" if again else "")
+    )
 
 
-def conclude(plan: Plan, ledger: Ledger, store: Store) -> int:
+def conclude(plan: Plan, swept: Swept, store: Store) -> int:
     """Name what did not complete, write the report, and return the exit status."""
     from analysis.comparability import ASPECTS
     from analysis.report import write_report
 
-    for cell in dict.fromkeys(key.cell for key in ledger.to_do):
-        keys = [key for key in ledger.to_do if key.cell == cell]
-        for status in dict.fromkeys(ledger.statuses[key] for key in keys):
-            hit = [key for key in keys if ledger.statuses[key] == status]
-            error = (ledger.errors.get(hit[0]) or "did not end").strip().splitlines()[-1]
-            seeds = ", ".join(str(key.seed) for key in hit)
-            console.print(f"[red]{status}[/] {cell} seeds {seeds}: {error}", soft_wrap=True)
+    ledger = swept.ledger
+    if swept.stopped:
+        console.print(f"Stopped; {len(ledger.to_do)} runs are left: the same command goes on from here.")
+        return EXIT_STOPPED
+    if swept.broken is not None:
+        console.print(f"[red]Nothing could be trained:[/] {swept.broken}", soft_wrap=True)
+    for line in failures(ledger):
+        console.print(line, soft_wrap=True)
     if ledger.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
+    if ledger.with_status(FAILED):
+        console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
     # What differs between stored runs is said in the report; it must not keep a sweep from ending well.
     report = write_report(store.root, plan.study.name, allowed=ASPECTS)
     console.print(f"Report: {report}", soft_wrap=True)
     return 1 if ledger.to_do else 0
+
+
+def failures(ledger: Ledger) -> Iterator[str]:
+    """Yield a line for each cell and status that did not complete: its seeds and the last error."""
+    alike: dict[tuple[str, str], list[RunKey]] = {}
+    for key in ledger.to_do:
+        if ledger.statuses[key] != RUNNING:
+            alike.setdefault((key.cell, ledger.statuses[key]), []).append(key)
+    for (cell, status), hit in alike.items():
+        given = ledger.errors.get(hit[0]) or ledger.damage.get(hit[0]) or "did not end"
+        error = escape(given.strip().splitlines()[-1])
+        seeds = ", ".join(str(key.seed) for key in hit)
+        tries = ledger.attempts.get(hit[0], 0)
+        after = f" after {tries} attempts" if status == FAILED and tries > 1 else ""
+        yield f"[red]{status}[/] {cell} seeds {seeds}{after}: {error}"
 
 
 class Progress:
@@ -69,12 +116,11 @@ class Progress:
         self._jobs = jobs
         self._paths = [store.job_directory(planned.job.name) / "progress.json" for planned in jobs]
         self._started = time.perf_counter()
+        self._since = time.time()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> None:
-        for path in self._paths:
-            path.unlink(missing_ok=True)
         self._thread.start()
 
     def __exit__(self, *_: object) -> None:
@@ -93,7 +139,14 @@ class Progress:
         print(self._summary(self._read()), file=sys.stderr, flush=True)
 
     def _read(self) -> list[dict[str, Any]]:
-        return [read_json(path) or {} for path in self._paths]
+        return [self._read_one(path) for path in self._paths]
+
+    def _read_one(self, path: Path) -> dict[str, Any]:
+        """Return a job's progress, unless it is that of an earlier sweep."""
+        try:
+            return (read_json(path) or {}) if path.stat().st_mtime >= self._since else {}
+        except OSError:
+            return {}
 
     def _summary(self, progress: Sequence[dict[str, Any]]) -> str:
         total = sum(job.env_steps * len(job.job.seeds) for job in self._jobs)
@@ -101,12 +154,12 @@ class Progress:
         ended = [found for found in progress if found and found["env_step"] == found["env_steps"]]
         elapsed = time.perf_counter() - self._started
         rate = done / elapsed
-        left = _duration((total - done) / rate) if done else "unknown"
+        left = duration((total - done) / rate) if done else "unknown"
         return (
             f"{len(ended)}/{len(self._jobs)} jobs, "
             f"{sum(found['lanes'] for found in ended)}/{sum(len(j.job.seeds) for j in self._jobs)} "
             f"runs, {done / total:.0%}, {rate:,.0f} lane steps/s, "
-            f"{_duration(elapsed)} passed, {left} left"
+            f"{duration(elapsed)} passed, {left} left"
         )
 
     def _table(self, progress: Sequence[dict[str, Any]]) -> Group:
@@ -121,6 +174,7 @@ class Progress:
         return Group(table, self._summary(progress))
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return a time in minutes and seconds."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -1,49 +1,115 @@
-"""Splits the runs that are to do into jobs, and words each job for Hydra."""
+"""Splits the runs that are due into jobs: one cell, a block of seeds."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from hashlib import sha256
 from typing import Any
 
+from ablation.capacity import JobSize, check_disk, check_memory, machine_bytes
+from ablation.config import ConfigError
 from ablation.job import Job
 from ablation.ledger import Ledger
+from ablation.memory import replay_bytes
 from ablation.settings import Settings
+from ablation.store import RunKey
 from ablation.study import Arm, Plan
-from hydra_plugins.ablation.compose import CommandLine, as_word
 
 
 @dataclass(frozen=True)
 class PlannedJob:
-    """A job, and the overrides that make its cell."""
+    """A job, the overrides that make its cell, and its size."""
 
     job: Job
     overrides: Mapping[str, Any]
     env_steps: int
+    size: JobSize
 
-    def words(self, line: CommandLine) -> list[str]:
-        """Return the job's command line: the sweep's own words, the cell's, the job's."""
-        cell = [as_word(key, value) for key, value in self.overrides.items()]
-        job = [as_word(f"job.{key}", value) for key, value in asdict(self.job).items()]
-        return [*line.rest, *cell, *job]
+    @property
+    def keys(self) -> list[RunKey]:
+        """Return the runs of the job."""
+        return [RunKey(self.job.cell, seed) for seed in self.job.seeds]
 
 
-def jobs_of(plan: Plan, ledger: Ledger, settings: Settings) -> list[PlannedJob]:
-    """Return the jobs that train what is to do, the longest first: one cell, a block of seeds."""
-    arms = {arm.cell: arm for arm in plan.arms}
+def chosen(plan: Plan, only: str | None) -> list[Arm]:
+    """Return the arms of a plan that a sweep is about: all, or those that a pattern names."""
+    if only is None:
+        return plan.arms
+    arms = [arm for arm in plan.arms if only == arm.name or fnmatchcase(arm.name, only)]
+    if not arms:
+        names = "; ".join(dict.fromkeys(arm.name for arm in plan.arms))
+        raise ConfigError("only", only, f"no such arm; there are: {names}")
+    return arms
+
+
+def runs_of(arms: Iterable[Arm]) -> set[RunKey]:
+    """Return the runs that some arms ask for."""
+    return {RunKey(arm.cell, seed) for arm in arms for seed in arm.seeds}
+
+
+def allowed_attempts(asked: Iterable[RunKey], ledger: Ledger, settings: Settings) -> dict[RunKey, int]:
+    """Return the attempts that each run may reach; one that is absent is not to be trained."""
+    more = settings.launch.max_attempts
+    again = settings.retry is not None
+    return {key: more + (ledger.attempts.get(key, 0) if again else 0) for key in asked}
+
+
+def workers_of(settings: Settings) -> int:
+    """Return how many workers a launch may have at the same time."""
+    from joblib import cpu_count
+
+    return int(cpu_count()) if settings.launch.jobs == -1 else settings.launch.jobs
+
+
+def check_fit(jobs: Sequence[PlannedJob], runs: int, settings: Settings) -> None:
+    """Refuse jobs that memory or disk would not hold; raises `ConfigError` with what would fit."""
+    sizes, workers = [job.size for job in jobs], workers_of(settings)
+    given = settings.launch.memory_gb
+    if given is not None or settings.launch.here:
+        available = machine_bytes() if given is None else round(given * 1e9)
+        check_memory(sizes, workers if settings.launch.here else 1, available)
+    if settings.results_dir.is_dir():
+        check_disk(settings.results_dir, runs, sizes, workers)
+
+
+def jobs_of(
+    plan: Plan,
+    due: Iterable[RunKey],
+    settings: Settings,
+    resumable: Mapping[str, Sequence[Sequence[int]]],
+) -> list[PlannedJob]:
+    """Return the jobs that train the runs that are due, the longest first.
+
+    Blocks of seeds that have a checkpoint, `resumable` by cell, stay as they are.
+    """
+    arms = {arm.cell: arm for arm in reversed(plan.arms)}
     seeds: dict[str, list[int]] = {}
-    for key in ledger.to_do:
+    for key in due:
         seeds.setdefault(key.cell, []).append(key.seed)
     size = settings.launch.lanes_per_job
     jobs = [
-        _planned(plan, arms[cell], block[start : start + size], settings)
-        for cell, block in seeds.items()
-        for start in range(0, len(block), size)
+        _planned(plan, arms[cell], block, settings)
+        for cell, left in seeds.items()
+        for block in _blocks(left, size, resumable.get(cell, ()))
     ]
     return sorted(jobs, key=lambda job: -_work(plan, job))
 
 
+def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]]) -> Iterable[list[int]]:
+    left = list(seeds)
+    for block in resumable:
+        if set(block) <= set(left):
+            yield list(block)
+            left = [seed for seed in left if seed not in block]
+    for start in range(0, len(left), size):
+        yield left[start : start + size]
+
+
 def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> PlannedJob:
+    from ablation.envs.spec import env_spec
+
     job = Job(
-        name=f"{arm.cell}-{seeds[0]:04d}-{seeds[-1]:04d}",
+        name=_name(arm.cell, seeds),
         cell=arm.cell,
         seeds=seeds,
         arm=arm.name,
@@ -53,7 +119,17 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> Plan
         device=settings.device,
         checkpoint_seconds=settings.launch.checkpoint_seconds,
     )
-    return PlannedJob(job, arm.overrides, plan.cells[arm.cell]["train"]["env_steps"])
+    cell = plan.cells[arm.cell]
+    size = replay_bytes(cell, env_spec(arm.env_id).observation_size, len(seeds))
+    return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], JobSize(len(seeds), size))
+
+
+def _name(cell: str, seeds: Sequence[int]) -> str:
+    """Return a name that no other block of seeds has."""
+    name = f"{cell}-{seeds[0]:04d}-{seeds[-1]:04d}"
+    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return name
+    return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"
 
 
 def _work(plan: Plan, planned: PlannedJob) -> int:

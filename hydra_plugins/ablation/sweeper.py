@@ -1,9 +1,7 @@
-"""The sweeper: plans a study, launches what is missing, watches it, and reports."""
+"""The sweeper: plans a study, trains what is missing, and reports."""
 
-import logging
 import shlex
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -13,21 +11,18 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-log = logging.getLogger(__name__)
-
 ConfigStore.instance().store(
     group="hydra/sweeper",
     name="ablation",
-    node={"_target_": "hydra_plugins.ablation.sweeper.AblationSweeper", "max_launches": 3},
+    node={"_target_": "hydra_plugins.ablation.sweeper.AblationSweeper"},
     provider="ablation",
 )
 
 
 class AblationSweeper(Sweeper):
-    """Expands the study into jobs, one cell and a block of seeds each, and skips complete runs."""
+    """Expands the study into jobs, one cell and a block of seeds each, for workers to train."""
 
-    def __init__(self, max_launches: int) -> None:
-        self._max_launches = max_launches
+    def __init__(self) -> None:
         self._config: DictConfig = OmegaConf.create()
         self._context: HydraContext | None = None
         self._launcher: Launcher | None = None
@@ -44,47 +39,25 @@ class AblationSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study to its end and exit with status 0 if all its runs are complete, else 1."""
-        from ablation.ledger import take_stock
-        from ablation.settings import parse_settings
-        from ablation.store import Store, write_json
+        from ablation.frozen import changes, freeze
+        from ablation.settings import check_machine, parse_settings
+        from ablation.store import Store
         from hydra_plugins.ablation import console
         from hydra_plugins.ablation.compose import Composer, plain, plan_of
-        from hydra_plugins.ablation.jobs import jobs_of
+        from hydra_plugins.ablation.engine import Engine
 
         assert self._context is not None
+        assert self._launcher is not None
         values = plain(self._config)
         composer = Composer(self._context.config_loader)
         line = composer.read(arguments)
         plan = plan_of(composer, values["study"], line)
         settings = parse_settings(values)
-        store = Store(settings.results_dir)
-        command = shlex.join(["python", "-m", "ablation", *arguments])
-        write_json(store.study_directory(plan.study.name) / "plan.json", plan.as_json(command))
-
-        ledger = take_stock(store, plan.runs())
-        console.announce(plan, ledger)
-        for attempt in range(self._max_launches):
-            jobs = jobs_of(plan, ledger, settings)
-            if not jobs:
-                break
-            if attempt:
-                log.warning("Launching again the %d jobs that did not end.", len(jobs))
-            returned = self._launch([job.words(line) for job in jobs], jobs, store)
-            ledger = take_stock(store, plan.runs())
-            if returned:
-                break
-        status = console.conclude(plan, ledger, store)
-        sys.exit(status)
-
-    def _launch(self, words: Sequence[Sequence[str]], jobs: Sequence[Any], store: Any) -> bool:
-        """Run jobs to their end; return False if the launcher itself broke off."""
-        from hydra_plugins.ablation.console import Progress
-
-        assert self._launcher is not None
-        with Progress(jobs, store):
-            try:
-                self._launcher.launch(words, initial_job_idx=0)
-            except Exception as error:
-                log.warning("The launcher broke off: %s", error)
-                return False
-        return True
+        check_machine(settings)
+        store = Store(settings.results_dir.absolute())
+        engine = Engine(plan, settings, store, composer, line.rest)
+        ledger = engine.prepare()
+        console.announce(plan, ledger, changes(store, plan))
+        freeze(store, plan, shlex.join(["python", "-m", "ablation", *arguments]))
+        swept = engine.run(self._launcher)
+        sys.exit(console.conclude(plan, swept, store))

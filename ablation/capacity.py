@@ -1,0 +1,73 @@
+"""What jobs need of a machine, beside what it has: memory at the same time, room on disk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation.config import ConfigError
+from ablation.room import free_bytes
+
+JOB_BYTES = 500_000_000
+"""Peak memory of a job beside its replay, W&B included, as measured: docs/performance.md."""
+
+RUN_BYTES = 300_000
+"""Room on disk for a run's tables and its offline W&B files: docs/scaling.md has what was measured."""
+
+
+@dataclass(frozen=True)
+class JobSize:
+    """What a job takes: its seeds, the bytes of its replay."""
+
+    lanes: int
+    replay_bytes: int
+
+    @property
+    def peak_bytes(self) -> int:
+        """Return the memory that the job is expected to take at most."""
+        return self.replay_bytes + JOB_BYTES
+
+
+def machine_bytes() -> int:
+    """Return the memory that processes here may take: the machine's, or less where a cgroup says so."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            limits.append(int(Path(path).read_text()))
+        except (OSError, ValueError):
+            continue
+    return min(limits)
+
+
+def peak_bytes(jobs: Sequence[JobSize], workers: int) -> int:
+    """Return the memory that the largest jobs take together, as many as there are workers."""
+    return sum(sorted((job.peak_bytes for job in jobs), reverse=True)[:workers])
+
+
+def check_memory(jobs: Sequence[JobSize], workers: int, available: int) -> None:
+    """Refuse jobs that do not fit into the memory at the same time, with what would."""
+    if peak_bytes(jobs, workers) <= available:
+        return
+    job = max(jobs, key=lambda job: job.peak_bytes)
+    fit = available // job.peak_bytes
+    has = f"{available / 1e9:.1f} GB are there"
+    if fit:
+        allowed = f"jobs of {job.peak_bytes / 1e9:.1f} GB: {has}; at most {fit} fit"
+        raise ConfigError("launch.jobs", workers, allowed)
+    lanes = int((available - JOB_BYTES) // (job.replay_bytes / job.lanes))
+    advice = f"at most {lanes} fit" if lanes > 0 else "not even one fits: lower replay.capacity"
+    allowed = f"a job would take {job.peak_bytes / 1e9:.1f} GB: {has}; {advice}"
+    raise ConfigError("launch.lanes_per_job", job.lanes, allowed)
+
+
+def check_disk(directory: Path, runs: int, jobs: Sequence[JobSize], workers: int) -> None:
+    """Refuse a results directory without room for the runs and for the checkpoints of their jobs."""
+    largest = sorted((job.replay_bytes for job in jobs), reverse=True)[:workers]
+    # A checkpoint is written beside the one that it replaces.
+    needed = runs * RUN_BYTES + 2 * sum(largest)
+    free = free_bytes(directory)
+    if needed > free:
+        allowed = f"has {free / 1e6:,.0f} MB free; {runs} runs need about {needed / 1e6:,.0f} MB"
+        raise ConfigError("results_dir", directory, allowed)

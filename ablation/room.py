@@ -1,0 +1,44 @@
+"""Whether the results directory can take what a sweep writes: before, and when a write failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_PROBE_BYTES = 1 << 20
+
+
+class NoRoom(Exception):
+    """The results directory takes no more; what is complete is intact, and the rest resumable."""
+
+
+def check_writable(directory: Path) -> None:
+    """Make the directory and write a little into it; raises `OSError` where that fails."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=directory) as file:
+        file.write(bytes(_PROBE_BYTES))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def free_bytes(directory: Path) -> int:
+    """Return the bytes that can still be written below a directory that exists."""
+    return shutil.disk_usage(directory).free
+
+
+def is_no_room(error: BaseException, directory: Path) -> bool:
+    """Return whether an error comes from a full disk, or one that cannot be written to (any more)."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, NoRoom) or (isinstance(seen, OSError) and seen.errno in _NO_ROOM):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    try:
+        check_writable(directory)
+    except OSError:
+        return True
+    return False

@@ -1,0 +1,51 @@
+"""Mirrors runs to Weights & Biases while they train. The store stays the truth.
+
+runs.py     what a W&B run is called, its columns and summary          (pure)
+rows.py     a run's tables as W&B rows, and back                       (pure)
+client.py   the only module that imports wandb
+sink.py     the lanes of one job, mirrored by a thread of its own
+mirrors.py  the local W&B directories below a results directory, and what is known of each
+sync.py     uploads what is not on the server yet, and asks the server what it has
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from ablation.tracking.runs import EndedRun, TrackedRun, tracked_run, wandb_id
+from ablation.tracking.sink import NoSink, Sink, WandbSink
+
+__all__ = [
+    "EndedRun",
+    "NoSink",
+    "Sink",
+    "TrackedRun",
+    "TrackingConfig",
+    "open_sink",
+    "tracked_run",
+    "wandb_id",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class TrackingConfig:
+    """Where runs are mirrored to."""
+
+    mode: Literal["offline", "online", "disabled"]
+    project: str
+    entity: str | None
+
+
+def open_sink(config: TrackingConfig, runs: Sequence[TrackedRun], root: Path) -> Sink:
+    """Return a sink for one run per lane; it never raises and never keeps the training waiting."""
+    if config.mode == "disabled":
+        return NoSink()
+    return WandbSink(config.mode, config.project, config.entity, runs, root)

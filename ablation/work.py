@@ -1,0 +1,82 @@
+"""What a sweep gives its workers to do, as files: a list of jobs, and each job's own file.
+
+results/jobs/sweeps/<sweep>.json   the list, in the order to train in
+results/jobs/sweeps/<sweep>.stop   there once the sweep is to end
+results/jobs/<job>/job.json        the job's cell and seeds; its log and progress lie beside it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ablation.config import CellConfig, parse, validate
+from ablation.job import Job
+from ablation.store import Store, read_json, write_json
+from ablation.tracking import TrackingConfig
+
+
+@dataclass(frozen=True)
+class Work:
+    """A sweep's jobs by name, in order, and what holds for all of them."""
+
+    sweep: str
+    jobs: list[str]
+    tracking: TrackingConfig
+    timeout_seconds: float | None
+    allowed: dict[str, int]
+    """Attempts that the runs of each job may reach."""
+
+
+def work_path(store: Store, sweep: str) -> Path:
+    """Return where a sweep's list of jobs is."""
+    return store.job_directory("sweeps") / f"{sweep}.json"
+
+
+def stop_path(store: Store, sweep: str) -> Path:
+    """Return the file whose presence tells a sweep's workers to end."""
+    return store.job_directory("sweeps") / f"{sweep}.stop"
+
+
+def write_work(store: Store, work: Work) -> None:
+    """Write a sweep's list of jobs."""
+    write_json(work_path(store, work.sweep), asdict(work))
+
+
+def read_work(store: Store, sweep: str) -> Work | None:
+    """Return a sweep's list of jobs, or None where it cannot be seen."""
+    values = read_json(work_path(store, sweep))
+    if not isinstance(values, Mapping):
+        return None
+    tracking = validate(TrackingConfig, values["tracking"], prefix="tracking.")
+    return Work(**{**values, "tracking": tracking})
+
+
+def write_job(store: Store, job: Job, config: CellConfig) -> None:
+    """Write a job's file."""
+    values = {"job": asdict(job), "config": asdict(config)}
+    write_json(store.job_directory(job.name) / "job.json", values)
+
+
+def read_job(store: Store, name: str) -> tuple[Job, CellConfig]:
+    """Return a job and the configuration of its cell."""
+    values: Any = read_json(store.job_directory(name) / "job.json")
+    if not isinstance(values, Mapping):
+        raise OSError(f"{store.job_directory(name) / 'job.json'} cannot be read")
+    return validate(Job, values["job"], prefix="job."), parse(values["config"])
+
+
+def resumable(store: Store) -> dict[str, list[list[int]]]:
+    """Return, for each cell, the blocks of seeds that have a checkpoint to go on from."""
+    blocks: dict[str, list[list[int]]] = {}
+    directory = store.root / "jobs"
+    for name in sorted(os.listdir(directory)) if directory.is_dir() else ():
+        if (directory / name / "checkpoint.pt").exists():
+            values = read_json(directory / name / "job.json")
+            if isinstance(values, Mapping):
+                seeds = [int(seed) for seed in values["job"]["seeds"]]
+                blocks.setdefault(values["job"]["cell"], []).append(seeds)
+    return blocks

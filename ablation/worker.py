@@ -1,0 +1,157 @@
+"""The process that trains: takes one job of a sweep after the other, as long as there is one to do."""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from ablation.clocks import clocks
+from ablation.job import Job, Scores, run_job
+from ablation.locks import Locks, Owner
+from ablation.processes import exit_with_parent
+from ablation.room import is_no_room
+from ablation.stopping import EXIT_STOPPED, Stop, Stopped
+from ablation.store import ENDED, RunKey, Store, write_json
+from ablation.work import Work, read_job, read_work
+
+log = logging.getLogger(__name__)
+
+ScoresIn = Callable[[str, int], Scores]
+"""Maps an environment's id and a run's steps to what computes its scores."""
+
+EXIT_DONE, EXIT_NOT_SHARED, EXIT_NO_ROOM = 0, 5, 6
+STACK_SIGNAL = signal.SIGABRT
+"""Ends a worker with its Python stack in `trace_path`."""
+
+_FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def state_path(store: Store, name: str) -> Path:
+    """Return the file in which a worker says what it trains."""
+    return store.job_directory("workers") / f"{name}.json"
+
+
+def trace_path(store: Store, name: str) -> Path:
+    """Return the file that takes a dying worker's Python stack."""
+    return store.job_directory("workers") / f"{name}.trace"
+
+
+def work(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
+    """Train a sweep's jobs until none is left to take; return the exit status of this process."""
+    exit_with_parent()
+    found = read_work(store, sweep)
+    if found is None:
+        return EXIT_NOT_SHARED
+    _log_warnings()
+    # Now, such that no job's time is spent on it.
+    importlib.import_module("ablation.train")
+    locks = Locks(store.root, Owner.this_process(sweep))
+    stop = Stop(locks.release_all)
+    stop.listen()
+    try:
+        # A process that dies in C code, or is told to by its supervisor, leaves its stack behind.
+        with trace_path(store, name).open("w") as trace, locks.beating():
+            faulthandler.enable(trace)
+            _Worker(store, found, name, locks, stop, scores_in).run()
+    except Stopped:
+        # Not through the handlers that modules register: they may wait for a network.
+        os._exit(EXIT_STOPPED)
+    except Exception as error:
+        if not is_no_room(error, store.root):
+            raise
+        print(f"{name}: {store.root} takes no more: {error}", file=sys.stderr, flush=True)
+        os._exit(EXIT_NO_ROOM)
+    finally:
+        faulthandler.disable()
+    return EXIT_STOPPED if stop.requested else EXIT_DONE
+
+
+class _Worker:
+    """One worker's way through the list of jobs."""
+
+    def __init__(
+        self, store: Store, work: Work, name: str, locks: Locks, stop: Stop, scores_in: ScoresIn
+    ) -> None:
+        self._store, self._work, self._name = store, work, name
+        self._locks, self._stop, self._scores_in = locks, stop, scores_in
+        self._turns = 0
+
+    def run(self) -> None:
+        """Go through the jobs again and again, until a whole round has found none to train."""
+        jobs = dict.fromkeys(self._work.jobs)
+        trained = True
+        while trained and not self._stop.requested:
+            trained = False
+            for name in list(jobs):
+                if self._stop.requested:
+                    return
+                job, _ = read_job(self._store, name)
+                due = self._due(job)
+                if not due:
+                    del jobs[name]
+                elif self._locks.claim(RunKey(job.cell, seed) for seed in due):
+                    try:
+                        trained |= self._train(name)
+                    finally:
+                        self._locks.release_all()
+
+    def _due(self, job: Job) -> list[int]:
+        """Return the seeds that have not ended and have attempts left."""
+        due = []
+        for seed in job.seeds:
+            record = self._store.read_record(RunKey(job.cell, seed)) or {}
+            left = int(record.get("attempt", 0)) < self._work.allowed[job.name]
+            if record.get("status") not in ENDED and left:
+                due.append(seed)
+        return due
+
+    def _train(self, name: str) -> bool:
+        """Train what is due of a job now that its runs are claimed; return whether anything was."""
+        job, config = read_job(self._store, name)
+        # Another owner may have ended some of them between the look and the claim.
+        job = replace(job, seeds=self._due(job))
+        if not job.seeds:
+            return False
+        self._turns += 1
+        write_json(state_path(self._store, self._name), {"job": name, "turn": self._turns})
+        with _logged_to(self._store.job_directory(name) / "job.log"):
+            log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
+            try:
+                scores = self._scores_in(config.env.id, clocks(config).env_steps)
+                run_job(config, job, self._work.tracking, self._store, scores, self._stop)
+            except Exception as error:
+                if is_no_room(error, self._store.root):
+                    raise
+                log.exception("Job %s failed.", name)
+        return True
+
+
+def _log_warnings() -> None:
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(_FORMAT)
+    # What a job raises is in its log and its runs' records, and the sweep names it at its end.
+    handler.addFilter(lambda record: record.exc_info is None)
+    logging.getLogger().addHandler(handler)
+    logging.getLogger().setLevel(logging.INFO)
+
+
+@contextmanager
+def _logged_to(path: Path) -> Iterator[None]:
+    """Send what is logged to a job's own file as well."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(_FORMAT)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

@@ -1,0 +1,83 @@
+"""Rebuilds a store from W&B: every row of every run, not the sample that W&B draws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ablation.store import RunKey, Store, read_json, write_json
+from ablation.tracking import client
+from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
+from ablation.tracking.sync import Outcome
+from analysis.mirror import PLAN
+
+SECONDS = 60
+
+
+class NotPulled(Exception):
+    """The project cannot be read."""
+
+
+@dataclass
+class Pulled(Outcome):
+    """What became of each run, `sent` being those that were fetched; and the studies that are new."""
+
+    studies: list[str] = field(default_factory=list)
+
+
+def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda *_: None) -> Pulled:
+    """Fetch the runs and studies of `ENTITY/PROJECT` into a store; what it has already stays.
+
+    Raises `NotPulled` when the project cannot be read. A run whose rows on the server are not all
+    there is named and left out.
+    """
+    pulled = Pulled()
+    store = Store(root)
+    runs = _runs(address, root)
+    for run in runs:
+        if run.job_type == STUDY:
+            _pull_study(store, run, pulled)
+        elif run.job_type == TRAIN and RECORD in run.summary_metrics:
+            _pull_run(store, run, pulled)
+        elif run.job_type == TRAIN:
+            pulled.failed[run.id] = f"has not ended on the server ({run.state})"
+        show(pulled, len(runs))
+    return pulled
+
+
+def _runs(address: str, root: Path) -> list[Any]:
+    try:
+        return list(client.api(root, SECONDS).runs(address, per_page=50, lazy=False))
+    except Exception as error:
+        reason = client.reason(error)
+        raise NotPulled(f"{address}: cannot be read from W&B ({reason})") from None
+
+
+def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
+    record = json.loads(run.summary_metrics[RECORD])
+    key = RunKey(record["cell"], record["seed"])
+    if store.read_record(key) is not None:
+        pulled.skipped.append(run.id)
+        return
+    try:
+        tables = tables_from(run.scan_history(use_cache=False), run.summary_metrics)
+    except Exception as error:
+        pulled.failed[run.id] = client.reason(error)
+        return
+    if digest(tables) != run.summary_metrics[DIGEST]:
+        found = ", ".join(f"{len(rows)} {name}" for name, rows in tables.items())
+        pulled.failed[run.id] = f"its rows on the server are not those that were stored ({found} there)"
+        return
+    store.write_run(key, record, tables)
+    pulled.sent.append(run.id)
+
+
+def _pull_study(store: Store, run: Any, pulled: Pulled) -> None:
+    plan = json.loads(run.config[PLAN])
+    path = store.study_directory(plan["study"]["name"]) / "plan.json"
+    if read_json(path) is None:
+        write_json(path, plan)
+        pulled.studies.append(plan["study"]["name"])

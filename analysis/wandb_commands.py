@@ -1,0 +1,108 @@
+"""What the commands that speak to W&B say: progress, a closing count, and the exit status."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ablation.tracking import mirrors
+from ablation.tracking.sync import Outcome, Target, Unreachable, connect
+from ablation.tracking.sync import sync as upload
+from analysis.mirror import wanted
+
+DEFAULT_PROJECT = "replay-ablation"
+NAMED = 10
+"""Failures that are named one by one; the rest is counted."""
+
+
+def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
+    """Upload what W&B has not got of a results directory; return 0 if it then has everything."""
+    try:
+        target = connected(root, project, entity)
+    except Unreachable as error:
+        return _refuse(f"W&B cannot be reached ({error}). Nothing was sent; the runs stay in {root}.")
+    everything = wanted(root, target)
+    with _progress() as bar:
+        task = bar.add_task("sync", total=len(everything))
+        outcome = upload(
+            root, target, everything, jobs, lambda known: bar.update(task, completed=_known(known))
+        )
+    print(
+        f"{target.name}: {len(outcome.sent)} sent, {len(outcome.skipped)} skipped (there already), "
+        f"{len(outcome.failed)} failed."
+    )
+    _name(outcome.failed)
+    return 1 if outcome.failed else 0
+
+
+def report(root: Path, study: str, project: str | None, entity: str | None, dry_run: bool) -> int:
+    """Build or update a study's W&B report, or write it to a file; return 0 if that was done."""
+    from analysis.wandb_report import publish, write
+
+    if dry_run:
+        print(f"W&B report (not sent): {write(root, study, _project(root, project))}")
+        return 0
+    try:
+        print(f"W&B report: {publish(root, study, connected(root, project, entity))}")
+    except Unreachable as error:
+        return _refuse(f"W&B cannot be reached ({error}). `--dry-run` writes the report to a file.")
+    return 0
+
+
+def pull(address: str, root: Path) -> int:
+    """Fetch a project into a store; return 0 if every ended run of it is there now."""
+    from analysis.pull import NotPulled, fetch
+
+    if address.count("/") != 1:
+        return _refuse(f"{address}: write ENTITY/PROJECT")
+    try:
+        with _progress() as bar:
+            task = bar.add_task("pull", total=None)
+            pulled = fetch(
+                address, root, lambda known, of: bar.update(task, completed=_known(known), total=of)
+            )
+    except NotPulled as error:
+        return _refuse(str(error))
+    print(
+        f"{address}: {len(pulled.sent)} runs fetched, {len(pulled.skipped)} skipped (there already), "
+        f"{len(pulled.failed)} failed."
+    )
+    for study in pulled.studies:
+        print(f"Study {study}: `make report STUDY={study}`")
+    _name(pulled.failed)
+    return 1 if pulled.failed else 0
+
+
+def connected(root: Path, project: str | None, entity: str | None) -> Target:
+    """Return the project to send to: the one that is named, else that of the latest sweep."""
+    _, known = mirrors.target(root)
+    return connect(root, _project(root, project), entity or known)
+
+
+def _project(root: Path, project: str | None) -> str:
+    return project or mirrors.target(root)[0] or DEFAULT_PROJECT
+
+
+def _known(outcome: Outcome) -> int:
+    return len(outcome.sent) + len(outcome.skipped) + len(outcome.failed)
+
+
+def _progress() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    return Progress(*columns, console=Console(stderr=True))
+
+
+def _name(failed: Mapping[str, str]) -> None:
+    for id, reason in list(failed.items())[:NAMED]:
+        print(f"failed {id}: {reason}", file=sys.stderr)
+    if len(failed) > NAMED:
+        print(f"and {len(failed) - NAMED} more", file=sys.stderr)
+
+
+def _refuse(message: str) -> int:
+    print(f"error: {message}", file=sys.stderr)
+    return 2

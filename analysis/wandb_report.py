@@ -1,0 +1,146 @@
+"""A study as a W&B report: the same question, table and figures, and curves that can be regrouped."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ablation.store import Store, read_json, write_json
+from ablation.study import Plan, Study, plan_from_json
+from ablation.tracking import client
+from ablation.tracking.runs import TRAIN
+from ablation.tracking.sync import Target, Unreachable
+from analysis.load import StudyNotFound
+from analysis.mirror import current_report, study_id
+from analysis.page import WANDB_LINK
+
+DRY_RUN = "wandb-report.json"
+CURVES = {
+    "evaluation/return": "greedy evaluation return",
+    "training/return": "return of the training episodes",
+    "learner/loss": "loss",
+    "learner/td_error_abs": "absolute TD error",
+    "learner/q_value": "action value",
+    "learner/gradient_norm": "norm of the gradient",
+}
+INTERVALS = (
+    "Curves: mean over the runs of an arm and its standard error, drawn by W&B. "
+    "The table has the 95 % intervals."
+)
+
+
+def publish(root: Path, study: str, target: Target) -> str:
+    """Build or update a study's W&B report and return its address; the study's page links to it.
+
+    The id is kept beside the plan, so that the next time updates the same report. Raises `Unreachable`.
+    """
+    client.prepare(root)
+    path = Store(root).study_directory(study) / WANDB_LINK
+    known = read_json(path) or {}
+    report = _report(root, study, target.project, target.entity)
+    if known.get("project") == target.name:
+        report.id = known["id"]
+    try:
+        report.save()
+    except Exception as error:
+        raise Unreachable(client.reason(error)) from None
+    write_json(path, {"id": report.id, "url": report.url, "project": target.name})
+    current_report(root, study)
+    return str(report.url)
+
+
+def write(root: Path, study: str, project: str) -> Path:
+    """Write what `publish` would send into a file of the study's report, and return its path."""
+    client.prepare(root)
+    model = _report(root, study, project, "")._to_model()
+    path = Store(root).study_directory(study) / "report" / DRY_RUN
+    content = {"title": model.display_name, "description": model.description}
+    spec = model.spec.model_dump_json(by_alias=True, exclude_none=True)
+    write_json(path, content | {"spec": json.loads(spec)})
+    return path
+
+
+def _report(root: Path, study: str, project: str, entity: str) -> Any:
+    import wandb_workspaces.reports.v2 as wr
+
+    plan = _plan(root, study)
+    table = (current_report(root, study) / "table.md").read_text()
+    return wr.Report(
+        project=project,
+        entity=entity,
+        title=f"Study {study}"[:128],
+        description=plan.study.question,
+        width="fluid",
+        blocks=[
+            wr.H1(plan.study.question),
+            wr.MarkdownBlock(table),
+            wr.H2("Curves of every arm"),
+            wr.P(INTERVALS),
+            wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_curves()),
+            wr.H2("Factors and scores"),
+            wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_comparisons(plan.study)),
+            wr.H2("Files"),
+            wr.P("Plan, tables, figures and the Parquet files of every run:"),
+            wr.WeaveBlockArtifact(entity, project, study_id(study), "files"),
+        ],
+    )
+
+
+def _runs(plan: Plan, project: str, entity: str) -> Any:
+    """Return the runs of the plan's cells, whichever study trained them, one group for each arm."""
+    import wandb_workspaces.reports.v2 as wr
+    from wandb_workspaces import expr
+
+    cells = [arm.cell for arm in plan.arms]
+    return wr.Runset(
+        entity=entity,
+        project=project,
+        name=plan.study.name,
+        filters=expr.And(expr.Metric("JobType") == TRAIN, expr.Config("cell").isin(cells)),
+        groupby=["config.arm"],
+    )
+
+
+def _curves() -> list[Any]:
+    import wandb_workspaces.reports.v2 as wr
+
+    return [
+        wr.LinePlot(
+            title=title,
+            x="env_step",
+            y=[metric],
+            title_x="environment steps",
+            groupby="config.arm",
+            groupby_aggfunc="mean",
+            groupby_rangefunc="stderr",
+            aggregate=True,
+            layout=wr.Layout(x=8 * (place % 3), y=8 * (place // 3), w=8, h=8),
+        )
+        for place, (metric, title) in enumerate(CURVES.items())
+    ]
+
+
+def _comparisons(study: Study) -> list[Any]:
+    import wandb_workspaces.reports.v2 as wr
+
+    column = wr.ParallelCoordinatesPlotColumn
+    axes = [column(wr.Config(f"factor/{name}"), display_name=name) for name in study.factors]
+    score = wr.SummaryMetric(f"score/{study.primary_score}")
+    return [
+        wr.ParallelCoordinatesPlot(
+            title="Factors and the score of every run",
+            columns=[*axes, column(score, display_name=study.primary_score)],
+            layout=wr.Layout(x=0, y=0, w=24, h=10),
+        ),
+        wr.RunComparer(diff_only="split", layout=wr.Layout(x=0, y=10, w=24, h=12)),
+    ]
+
+
+def _plan(root: Path, study: str) -> Plan:
+    store = Store(root)
+    frozen = read_json(store.study_directory(study) / "plan.json")
+    if frozen is None:
+        known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
+        raise StudyNotFound(f"no study '{study}' below {root}; there are: {', '.join(known) or 'none'}")
+    return plan_from_json(frozen)

@@ -1,0 +1,74 @@
+"""What to say of a refused command line: one line with the key, its value and what is allowed."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from ablation.config import ConfigError
+from hydra_plugins.ablation.compose import CONFIG_NAME
+
+COMMANDS = ("plan", "status")
+_EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
+"""Launchers, and the extra of ours that each comes with."""
+
+
+def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -> str:
+    """Return one line for an error of Hydra's: the wrong key, its value, what is allowed."""
+    with config_loader(config_directory) as loader:
+        parser = OverridesParser.create(config_loader=loader)
+        known = loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
+        for word in arguments:
+            if word.startswith("-") or word in COMMANDS:
+                continue
+            try:
+                override = parser.parse_override(word)
+            except Exception as refused:
+                return f"{word}: not an override ({_first_line(refused)}); write key=value"
+            key = str(override.key_or_group)
+            options = loader.get_group_options(key)
+            if options:
+                if not override.is_sweep_override() and override.value() not in options:
+                    names = ", ".join(name for name in options if name != "base")
+                    return str(ConfigError(key, override.value(), f"allowed: {names}"))
+            elif (
+                not override.is_hydra_override()
+                and OmegaConf.select(known, key, default=_ABSENT) is _ABSENT
+            ):
+                return str(ConfigError(key, override.value(), _allowed_beside(known, key)))
+    for launcher, extra in _EXTRAS.items():
+        if f"hydra/launcher/{launcher}" in str(error):
+            hint = f"needs a package that is not installed; pip install -e '.[{extra}]' installs it"
+            return str(ConfigError("launch", extra, hint))
+    cause = error.__cause__
+    return _first_line(error) + (f" ({_first_line(cause)})" if cause else "")
+
+
+_ABSENT = object()
+
+
+def _allowed_beside(known: DictConfig, key: str) -> str:
+    parent, _, _ = key.rpartition(".")
+    while parent and not OmegaConf.is_dict(OmegaConf.select(known, parent)):
+        parent = parent.rpartition(".")[0]
+    section = OmegaConf.select(known, parent) if parent else known
+    prefix = f"{parent}." if parent else ""
+    names = sorted(str(name) for name in section if name != "hydra")
+    return f"unknown key; allowed here: {', '.join(prefix + name for name in names)}"
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def config_loader(config_directory: str) -> Iterator[Any]:
+    """Yield Hydra's configuration loader for a directory, outside of a Hydra application."""
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(config_dir=config_directory, version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()

@@ -1,0 +1,144 @@
+"""What a sweep would do: its jobs, their memory and time, and what changed since the last one."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from ablation.calibration import Speed, calibrate, job_seconds, known_speeds, makespan
+from ablation.capacity import machine_bytes, peak_bytes
+from ablation.frozen import Changes, changes
+from ablation.ledger import FAILED, Ledger, take_stock
+from ablation.locks import Locks, Owner
+from ablation.settings import Settings
+from ablation.store import ENDED, RunKey, Store
+from ablation.study import Arm, Plan
+from ablation.work import resumable
+from hydra_plugins.ablation.compose import Composer
+from hydra_plugins.ablation.jobs import (
+    PlannedJob,
+    allowed_attempts,
+    chosen,
+    jobs_of,
+    runs_of,
+    workers_of,
+)
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A plan beside what is on disk, and the jobs that a sweep with these settings would train."""
+
+    plan: Plan
+    settings: Settings
+    store: Store
+    ledger: Ledger
+    jobs: list[PlannedJob]
+    changed: Changes | None
+
+    @property
+    def workers(self) -> int:
+        """Return how many jobs are trained at the same time."""
+        return max(1, min(workers_of(self.settings), len(self.jobs)))
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the estimated time of the sweep, evaluations apart; None if nothing was measured."""
+        speeds = known_speeds(self.store) | self._speeds_of_runs()
+        seconds = [
+            job_seconds(self.plan.cells, job.job.cell, len(job.job.seeds), speeds) for job in self.jobs
+        ]
+        known = [value for value in seconds if value is not None]
+        return makespan(known, self.workers) if len(known) == len(seconds) else None
+
+    @cached_property
+    def _due(self) -> set[RunKey]:
+        return {key for job in self.jobs for key in job.keys}
+
+    @property
+    def failed_for_good(self) -> int:
+        """Return how many failed runs a sweep would leave alone."""
+        return sum(key not in self._due for key in self.ledger.with_status(FAILED))
+
+    def counts(self, arm: Arm) -> Counter[str]:
+        """Return how many of an arm's runs have each status."""
+        return Counter(self.ledger.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
+
+    def due(self, arm: Arm) -> tuple[int, int]:
+        """Return how many of an arm's runs would be trained for the first time, and again."""
+        due = self._due & runs_of([arm])
+        again = sum(key in self.ledger.attempts for key in due)
+        return len(due) - again, again
+
+    def size(self, arm: Arm) -> PlannedJob:
+        """Return the largest job that an arm comes to, whether or not it is due."""
+        runs = [RunKey(arm.cell, seed) for seed in arm.seeds]
+        return max(jobs_of(self.plan, runs, self.settings, {}), key=lambda job: job.size.peak_bytes)
+
+    def calibrate(self, composer: Composer) -> None:
+        """Measure the speed of the cells that are due, for a few seconds altogether."""
+        cells = {job.job.cell: job for job in self.jobs}
+        configs = [
+            (cell, composer.resolve(job.overrides), len(job.job.seeds)) for cell, job in cells.items()
+        ]
+        calibrate(self.store, configs, self.settings.device)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it as plain values."""
+        return {
+            "study": self.plan.study.name,
+            "hash": self.plan.hash,
+            "arms": [self._arm(arm) for arm in self.plan.arms],
+            "merged": [asdict(merged) for merged in self.plan.merged],
+            "pruned": [asdict(pruned) for pruned in self.plan.pruned],
+            "changed": None if self.changed is None else asdict(self.changed),
+            "runs": len(self.ledger.statuses),
+            "statuses": dict(Counter(self.ledger.statuses.values())),
+            "jobs": len(self.jobs),
+            "workers": self.workers,
+            "peak_bytes": self.peak_bytes,
+            "machine_bytes": machine_bytes(),
+            "estimated_seconds": self.seconds,
+        }
+
+    @property
+    def peak_bytes(self) -> int:
+        """Return the memory that jobs take at the same time, at most."""
+        return peak_bytes([job.size for job in self.jobs], self.workers)
+
+    def _arm(self, arm: Arm) -> dict[str, Any]:
+        new, again = self.due(arm)
+        size = self.size(arm).size
+        return {
+            "arm": arm.name,
+            "role": arm.role,
+            "levels": arm.levels,
+            "environment": arm.env_id,
+            "cell": arm.cell,
+            "seeds": arm.seeds,
+            "statuses": dict(self.counts(arm)),
+            "to_do": new,
+            "to_retry": again,
+            "replay_bytes": size.replay_bytes,
+            "peak_bytes": size.peak_bytes,
+        }
+
+    def _speeds_of_runs(self) -> dict[str, Speed]:
+        """Return the speeds at which the runs that are stored were trained, one of each cell."""
+        speeds = {}
+        for key, status in self.ledger.statuses.items():
+            if status in ENDED and key.cell not in speeds:
+                rate = (self.store.read_record(key) or {}).get("steps_per_second")
+                if rate:
+                    speeds[key.cell] = Speed(1 / rate, 1)
+        return speeds
+
+
+def outlook(plan: Plan, settings: Settings, store: Store) -> Outlook:
+    """Return what a sweep over a plan would do; changes nothing."""
+    claimed = Locks(store.root, Owner.this_process("look")).living()
+    ledger = take_stock(store, plan.runs(), claimed)
+    allowed = allowed_attempts(runs_of(chosen(plan, settings.only)), ledger, settings)
+    due = ledger.due(lambda key: allowed.get(key, 0))
+    jobs = jobs_of(plan, due, settings, resumable(store))
+    return Outlook(plan, settings, store, ledger, jobs, changes(store, plan))

@@ -1,0 +1,50 @@
+"""A study that changes keeps its earlier plans, and says what is new and what is no longer asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ablation.frozen import changes, freeze
+from ablation.store import Store, read_json, write_json
+from ablation.study import expand, plan_from_json
+
+from .test_study import resolve, study
+
+CAPACITIES = {"capacity": {"key": "replay.capacity", "levels": [16, 64]}}
+BATCHES = {"batch": {"key": "agent.batch_size", "levels": [2, 4]}}
+
+
+def test_a_change_is_counted_in_cells_and_runs_and_recorded_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    first = expand(study(factors=CAPACITIES), resolve)
+    assert changes(store, first) is None
+    freeze(store, first, "first")
+    freeze(store, first, "first again")
+    assert not changes(store, first)
+
+    second = expand(study(factors=BATCHES, seeds=4), resolve)
+    found = changes(store, second)
+    assert found is not None
+    assert found
+    assert (len(found.new_cells), len(found.dropped_cells)) == (2, 1)
+    # The baseline stays, with one more seed; two cells of four seeds are new, one of three went.
+    assert (found.new_runs, found.dropped_runs, found.since) == (1 + 2 * 4, 3, first.hash)
+    freeze(store, second, "second")
+
+    directory = store.study_directory("s")
+    frozen = read_json(directory / "plan.json")
+    assert plan_from_json(frozen) == second
+    assert [entry["hash"] for entry in frozen["history"]] == [first.hash, second.hash]
+    assert [entry["command"] for entry in frozen["history"]] == ["first", "second"]
+    assert frozen["history"][1]["dropped_cells"] == found.dropped_cells
+    assert plan_from_json(read_json(directory / "plans" / f"{first.hash}.json")) == first
+
+
+def test_a_frozen_plan_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    plan = expand(study(), resolve)
+    write_json(store.study_directory("s") / "plan.json", {"hash": "x", "study": {}})
+    assert changes(store, plan) is None
+    freeze(store, plan, "again")
+    assert plan_from_json(read_json(store.study_directory("s") / "plan.json")) == plan
+    assert read_json(store.study_directory("s") / "plans" / "x.json") is not None

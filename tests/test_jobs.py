@@ -1,0 +1,93 @@
+"""Jobs cover what is due exactly once, in blocks that can go on from their checkpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation.config import ConfigError
+from ablation.ledger import Ledger
+from ablation.settings import Settings, parse_settings
+from ablation.store import RunKey, Store
+from ablation.study import Plan, expand
+from ablation.work import read_job, resumable, write_job
+from hydra_plugins.ablation.jobs import allowed_attempts, chosen, jobs_of, runs_of
+
+from .test_study import resolve, study
+
+
+@pytest.fixture
+def settings() -> Settings:
+    launch: dict[str, Any] = {
+        "jobs": 2,
+        "lanes_per_job": 4,
+        "checkpoint_seconds": 60,
+        "max_attempts": 3,
+        "timeout_minutes": None,
+        "memory_gb": None,
+    }
+    tracking = {"mode": "disabled", "project": "p", "entity": None}
+    values = {"device": "cpu", "results_dir": "r", "tracking": tracking, "launch": launch}
+    return parse_settings(values | {"retry": None, "only": None})
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return expand(study(seeds=10, control=True), resolve)
+
+
+def test_jobs_cover_what_is_due_once_in_blocks(plan: Plan, settings: Settings) -> None:
+    due = [key for key in plan.runs() if key.seed != 3]
+    jobs = jobs_of(plan, due, settings, {})
+    covered = [key for job in jobs for key in job.keys]
+    assert sorted(covered, key=str) == sorted(due, key=str)
+    assert max(len(job.keys) for job in jobs) == 4
+    assert len({job.job.name for job in jobs}) == len(jobs)
+
+
+def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
+    plan: Plan, settings: Settings
+) -> None:
+    cell = plan.arms[1].cell
+    due = [RunKey(cell, seed) for seed in range(10)]
+    blocks = [[2, 3, 4, 5, 6, 7], [1, 20], [0]]
+    found = sorted(job.job.seeds for job in jobs_of(plan, due, settings, {cell: blocks}))
+    # [1, 20] cannot go on: seed 20 is not due.
+    assert found == [[0], [1, 8, 9], [2, 3, 4, 5, 6, 7]]
+
+
+def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
+    plan: Plan, settings: Settings, tmp_path: Path
+) -> None:
+    store = Store(tmp_path)
+    assert resumable(store) == {}
+    (planned, *_) = jobs_of(plan, plan.runs(), settings, {})
+    config = resolve(planned.overrides)
+    write_job(store, planned.job, config)
+    assert read_job(store, planned.job.name) == (planned.job, config)
+    assert resumable(store) == {}
+    (store.job_directory(planned.job.name) / "checkpoint.pt").touch()
+    assert resumable(store) == {planned.job.cell: [planned.job.seeds]}
+
+
+def test_a_pattern_chooses_arms_and_one_that_chooses_none_is_refused(plan: Plan) -> None:
+    assert chosen(plan, None) == plan.arms
+    assert [arm.name for arm in chosen(plan, "capacity=*")] == ["capacity=16", "capacity=500"]
+    assert [arm.name for arm in chosen(plan, "baseline")] == ["baseline"]
+    assert {key.seed for key in runs_of(chosen(plan, "baseline again"))} == set(range(5000, 5010))
+    with pytest.raises(ConfigError, match=r"only = nothing: no such arm; there are: baseline; "):
+        chosen(plan, "nothing")
+
+
+def test_used_up_attempts_end_a_run_until_it_is_retried(settings: Settings) -> None:
+    keys = [RunKey("c", seed) for seed in range(4)]
+    statuses = dict(zip(keys, ("complete", "failed", "failed", "missing"), strict=True))
+    ledger = Ledger(statuses, attempts={keys[0]: 1, keys[1]: 3, keys[2]: 2})
+    allowed = allowed_attempts(keys, ledger, settings)
+    assert ledger.due(allowed.__getitem__) == keys[2:]
+    again = allowed_attempts(keys, ledger, replace(settings, retry="failed"))
+    assert ledger.due(again.__getitem__) == keys[1:]
+    assert again[keys[1]] == 6

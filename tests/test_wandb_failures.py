@@ -1,0 +1,161 @@
+"""Whatever the server does, the training ends as it would have, and nothing secret is written."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ablation.config import parse
+from ablation.identity import cell_name
+from ablation.store import RunKey, Store
+from ablation.tracking.mirrors import directories
+from ablation.tracking.rows import tables_of
+from ablation.tracking.runs import fingerprint, tables_from, wandb_id
+from analysis.mirror import ended_run
+
+from . import tracked
+from .conftest import values
+from .wandb_server import KEY, Fault, LoopbackServer
+
+SEEDS = [0, 1, 2]
+SLOW = pytest.mark.slow
+
+JOB = """
+import json, sys, time
+from pathlib import Path
+from ablation.config import parse
+from ablation.identity import cell_name
+from ablation.job import Job, run_job
+from ablation.store import Store
+from ablation.tracking import TrackingConfig, client, sink
+from analysis.scores import summary_scores
+# The bounds in small, so that the test need not wait for the real ones.
+client.OPEN_SECONDS, client.FINISH_SECONDS, sink.CLOSE_SECONDS = 4, 6, 14
+root, plain, seeds = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+config = parse(plain)
+job = Job("job", cell_name(config), seeds, "arm", {}, "s", "?", "cpu", 1e9)
+run_job(config, job, TrackingConfig("online", "p", None), Store(root), summary_scores)
+print(json.dumps({"ended": time.time()}))
+"""
+
+
+@dataclass
+class Case:
+    """How the server behaves, the key, and what the one warning says; None for no warning."""
+
+    fault: Callable[[str], Fault | None] = lambda _: None
+    key: str | None = KEY
+    warning: str | None = None
+    reachable: bool = True
+    dies: bool = False
+
+
+def _stream(fault: Fault) -> Callable[[str], Fault | None]:
+    return lambda path: fault if path.endswith("file_stream") else None
+
+
+CASES = {
+    "none": Case(),
+    "no key": Case(key=None, warning="No API key configured"),
+    "wrong key": Case(key="f" * 40, warning="invalid API key"),
+    "refused": Case(reachable=False, warning="W&B cannot be used"),
+    "500": Case(lambda _: Fault(500), warning="W&B cannot be used"),
+    "dies in mid-run": Case(dies=True, warning="W&B has not got 3 of 3 runs"),
+    "429": Case(lambda _: Fault(429), warning="W&B cannot be used"),
+    "500 while it trains": Case(_stream(Fault(500)), warning="W&B has not got 3 of 3 runs"),
+    # The client gives such a run up in silence: only `make sync` finds that it is not there.
+    "404 while it trains": Case(_stream(Fault(404))),
+    "slow": Case(lambda _: Fault(delay=0.4)),
+    "too slow": Case(lambda _: Fault(delay=20), warning="W&B cannot be used"),
+}
+IN_A_MINUTE = ("none", "no key", "wrong key", "refused", "dies in mid-run")
+PARAMETERS = [pytest.param(name, marks=[] if name in IN_A_MINUTE else [SLOW]) for name in CASES]
+
+
+def _die_in_mid_run(server: LoopbackServer) -> None:
+    while not any(run.summary or run.lines for run in server.runs.values()):
+        time.sleep(0.01)
+    server.stop()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_training_ends_as_if_there_were_no_server(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    plain = values(train__env_steps=1500, train__evaluate_every=50)
+    with LoopbackServer(case.fault) as server:
+        environment = {"WANDB_BASE_URL": server.url}
+        if case.key:
+            environment["WANDB_API_KEY"] = case.key
+        if not case.reachable:
+            server.stop()
+        if case.dies:
+            threading.Thread(target=_die_in_mid_run, args=[server], daemon=True).start()
+        words = [str(tmp_path), json.dumps(plain), json.dumps(SEEDS)]
+        done = tracked.python("tests.run_code", JOB, *words, environment=environment)
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    store, cell = Store(tmp_path), cell_name(parse(plain))
+    for seed in SEEDS:
+        assert store.read_record(RunKey(cell, seed))["status"] == "complete"
+    warnings = [line for line in output.splitlines() if "make sync" in line]
+    assert len(warnings) == (case.warning is not None), output
+    if case.warning is not None:
+        assert case.warning in warnings[0]
+    assert "Traceback" not in output
+    _assert_local_directories_are_whole(tmp_path, cell, offline=case.warning is not None)
+    _assert_no_secret(tmp_path, output, case.key)
+
+
+def _assert_local_directories_are_whole(root: Path, cell: str, offline: bool) -> None:
+    """Each run has one directory; one that says that it holds the run does hold every row."""
+    store = Store(root)
+    for seed in SEEDS:
+        key = RunKey(cell, seed)
+        (directory,) = directories(root, wandb_id(key))
+        ended = ended_run(store, key)
+        rows = tracked.offline_rows(directory.path)
+        if directory.holds is None:
+            assert offline
+            assert len(rows) <= len(ended.rows())
+        else:
+            assert directory.holds == fingerprint(ended.record)
+            assert repr(tables_of(rows)) == repr(ended.tables)
+
+
+def _assert_no_secret(root: Path, output: str, key: str | None) -> None:
+    secret = (key or KEY).encode()
+    assert secret not in output.encode()
+    found = [path for path in root.rglob("*") if path.is_file() and secret in path.read_bytes()]
+    assert found == []
+    assert any(root.rglob("*.wandb")), "there was something to look through"
+
+
+def test_a_run_that_is_trained_again_online_goes_on_behind_the_rows_that_are_there(
+    tmp_path: Path,
+) -> None:
+    plain = values(train__evaluate_every=50)
+    cell = cell_name(parse(plain))
+    with LoopbackServer() as server:
+        for root in (tmp_path / "first", tmp_path / "second"):
+            words = [str(root), json.dumps(plain), json.dumps(SEEDS)]
+            done = tracked.python("tests.run_code", JOB, *words, environment=server.environment)
+            assert done.returncode == 0, done.stderr
+        for seed in SEEDS:
+            key = RunKey(cell, seed)
+            run, ended = server.run(wandb_id(key), "p"), ended_run(Store(root), key)
+            assert run.uploads == 2
+            assert [row["_step"] for row in run.history] == list(range(len(ended.rows())))
+            assert repr(tables_from(run.history, run.summary)) == repr(ended.tables)
+            assert run.summary["fingerprint"] == fingerprint(ended.record)
+
+
+def test_the_marker_would_be_found(tmp_path: Path) -> None:
+    (tmp_path / "run.wandb").write_bytes(b"..." + KEY.encode() + b"...")
+    with pytest.raises(AssertionError):
+        _assert_no_secret(tmp_path, "", KEY)

@@ -1,0 +1,335 @@
+"""With a server: what is sent, sent again, reported and fetched back."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation.store import Store
+from ablation.tracking.mirrors import directories
+from ablation.tracking.rows import CARRIED, tables_of
+from ablation.tracking.runs import fingerprint, tables_from, wandb_id
+from analysis.load import load
+from analysis.mirror import ended_run
+
+from . import tracked
+from .wandb_server import ENTITY, Fault, LoopbackServer
+
+PROJECT = "replay-ablation"
+SLOW = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LoopbackServer]:
+    with LoopbackServer() as running:
+        yield running
+    assert running.unknown == []
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("mirrored") / "results"
+    tracked.made_store(root)
+    return root
+
+
+def analysis(server: LoopbackServer, *words: str) -> tracked.Done:
+    return tracked.analysis(*words, environment=server.environment)
+
+
+def sync(server: LoopbackServer, results: Path, *words: str) -> tracked.Done:
+    return analysis(server, "sync", "--results", str(results), *words)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    paths = (path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def assert_served(server: LoopbackServer, results: Path) -> None:
+    """Every stored run is on the server: complete, its own, and closed as it ended."""
+    store = Store(results)
+    for key in store.run_keys():
+        run, ended = server.run(wandb_id(key)), ended_run(store, key)
+        assert [row["_step"] for row in run.history] == list(range(len(ended.rows())))
+        assert repr(tables_from(run.history, run.summary)) == repr(ended.tables)
+        assert not any(name.startswith(CARRIED) for name in run.summary)
+        assert json.loads(run.summary["run_json"]) == ended.record
+        assert {f"score/{name}": run.summary[f"score/{name}"] for name in ended.scores} == {
+            f"score/{name}": value for name, value in ended.scores.items()
+        }
+        assert run.state == ("failed" if ended.record["status"] == "failed" else "finished")
+        columns = run.columns()
+        assert (columns["cell"], columns["seed"]) == (key.cell, key.seed)
+        assert run.fields["groupName"] == columns["arm"]
+        assert run.fields["jobType"] == "train"
+
+
+class TestAProjectFromFirstSyncToPull:
+    """In order: each step finds the server as the one before left it."""
+
+    def test_sync_sends_every_stored_run_even_those_that_were_never_tracked(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        done = sync(server, results)
+        assert done.returncode == 0, done.stderr
+        assert "8 sent, 0 skipped (there already), 0 failed." in done.stdout
+        assert_served(server, results)
+        assert len(server.runs) == 8
+        arms = {run.fields["groupName"] for run in server.runs.values()}
+        assert arms == {"baseline", "capacity=16", "capacity=500", "kind=off", "studies"}
+        names = {name for name in server.run("study-s").columns() if name.startswith("factor/")}
+        assert names == set()
+        for key in Store(results).run_keys():
+            columns = server.run(wandb_id(key)).columns()
+            assert {"factor/capacity", "factor/kind", "arm", "study", "agent/learning_rate"} <= set(
+                columns
+            )
+
+    def test_the_study_has_its_figures_its_table_and_its_files(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        (row,) = server.run("study-s").history
+        assert {"differences", "table"} <= set(row)
+        assert row["table"]["_type"] == "table-file"
+        artifact = next(found for found in server.artifacts.values() if found["name"] == "study-s")
+        assert (artifact["state"], artifact["projectName"]) == ("COMMITTED", PROJECT)
+        prefix = f"artifacts/{artifact['id']}/"
+        sent = {name.removeprefix(prefix): data for name, data in server.files.items() if prefix in name}
+        assert {name: data for name, data in sent.items() if name.startswith("runs/")} == {
+            f"runs/{name}": data for name, data in files(results / "runs").items()
+        }
+        assert "studies/s/plan.json" in sent
+
+    def test_the_client_writes_nothing_but_below_wandb(self, results: Path) -> None:
+        assert {path.name for path in results.iterdir()} == {"runs", "studies", "wandb"}
+
+    def test_a_second_sync_sends_nothing(self, server: LoopbackServer, results: Path) -> None:
+        before = {id: run.uploads for (_, id), run in server.runs.items()}
+        done = sync(server, results)
+        assert done.returncode == 0
+        assert "0 sent, 8 skipped (there already), 0 failed." in done.stdout
+        assert {id: run.uploads for (_, id), run in server.runs.items()} == before
+
+    def test_what_the_server_has_is_skipped_without_any_local_directory(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        before = {id: run.uploads for (_, id), run in server.runs.items()}
+        for directory in directories(results):
+            directory.remove()
+        done = sync(server, results)
+        assert "0 sent, 8 skipped" in done.stdout
+        assert {id: run.uploads for (_, id), run in server.runs.items()} == before
+
+    def test_a_run_that_is_trained_again_replaces_its_rows(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        store = Store(results)
+        key = next(key for key in store.run_keys() if store.read_record(key)["status"] == "failed")
+        lines = len(server.run(wandb_id(key)).lines)
+        store.write_run(key, tracked.record(1, attempt=2), tracked.tables(1, 4))
+        done = sync(server, results)
+        assert "2 sent, 6 skipped" in done.stdout, "the run, and the study that shows it"
+        assert_served(server, results)
+        run = server.run(wandb_id(key))
+        assert len(run.lines) > lines
+        assert run.summary["attempt"] == 2
+
+    def test_pull_rebuilds_the_store_to_the_byte(
+        self, server: LoopbackServer, results: Path, tmp_path: Path
+    ) -> None:
+        done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
+        assert done.returncode == 0, done.stderr
+        assert "7 runs fetched, 0 skipped (there already), 0 failed." in done.stdout
+        assert files(tmp_path / "runs") == files(results / "runs")
+        assert load("s", tmp_path).plan == load("s", results).plan
+        again = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
+        assert "0 runs fetched, 7 skipped" in again.stdout
+
+    def test_pull_names_a_run_whose_rows_are_not_all_there(
+        self, server: LoopbackServer, results: Path, tmp_path: Path
+    ) -> None:
+        key = next(iter(Store(results).run_keys()))
+        run = server.run(wandb_id(key))
+        carrying = [number for number, line in run.lines.items() if "rows/evaluations" in line]
+        whole = dict(run.lines)
+        run.lines[carrying[0]] = json.dumps({"_step": carrying[0], "env_step": 1})
+        done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
+        run.lines = whole
+        assert done.returncode == 1
+        assert f"failed {wandb_id(key)}: its rows on the server are not those that were" in done.stderr
+        assert Store(tmp_path).read_record(key) is None
+        assert len(list(Store(tmp_path).run_keys())) == 6
+
+    def test_the_report_is_updated_not_doubled_and_the_page_links_to_it(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        words = ["wandb-report", "s", "--results", str(results)]
+        first, second = analysis(server, *words), analysis(server, *words)
+        assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+        assert first.stdout == second.stdout
+        (report,) = server.reports.values()
+        address = first.stdout.removeprefix("W&B report: ").strip()
+        page = (results / "studies/s/report/index.html").read_text()
+        assert f'href="{address}"' in page
+        assert report["description"] == load("s", results).plan.study.question
+
+    def test_a_dry_run_writes_the_same_content_without_a_server(
+        self, server: LoopbackServer, results: Path
+    ) -> None:
+        done = tracked.analysis("wandb-report", "s", "--results", str(results), "--dry-run")
+        assert done.returncode == 0, done.stderr
+        written = json.loads((results / "studies/s/report/wandb-report.json").read_text())
+        (report,) = server.reports.values()
+        assert written["title"] == report["displayName"]
+        assert shape(written["spec"]) == shape(json.loads(report["spec"]))
+
+    def test_the_report_asks_compares_and_links(self, server: LoopbackServer, results: Path) -> None:
+        (report,) = server.reports.values()
+        spec, plan = report["spec"], load("s", results).plan
+        panels = [panel for grid in grids(json.loads(spec)) for panel in grid["panels"]]
+        kinds = [panel["viewType"] for panel in panels]
+        assert plan.study.question in spec
+        assert "difference from baseline" in spec
+        curves = [panel["config"] for panel in panels if panel["viewType"] == "Run History Line Plot"]
+        assert {curve["xAxis"] for curve in curves} == {"env_step"}
+        assert {curve["groupArea"] for curve in curves} == {"stderr"}
+        assert ["evaluation/return"] in [curve["metrics"] for curve in curves]
+        assert kinds.count("Parallel Coordinates Plot") == kinds.count("Run Comparer") == 1
+        assert "factor/capacity" in spec
+        assert "study-s" in spec
+        for arm in plan.arms:
+            assert arm.cell in spec
+
+
+def grids(spec: Any) -> Iterator[Any]:
+    for block in spec["blocks"]:
+        if block["type"] == "panel-grid":
+            yield block["metadata"]["panelBankSectionConfig"]
+
+
+def shape(spec: Any) -> Any:
+    """Return a report's content without what is drawn at random or names the owner."""
+    random_or_owner = {"id", "entityName", "entity", "project", "__id__", "name", "key"}
+    if isinstance(spec, dict):
+        return {name: shape(value) for name, value in spec.items() if name not in random_or_owner}
+    if isinstance(spec, list):
+        return [shape(value) for value in spec]
+    return "owner" if spec in (ENTITY, "") else spec
+
+
+def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ablation.tracking.sync.ROUNDS", 1)
+    monkeypatch.setattr("ablation.tracking.sync.LOOKS", (0,))
+    tracked.made_store(tmp_path, seeds=1)
+    ids = [wandb_id(key) for key in Store(tmp_path).run_keys()]
+    refuse = {f"{ids[0]}/file_stream", f"{ids[2]}/file_stream"}
+    with LoopbackServer(lambda path: Fault(404) if any(map(path.endswith, refuse)) else None) as server:
+        broken = sync(server, tmp_path)
+        assert broken.returncode == 1
+        assert "2 sent, 0 skipped (there already), 2 failed." in broken.stdout
+        assert f"failed {ids[0]}: the server does not have all of it" in broken.stderr
+        marks = {path.name for path in tmp_path.rglob("*.synced")}
+        assert marks == {f"run-{ids[1]}.wandb.synced", "run-study-s.wandb.synced"}
+        server.fault = lambda _: None
+        whole = sync(server, tmp_path)
+        assert whole.returncode == 0
+        assert "2 sent, 2 skipped (there already), 0 failed." in whole.stdout
+        assert_served(server, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({}, "No API key configured"),
+        ({"WANDB_API_KEY": "f" * 40}, "invalid API key"),
+    ],
+)
+def test_sync_without_a_key_or_with_a_wrong_one_says_so(
+    tmp_path: Path, environment: dict[str, str], reason: str
+) -> None:
+    tracked.made_store(tmp_path, seeds=1)
+    with LoopbackServer() as server:
+        environment = {"WANDB_BASE_URL": server.url} | environment
+        done = tracked.analysis("sync", "--results", str(tmp_path), environment=environment)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: W&B cannot be reached (")
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_pull_of_what_is_not_there_says_so(tmp_path: Path) -> None:
+    with LoopbackServer() as server:
+        done = analysis(server, "pull", f"{ENTITY}/nothing", "--results", str(tmp_path))
+        odd = analysis(server, "pull", "nothing", "--results", str(tmp_path))
+    assert (done.returncode, odd.returncode) == (2, 2)
+    assert "Could not find project nothing" in done.stderr
+    assert odd.stderr == "error: nothing: write ENTITY/PROJECT\n"
+
+
+class RandomFaults:
+    """Lets one request in a few fail, each time in another way, until there were enough."""
+
+    def __init__(self, faults: int, share: float, seed: int = 0) -> None:
+        self._random, self._left, self._share = random.Random(seed), faults, share
+        self.happened: list[Fault] = []
+
+    def __call__(self, path: str) -> Fault | None:
+        if len(self.happened) == self._left or self._random.random() > self._share:
+            return None
+        kinds = [Fault(500), Fault(429), Fault(503), Fault(cut=True), Fault(cut=True, after=True)]
+        self.happened.append(self._random.choice([*kinds, Fault(delay=0.5)]))
+        return self.happened[-1]
+
+
+SHORT = [
+    "train.env_steps=400",
+    "train.evaluate_every=100",
+    "train.log_every=50",
+    "train.evaluation_episodes=2",
+    "replay.min_replay_size=64",
+    "agent.hidden_sizes=[16]",
+    "launch.jobs=1",
+]
+
+
+@SLOW
+def test_a_hundred_faults_of_the_server_lose_nothing(tmp_path: Path) -> None:
+    faults = RandomFaults(100, share=0.5)
+    words = ["-m", "replay=none,uniform,recent", "study.seeds=10", f"results_dir={tmp_path}"]
+    words += [*SHORT, "launch.lanes_per_job=5", "tracking=online"]
+    with LoopbackServer(faults) as server:
+        swept = tracked.python("ablation", *words, environment=server.environment)
+        assert swept.returncode == 0, swept.stderr
+        assert len(list(Store(tmp_path).run_keys())) == 30
+        for _ in range(3):
+            done = sync(server, tmp_path)
+            print(len(faults.happened), done.returncode, done.stdout, done.stderr)
+        assert done.returncode == 0
+        assert len(faults.happened) == 100
+        assert_served(server, tmp_path)
+
+
+@SLOW
+def test_of_twelve_arms_of_thirty_seeds_none_is_lost_and_none_mixed(tmp_path: Path) -> None:
+    words = ["-m", "replay=uniform,recent,proportional,rank", "agent.batch_size=8,16,32"]
+    words += ["study.seeds=30", f"results_dir={tmp_path}", *SHORT]
+    swept = tracked.python("ablation", *words)
+    assert swept.returncode == 0, swept.stderr
+    store = Store(tmp_path)
+    keys = list(store.run_keys())
+    assert len(keys) == len({wandb_id(key) for key in keys}) == 360
+    local = {directory.id: directory for directory in directories(tmp_path)}
+    assert set(local) == {wandb_id(key) for key in keys}
+    for key in keys:
+        ended, directory = ended_run(store, key), local[wandb_id(key)]
+        rows = tracked.offline_rows(directory.path)
+        assert repr(tables_of(rows)) == repr(ended.tables)
+        assert directory.holds == fingerprint(ended.record)
