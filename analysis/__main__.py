@@ -139,6 +139,15 @@ def _scores(arguments: argparse.Namespace) -> None:
         print(frame.to_csv(index=False), end="")
 
 
+def _claims(arguments: argparse.Namespace) -> None:
+    from analysis.claims import write_claims
+    from analysis.writers import to_terminal
+
+    table, page = write_claims(arguments.results)
+    print(to_terminal(table))
+    print(f"Claims: {page}")
+
+
 def _results(arguments: argparse.Namespace) -> Any:
     from analysis.report import open_results
 
@@ -179,7 +188,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     table = commands.add_parser("table", parents=[scored, as_json], help="print one table")
     table.add_argument(
-        "--kind", choices=("table", "comparisons", "effects", "aggregates"), default="table"
+        "--kind", choices=("table", "comparisons", "effects", "aggregates", "why"), default="table"
     )
     table.add_argument("--format", choices=FORMATS, default="terminal")
     table.add_argument("--layout", choices=("auto", "arms", "components"), default="auto")
@@ -197,6 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--arms", nargs="+", metavar="ARM", help="an arm and what to compare it with")
     compare.set_defaults(run=_compare)
+    claims = commands.add_parser("claims", help="the article's claims, each with its verdict")
+    claims.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    claims.set_defaults(run=_claims)
     scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
     scores.set_defaults(run=_scores)
     _add_wandb_commands(commands)
