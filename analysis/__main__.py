@@ -188,14 +188,16 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     table = commands.add_parser("table", parents=[scored, as_json], help="print one table")
     table.add_argument(
-        "--kind", choices=("table", "comparisons", "effects", "aggregates", "why"), default="table"
+        "--kind",
+        choices=("table", "comparisons", "effects", "aggregates", "why", "article"),
+        default="table",
     )
     table.add_argument("--format", choices=FORMATS, default="terminal")
     table.add_argument("--layout", choices=("auto", "arms", "components"), default="auto")
     table.set_defaults(run=_table)
     figure = commands.add_parser("figure", parents=[scored], help="write one kind of figure")
     figure.add_argument(
-        "name", help="differences, curves, efficiency, doses, factors, profiles, improvement"
+        "name", help="differences, curves, training, efficiency, doses, factors, profiles, improvement"
     )
     figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
     figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])

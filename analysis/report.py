@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ablation.store import Store
 from analysis.ablation_table import Layout, ablation_table
+from analysis.article import article_table
 from analysis.comparability import demand_comparable
 from analysis.load import load
 from analysis.results import Results
@@ -54,6 +55,9 @@ def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
         "effects": effects_table(results.effects, several),
         "aggregates": aggregate_table(results.across, results.score, len(results.runs.environments)),
     }
+    outputs = None if results.empty else article_table(results)
+    if outputs is not None:
+        found["article"] = outputs
     for environment in results.runs.environments:
         why = None if results.empty else why_table(results, environment)
         if why is not None:
