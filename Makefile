@@ -55,6 +55,7 @@ view: $(MARK) ## look at the tracked runs in the terminal, without a network
 
 claims: $(MARK) ## train what the article's claims are judged by, and judge them
 	$(MAKE) --no-print-directory sweep STUDY=claims
+	$(MAKE) --no-print-directory sweep STUDY=digits
 	$(BIN)/python -m analysis claims
 
 test: $(MARK) ## run the tests

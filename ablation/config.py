@@ -14,6 +14,8 @@ TENSOR_ENVIRONMENTS = frozenset({"Acrobot-v1", "CartPole-v0", "CartPole-v1", "Mo
 """Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
 the schema knows no PyTorch."""
 
+DIGITS = "digits"
+"""The supervised stream, in place of an environment: see `ablation.supervised`."""
 CART_POLES = ("CartPole-v0", "CartPole-v1")
 
 T = TypeVar("T")
@@ -215,6 +217,10 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
 
     config = validate(CellConfig, values)
     _check_physics(config.env)
+    if config.env.id == DIGITS and config.replay.n_step > 1:
+        raise ConfigError(
+            "replay.n_step", config.replay.n_step, "must be 1 for digits, which earn nothing"
+        )
     _check_replay(config)
     _check_priorities(config.replay)
     if config.agent.exploration_epsilon.start > 1 or config.agent.exploration_epsilon.end > 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from ablation.clocks import Clocks
 from ablation.config import CellConfig, ReplayConfig
 from ablation.envs.spec import EnvSpec
-from ablation.replay.n_step import NStep
+from ablation.replay.n_step import Emitted, NStep
 from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
@@ -51,17 +51,20 @@ class Experience:
         self,
         config: CellConfig,
         clocks: Clocks,
-        spec: EnvSpec,
+        fields: Mapping[str, Field],
         seeds: Sequence[int],
         device: torch.device,
     ) -> None:
+        """Prepare for items of `fields`; only with one step do they need not be transitions."""
         self._config, self._clocks = config.replay, clocks
-        lanes, fields = len(seeds), transition_fields(spec)
-        example = {
-            name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
-            for name, field in fields.items()
-        }
-        self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
+        lanes = len(seeds)
+        self._n_step: NStep | None = None
+        if config.replay.n_step > 1:
+            example = {
+                name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
+                for name, field in fields.items()
+            }
+            self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
         self.ring = Ring(fields, lanes, clocks.capacity, device)
         combined = config.replay.combined and config.replay.stores
         batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
@@ -85,7 +88,10 @@ class Experience:
         Both clocks are those before the transition was made.
         """
         bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
-        for number, (item, lanes) in enumerate(self._n_step.push(transition, ended)):
+        complete: Iterable[Emitted] = [(transition, None)]
+        if self._n_step is not None:
+            complete = self._n_step.push(transition, ended)
+        for number, (item, lanes) in enumerate(complete):
             slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
             self.sampler.added(slots, lanes)
             self.usage.added(slots, lanes, env_step + 1, gradient_step)
@@ -114,7 +120,7 @@ class Experience:
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs."""
         return {
-            "n_step": self._n_step.state(),
+            "n_step": None if self._n_step is None else self._n_step.state(),
             "ring": self.ring.state(),
             "sampler": self.sampler.state(),
             "usage": self.usage.state(self.ring),
@@ -122,7 +128,8 @@ class Experience:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
-        self._n_step.restore(state["n_step"])
+        if self._n_step is not None:
+            self._n_step.restore(state["n_step"])
         self.ring.restore(state["ring"])
         self.sampler.restore(state["sampler"])
         self.usage.restore(state["usage"])

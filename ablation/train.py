@@ -21,7 +21,7 @@ from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.evaluation import Evaluator
-from ablation.experience import Drawn, Experience
+from ablation.experience import Drawn, Experience, transition_fields
 from ablation.records import EarlyEnd, Records
 from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
@@ -50,7 +50,7 @@ class Trainer:
         episodes = config.train.evaluation_episodes
         self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
-        self._experience = Experience(config, self._clocks, spec, seeds, device)
+        self._experience = Experience(config, self._clocks, transition_fields(spec), seeds, device)
         size = spec.observation_size
         watched = Diagnostics(seeds, self._learner, self._experience, size) if diagnosed else None
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()

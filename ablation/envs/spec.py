@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from ablation.config import ConfigError
+from ablation.config import DIGITS, ConfigError
 
 KEY = "env.id"
 NEEDED = "a flat box observation and at least two discrete actions are needed"
@@ -27,6 +27,11 @@ class EnvSpec:
 @cache
 def env_spec(env_id: str) -> EnvSpec:
     """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used."""
+    if env_id == DIGITS:
+        from ablation.digits import CLASSES, PIXELS, digits
+
+        digits()
+        return EnvSpec(PIXELS, CLASSES)
     import gymnasium
 
     environment = _make(env_id)
