@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ablation.store import RunKey, Store, write_json
@@ -80,3 +81,11 @@ def test_reward_and_loss_are_drawn_for_the_article_and_no_other_study(store: Pat
     (drawn,) = draw(results, "training")
     assert "reward of a training episode, as meant, at the end: 100" in drawn.alternative
     assert "as written, at the end: 20" in drawn.alternative
+
+
+def test_references_of_the_usual_time_limit_do_not_judge_another_one(store: Path) -> None:
+    results = open_results(store, "article", None)
+    assert "aggregates" not in tables(results)
+    for arm in results.runs.plan.arms:
+        assert np.isnan(results.runs.scores(arm, "final", normalised=True)).all()
+        assert np.isnan(results.runs.scores(arm, "reached_threshold")).all()
