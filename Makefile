@@ -17,7 +17,7 @@ OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),laun
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status report claims sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
@@ -52,6 +52,11 @@ wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: i
 
 view: $(MARK) ## look at the tracked runs in the terminal, without a network
 	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
+
+claims: $(MARK) ## train what the article's claims are judged by, and judge them
+	$(MAKE) --no-print-directory sweep STUDY=claims
+	$(MAKE) --no-print-directory sweep STUDY=digits
+	$(BIN)/python -m analysis claims
 
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)

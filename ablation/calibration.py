@@ -94,13 +94,13 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     import torch
 
     from ablation.clocks import clocks
-    from ablation.train import Trainer
+    from ablation.trainers import trainer_of
 
     torch.set_num_threads(1)
     # Learning from the first step that it can: what comes before is cheaper than the rest.
     first = min(config.replay.min_replay_size, config.agent.batch_size + config.replay.n_step - 1)
     config = replace(config, replay=replace(config.replay, min_replay_size=first))
-    trainer = Trainer(config, range(lanes), torch.device(device))
+    trainer = trainer_of(config, range(lanes), torch.device(device))
     trainer.advance(clocks(config).min_replay_size + _WARM_UP)
     steps, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds and trainer.env_step < clocks(config).env_steps:

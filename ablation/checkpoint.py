@@ -14,7 +14,7 @@ from ablation.identity import CORE_VERSION
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of a checkpoint's layout."""
 
 NAME = "checkpoint.pt"

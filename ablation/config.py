@@ -14,6 +14,10 @@ TENSOR_ENVIRONMENTS = frozenset({"Acrobot-v1", "CartPole-v0", "CartPole-v1", "Mo
 """Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
 the schema knows no PyTorch."""
 
+DIGITS = "digits"
+"""The supervised stream, in place of an environment: see `ablation.supervised`."""
+CART_POLES = ("CartPole-v0", "CartPole-v1")
+
 T = TypeVar("T")
 
 
@@ -37,6 +41,7 @@ Width = Annotated[int, Field(ge=2, strict=True)]
 Steps = Annotated[int, Field(ge=0, strict=True)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 
@@ -70,14 +75,36 @@ ScheduleOrNumber = Annotated[Schedule, BeforeValidator(_constant)]
 
 
 @dataclass(frozen=True, config=_SCHEMA)
+class Physics:
+    """What CartPole is evaluated with; None: what it is trained with.
+
+    Half the pole's length, its mass, the force of an action, and how far from upright and centre
+    episodes start, `+-start_range` in each of the four components; Gymnasium's units and meanings.
+    """
+
+    half_length: Positive | None = None
+    mass_pole: Positive | None = None
+    force: Positive | None = None
+    start_range: Positive | None = None
+
+    @property
+    def changed(self) -> dict[str, float]:
+        """Return what differs from training."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, config=_SCHEMA)
 class EnvConfig:
     """Which environment: a registered Gymnasium id with a flat box observation, discrete actions.
 
-    `backend` is what steps it: `auto` takes batched tensor dynamics where there are any.
+    `backend` is what steps it: `auto` takes batched tensor dynamics where there are any. `time_limit`
+    is in steps an episode, None for Gymnasium's own.
     """
 
     id: str
     backend: Literal["auto", "gymnasium"]
+    time_limit: Count | None = None
+    evaluation: Physics = Physics()
 
     @property
     def stepped_by(self) -> Literal["tensor", "gymnasium"]:
@@ -93,7 +120,8 @@ class AgentConfig:
     for each environment step, one for each period unless said. Both together make blocks.
     `target_update_period` is in the unit that `target_update_unit` names. `max_gradient_norm` clips
     each lane's gradient by its own Euclidean norm. `adam_epsilon` is added to the root of the second
-    moment.
+    moment. `termination_reward` is learned in place of the environment's reward where an episode
+    terminates; scores keep the environment's.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -111,6 +139,7 @@ class AgentConfig:
     learn_period: Count | None
     replay_ratio: Positive | None
     exploration_epsilon: ScheduleOrNumber
+    termination_reward: Finite | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -187,6 +216,11 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     from ablation.clocks import clocks
 
     config = validate(CellConfig, values)
+    _check_physics(config.env)
+    if config.env.id == DIGITS and config.replay.n_step > 1:
+        raise ConfigError(
+            "replay.n_step", config.replay.n_step, "must be 1 for digits, which earn nothing"
+        )
     _check_replay(config)
     _check_priorities(config.replay)
     if config.agent.exploration_epsilon.start > 1 or config.agent.exploration_epsilon.end > 1:
@@ -206,6 +240,12 @@ def validate(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         return TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
         raise _explain(error, schema, prefix) from None
+
+
+def _check_physics(env: EnvConfig) -> None:
+    for key, value in env.evaluation.changed.items():
+        if env.id not in CART_POLES:
+            raise ConfigError(f"env.evaluation.{key}", value, f"only {' and '.join(CART_POLES)} have it")
 
 
 def _check_replay(config: CellConfig) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,20 +14,32 @@ from ablation.envs.make import MakeLanes
 from ablation.streams import Stream, words
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """What greedy episodes came to, `[L, episodes]` each.
+
+    `start_values` are the greedy actions' values in the first states, what the network promised;
+    `discounted_returns` what came of it until the episode's end.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    start_values: NDArray[np.float64]
+    discounted_returns: NDArray[np.float64]
+
+
 class Evaluator:
     """Plays `episodes` greedy episodes in every lane each time it is asked."""
 
-    def __init__(self, make: MakeLanes, seeds: Sequence[int], episodes: int) -> None:
+    def __init__(self, make: MakeLanes, seeds: Sequence[int], episodes: int, discount: float) -> None:
         self._seeds = tuple(seeds)
-        self._episodes = episodes
+        self._episodes, self._discount = episodes, discount
         self._round = 0
         copies = len(self._seeds) * episodes
         self._environments = make(copies, self._seed, False)
 
-    def __call__(
-        self, round_: int, action_values: Callable[[Tensor], Tensor]
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Return undiscounted returns and lengths, `[L, episodes]`.
+    def __call__(self, round_: int, action_values: Callable[[Tensor], Tensor]) -> Evaluation:
+        """Play one round of episodes.
 
         `round_` counts the evaluations of a run and decides, with the run's seed, the start states.
         `action_values` maps observations `[L, N, O]` to `[L, N, A]`.
@@ -36,13 +49,18 @@ class Evaluator:
         observation = self._environments.reset()
         returns = torch.zeros(len(observation), dtype=torch.float64, device=observation.device)
         lengths = torch.zeros(len(observation), dtype=torch.int64, device=observation.device)
+        discounted, factor = torch.zeros_like(returns), 1.0
+        promised = action_values(observation.view(lanes, self._episodes, -1)).amax(dim=-1)
         while self._environments.active.any():
             lengths += self._environments.active
             values = action_values(observation.view(lanes, self._episodes, -1))
             step = self._environments.step(values.argmax(dim=-1).flatten())
             observation = step.observation
             returns += step.reward
-        return returns.view(lanes, -1).cpu().numpy(), lengths.view(lanes, -1).cpu().numpy()
+            discounted += factor * step.reward
+            factor *= self._discount
+        found = (returns, lengths, promised.double(), discounted)
+        return Evaluation(*(values.view(lanes, -1).cpu().numpy() for values in found))
 
     def close(self) -> None:
         """Close the environments."""

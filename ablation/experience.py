@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 from ablation.clocks import Clocks
 from ablation.config import CellConfig, ReplayConfig
 from ablation.envs.spec import EnvSpec
-from ablation.replay.n_step import NStep
+from ablation.replay.n_step import Emitted, NStep
 from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
+from ablation.replay.usage import Usage
 from ablation.replay.weights import importance_weights
 from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
@@ -33,6 +35,15 @@ def transition_fields(spec: EnvSpec) -> dict[str, Field]:
     }
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """A batch: slots in the ring, their items, and the weight of each one's loss; `[L, B]` each."""
+
+    slots: Tensor
+    batch: dict[str, Tensor]
+    weights: Tensor
+
+
 class Experience:
     """The transitions of all lanes, from an environment's step to a learner's batch."""
 
@@ -40,22 +51,26 @@ class Experience:
         self,
         config: CellConfig,
         clocks: Clocks,
-        spec: EnvSpec,
+        fields: Mapping[str, Field],
         seeds: Sequence[int],
         device: torch.device,
     ) -> None:
+        """Prepare for items of `fields`; only with one step do they need not be transitions."""
         self._config, self._clocks = config.replay, clocks
-        lanes, fields = len(seeds), transition_fields(spec)
-        example = {
-            name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
-            for name, field in fields.items()
-        }
-        self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
+        lanes = len(seeds)
+        self._n_step: NStep | None = None
+        if config.replay.n_step > 1:
+            example = {
+                name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
+                for name, field in fields.items()
+            }
+            self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
         self.ring = Ring(fields, lanes, clocks.capacity, device)
         combined = config.replay.combined and config.replay.stores
         batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
-        self._prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
-        drawn = self._prioritized or make_indifferent(config.replay, batch_size, lanes, device)
+        self.usage = Usage(lanes, clocks.capacity, device)
+        self.prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
+        drawn = self.prioritized or make_indifferent(config.replay, batch_size, lanes, device)
         self.sampler: Sampler = Combined(drawn) if combined else drawn
         self._set_exponent(0)
         # What `importance_weights` makes of equal probabilities, whatever its exponent.
@@ -65,19 +80,29 @@ class Experience:
         width = config.replay.n_step
         self._evict_bits = BlockStream(seeds, Stream.EVICT, width, device) if random else None
 
-    def add(self, transition: Mapping[str, Tensor], ended: Tensor, env_step: int) -> None:
-        """Store what is complete with this transition of every lane; `ended` is bool `[L]`."""
+    def add(
+        self, transition: Mapping[str, Tensor], ended: Tensor, env_step: int, gradient_step: int
+    ) -> None:
+        """Store what is complete with this transition of every lane; `ended` is bool `[L]`.
+
+        Both clocks are those before the transition was made.
+        """
         bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
-        for number, (item, lanes) in enumerate(self._n_step.push(transition, ended)):
+        complete: Iterable[Emitted] = [(transition, None)]
+        if self._n_step is not None:
+            complete = self._n_step.push(transition, ended)
+        for number, (item, lanes) in enumerate(complete):
             slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
             self.sampler.added(slots, lanes)
+            self.usage.added(slots, lanes, env_step + 1, gradient_step)
 
-    def sample(self, env_step: int, gradient_step: int) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """Return the slots drawn for a gradient step, their items and their weights."""
+    def sample(self, env_step: int, gradient_step: int) -> Drawn:
+        """Return what is drawn for a gradient step; valid until the next call."""
         self._set_exponent(env_step)
         slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.at(gradient_step))
+        self.usage.drawn(slots)
         weights = self._equal_weights
-        if self._prioritized is not None:
+        if self.prioritized is not None:
             correction = self._config.importance_sampling_exponent
             weights = importance_weights(
                 probabilities,
@@ -86,7 +111,7 @@ class Experience:
                 self._smallest_probability(),
                 self._config.weight_normalisation != "none",
             )
-        return slots, self.ring.gather(slots), weights
+        return Drawn(slots, self.ring.gather(slots), weights)
 
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Tell the sampler the TD errors `[L, B]` that a gradient step saw."""
@@ -95,21 +120,24 @@ class Experience:
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs."""
         return {
-            "n_step": self._n_step.state(),
+            "n_step": None if self._n_step is None else self._n_step.state(),
             "ring": self.ring.state(),
             "sampler": self.sampler.state(),
+            "usage": self.usage.state(self.ring),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
-        self._n_step.restore(state["n_step"])
+        if self._n_step is not None:
+            self._n_step.restore(state["n_step"])
         self.ring.restore(state["ring"])
         self.sampler.restore(state["sampler"])
+        self.usage.restore(state["usage"])
 
     def _set_exponent(self, env_step: int) -> None:
-        if self._prioritized is not None:
+        if self.prioritized is not None:
             exponent = self._config.priority_exponent
-            self._prioritized.exponent = value_at(exponent, env_step, self._clocks.env_steps)
+            self.prioritized.exponent = value_at(exponent, env_step, self._clocks.env_steps)
 
     def _smallest_probability(self) -> Tensor | None:
         if self._config.weight_normalisation != "pool_max":

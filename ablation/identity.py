@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.clocks import Clocks, clocks
-from ablation.config import CellConfig, Schedule
+from ablation.config import CellConfig, EnvConfig, Schedule
 
 CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""
@@ -30,6 +30,7 @@ NEUTRAL: dict[str, Any] = {
     "learn_period": 1,
     "target_update_unit": "env_steps",
     "max_gradient_norm": None,
+    "termination_reward": None,
 }
 """Options that change nothing at these values. They are left out of the identity, so that adding an
 option does not give every cell another name."""
@@ -45,7 +46,7 @@ def canonical(config: CellConfig) -> dict[str, Any]:
     derived = clocks(config)
     plain = dataclasses.asdict(config)
     return {
-        "env": {"id": config.env.id, "backend": config.env.stepped_by},
+        "env": _env(config.env),
         "agent": _agent(config, plain["agent"], derived),
         "replay": _replay(config, plain["replay"], derived),
         "train": {
@@ -73,6 +74,12 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def _env(env: EnvConfig) -> dict[str, Any]:
+    limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
+    changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
+    return {"id": env.id, "backend": env.stepped_by} | limit | changed
 
 
 def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[str, Any]:

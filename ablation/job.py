@@ -112,12 +112,12 @@ class _Session:
         import torch
 
         from ablation import checkpoint
-        from ablation.train import Trainer
+        from ablation.trainers import trainer_of
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
         device = torch.device(self._job.device)
-        trainer = Trainer(self._config, self._seeds, device)
+        trainer = trainer_of(self._config, self._seeds, device)
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
         state = checkpoint.load(directory, self._job.cell, self._seeds, device)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.config import DIGITS
+
 FLOAT_BYTES = 4
-ACTION_BYTES = 8
+ACTION_BYTES = LABEL_BYTES = 8
 PRIORITY_BYTES = 8
+USAGE_BYTES = 12
 FAN_OUT = 8
 """Children of a section of a prioritized sampler's trees."""
 
@@ -16,9 +19,11 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     """Return the bytes of replay for `lanes` runs of a cell, given its canonical configuration."""
     # Kinds without a capacity keep just the batch that they learn from.
     items: int = cell["replay"].get("capacity", cell["agent"]["batch_size"])
-    scalars = 2 * FLOAT_BYTES + ACTION_BYTES
-    each = 2 * observation_size * FLOAT_BYTES + scalars
-    total: int = lanes * (items * each + PRIORITY_BYTES * _priority_values(cell["replay"], items))
+    each = 2 * observation_size * FLOAT_BYTES + 2 * FLOAT_BYTES + ACTION_BYTES
+    if cell.get("env", {}).get("id") == DIGITS:
+        each = observation_size * FLOAT_BYTES + LABEL_BYTES
+    priorities = PRIORITY_BYTES * _priority_values(cell["replay"], items)
+    total: int = lanes * (items * (each + USAGE_BYTES) + priorities)
     return total
 
 

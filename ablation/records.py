@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ablation.store import EPISODE_COLUMNS, EVALUATION_COLUMNS
 
-Row = dict[str, float | int | bool]
+if TYPE_CHECKING:
+    from ablation.evaluation import Evaluation
+
+Row = dict[str, Any]
+"""Numbers and truth values by column; None for a diagnostic that is not defined."""
 
 
 @dataclass
@@ -80,32 +84,32 @@ class Records:
             self._return[lane] = 0
             self._length[lane] = 0
 
-    def add_evaluation(
-        self,
-        env_step: int,
-        gradient_step: int,
-        returns: NDArray[np.float64],
-        lengths: NDArray[np.int64],
-    ) -> None:
-        """Add the episodes of one evaluation, returns and lengths `[L, episodes]`."""
+    def add_evaluation(self, env_step: int, gradient_step: int, evaluation: Evaluation) -> None:
+        """Add the episodes of one evaluation."""
+        columns = (*EVALUATION_COLUMNS, "start_value", "discounted_return")
         for lane, record in self.going_on():
-            for episode in range(returns.shape[1]):
+            for episode in range(evaluation.returns.shape[1]):
+                place = lane, episode
                 values = (
                     env_step,
                     gradient_step,
                     episode,
-                    float(returns[lane, episode]),
-                    int(lengths[lane, episode]),
+                    float(evaluation.returns[place]),
+                    int(evaluation.lengths[place]),
+                    float(evaluation.start_values[place]),
+                    float(evaluation.discounted_returns[place]),
                 )
-                record.evaluations.append(dict(zip(EVALUATION_COLUMNS, values, strict=True)))
+                record.evaluations.append(dict(zip(columns, values, strict=True)))
 
     def add_learner(
         self, env_step: int, gradient_step: int, values: Mapping[str, NDArray[np.float64]]
     ) -> None:
-        """Add one row of diagnostics per lane, each value `[L]`."""
+        """Add one row of diagnostics per lane, each value `[L]`; one that is not finite is missing."""
         for lane, record in self.going_on():
             row: Row = {"env_step": env_step, "gradient_step": gradient_step}
-            record.learner.append(row | {name: float(value[lane]) for name, value in values.items()})
+            for name, value in values.items():
+                row[name] = float(value[lane]) if np.isfinite(value[lane]) else None
+            record.learner.append(row)
 
     def end(self, lane: int, end: EarlyEnd) -> None:
         """Note that a run ended early; it gets no more rows. The first reason stays."""

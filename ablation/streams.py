@@ -30,6 +30,7 @@ class Stream(IntEnum):
     REPLAY = 4
     EVALUATE = 5
     EVICT = 6
+    DIAGNOSE = 7
 
 
 def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) -> np.ndarray:

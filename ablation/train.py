@@ -15,12 +15,13 @@ from ablation.agent.exploration import EXPLORE_WIDTH, exploration
 from ablation.agent.learner import Learner
 from ablation.clocks import clocks
 from ablation.config import CellConfig
+from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.evaluation import Evaluator
-from ablation.experience import Experience
+from ablation.experience import Drawn, Experience, transition_fields
 from ablation.records import EarlyEnd, Records
 from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
@@ -32,14 +33,27 @@ OnPeriod = Callable[[int, Records], None]
 class Trainer:
     """All lanes of one job between two environment steps."""
 
-    def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
+    def __init__(
+        self,
+        config: CellConfig,
+        seeds: Sequence[int],
+        device: torch.device,
+        diagnosed: bool = True,
+    ) -> None:
+        """Prepare the first step; without `diagnosed` the learner's table has fewer columns."""
         self._config, self._clocks, self._seeds = config, clocks(config), tuple(seeds)
         spec = env_spec(config.env.id)
-        make = lane_maker(config.env.id, config.env.stepped_by, device)
+        env, limit = config.env, config.env.time_limit
+        make = lane_maker(env.id, env.stepped_by, device, limit)
+        make_evaluated = lane_maker(env.id, env.stepped_by, device, limit, env.evaluation.changed)
         self._environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
-        self._evaluator = Evaluator(make, seeds, config.train.evaluation_episodes)
+        episodes = config.train.evaluation_episodes
+        self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
         self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
-        self._experience = Experience(config, self._clocks, spec, seeds, device)
+        self._experience = Experience(config, self._clocks, transition_fields(spec), seeds, device)
+        size = spec.observation_size
+        watched = Diagnostics(seeds, self._learner, self._experience, size) if diagnosed else None
+        self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
         explore = partial(exploration, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
         self._observation = self._environment.reset()
@@ -72,7 +86,7 @@ class Trainer:
         for _ in range(steps):
             self._interact()
             update = self._learn()
-            if update is not None and self.env_step % self._config.train.log_every == 0:
+            if update is not None and self._logs:
                 self._log(update)
 
     def close(self) -> None:
@@ -88,6 +102,7 @@ class Trainer:
             "environment": self._environment.state(),
             "learner": self._learner.state(),
             "experience": self._experience.state(),
+            "diagnostics": None if self._diagnostics is None else self._diagnostics.state(),
             "records": self.records.state(),
         }
 
@@ -96,16 +111,21 @@ class Trainer:
         self._environment.restore(state["environment"])
         self._learner.restore(state["learner"])
         self._experience.restore(state["experience"])
+        if self._diagnostics is not None:
+            self._diagnostics.restore(state["diagnostics"])
         self.records.restore(state["records"])
         self._observation = state["observation"]
         self.env_step = state["env_step"]
 
     def _interact(self) -> None:
+        if self._diagnostics is not None:
+            self._diagnostics.observe(self.env_step, self._observation)
         drawn = self._exploration.at(self.env_step)
         actions = self._learner.act(self._observation, self._epsilon(), drawn)
         step = self._drop_bad_values(self._environment.step(actions))
         ended = step.terminated | step.truncated
-        self._experience.add(self._transition(actions, step), ended, self.env_step)
+        transition, gradient_steps = self._transition(actions, step), self.gradient_steps
+        self._experience.add(transition, ended, self.env_step, gradient_steps)
         self._observation = step.observation
         self.env_step += 1
         self.records.add_step(
@@ -122,10 +142,13 @@ class Trainer:
         ends_return = step.terminated
         if not agent.time_limit_bootstrap:
             ends_return = ends_return | step.truncated
+        reward = step.reward
+        if agent.termination_reward is not None:
+            reward = torch.where(step.terminated, agent.termination_reward, reward)
         return {
             "observation": self._observation,
             "action": actions,
-            "reward": step.reward,
+            "reward": reward,
             "discount": torch.where(ends_return, 0.0, agent.discount),
             "next_observation": step.final_observation,
         }
@@ -135,11 +158,28 @@ class Trainer:
         due = self._clocks.gradient_steps_due(self.env_step)
         while self._learner.gradient_steps < due:
             gradient_step = self._learner.gradient_steps
-            slots, batch, weights = self._experience.sample(self.env_step, gradient_step)
-            update = self._learner.update(batch, weights)
-            self._experience.learned(slots, update.errors)
+            drawn = self._experience.sample(self.env_step, gradient_step)
+            last = gradient_step + 1 == due
+            update = self._diagnosed(drawn) if self._logs and last else self._update(drawn)
+            self._experience.learned(drawn.slots, update.errors)
         self._learner.end_of_step(self.env_step)
         return update
+
+    def _update(self, drawn: Drawn) -> Update:
+        return self._learner.update(drawn.batch, drawn.weights)
+
+    def _diagnosed(self, drawn: Drawn) -> Update:
+        """Take a gradient step under observation."""
+        if self._diagnostics is None:
+            return self._update(drawn)
+        self._diagnostics.before()
+        update = self._update(drawn)
+        self._diagnosis = self._diagnostics.row(self.env_step, drawn, update)
+        return update
+
+    @property
+    def _logs(self) -> bool:
+        return self.env_step % self._config.train.log_every == 0
 
     def _log(self, update: Update) -> None:
         tensors = {
@@ -151,12 +191,12 @@ class Trainer:
         values = {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
         values["exploration_epsilon"] = np.full(len(self._seeds), self._epsilon())
         self._end_diverged(values)
-        self.records.add_learner(self.env_step, self._learner.gradient_steps, values)
+        self.records.add_learner(self.env_step, self.gradient_steps, values | self._diagnosis)
 
     def _evaluate(self) -> None:
         round_ = self.env_step // self._config.train.evaluate_every - 1
-        returns, lengths = self._evaluator(round_, self._learner.action_values)
-        self.records.add_evaluation(self.env_step, self._learner.gradient_steps, returns, lengths)
+        evaluation = self._evaluator(round_, self._learner.action_values)
+        self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
     def _epsilon(self) -> float:
         return value_at(self._config.agent.exploration_epsilon, self.env_step, self._clocks.env_steps)

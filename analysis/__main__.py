@@ -139,6 +139,15 @@ def _scores(arguments: argparse.Namespace) -> None:
         print(frame.to_csv(index=False), end="")
 
 
+def _claims(arguments: argparse.Namespace) -> None:
+    from analysis.claims import write_claims
+    from analysis.writers import to_terminal
+
+    table, page = write_claims(arguments.results)
+    print(to_terminal(table))
+    print(f"Claims: {page}")
+
+
 def _results(arguments: argparse.Namespace) -> Any:
     from analysis.report import open_results
 
@@ -179,14 +188,16 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
     table = commands.add_parser("table", parents=[scored, as_json], help="print one table")
     table.add_argument(
-        "--kind", choices=("table", "comparisons", "effects", "aggregates"), default="table"
+        "--kind",
+        choices=("table", "comparisons", "effects", "aggregates", "why", "article"),
+        default="table",
     )
     table.add_argument("--format", choices=FORMATS, default="terminal")
     table.add_argument("--layout", choices=("auto", "arms", "components"), default="auto")
     table.set_defaults(run=_table)
     figure = commands.add_parser("figure", parents=[scored], help="write one kind of figure")
     figure.add_argument(
-        "name", help="differences, curves, efficiency, doses, factors, profiles, improvement"
+        "name", help="differences, curves, training, efficiency, doses, factors, profiles, improvement"
     )
     figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
     figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])
@@ -197,6 +208,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     compare.add_argument("--arms", nargs="+", metavar="ARM", help="an arm and what to compare it with")
     compare.set_defaults(run=_compare)
+    claims = commands.add_parser("claims", help="the article's claims, each with its verdict")
+    claims.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    claims.set_defaults(run=_claims)
     scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
     scores.set_defaults(run=_scores)
     _add_wandb_commands(commands)

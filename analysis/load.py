@@ -44,11 +44,13 @@ class Run:
         """Return what the scores are computed from, or None for a run without data that counts."""
         if self.status not in ENDED:
             return None
+        # References are those of an environment's own time limit.
+        own_limit = self.setting("env", "time_limit") is None
         env_id, env_steps = self.setting("env", "id"), self.setting("train", "env_steps")
         return RunRows(
             self.tables["episodes"],
             self.tables["evaluations"],
-            str(env_id or ""),
+            str(env_id or "") if own_limit else "",
             env_steps if isinstance(env_steps, int) else None,
         )
 
@@ -105,7 +107,8 @@ class StudyRuns:
         values = np.array([run.scores[name] for run in self.of_cell(arm)])
         if not normalised:
             return values
-        known = reference(arm.env_id)
+        limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
+        known = None if limited else reference(arm.env_id)
         if known is None or SCORES[name].unit != "return":
             return np.full(len(values), np.nan)
         return np.array([known.normalise(value) for value in values])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,10 @@ EVERYWHERE = "all"
 
 def write_page(results: Results, tables: dict[str, Table], directory: Path) -> Path:
     """Write a study's figures and its page into a directory; return the page's path."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     runs = results.runs
-    text = environment.get_template("report.html").render(
+    text = _render(
+        "report.html",
         plan=runs.plan,
-        style=Markup((TEMPLATES / "report.css").read_text()),
-        script=Markup((TEMPLATES / "report.js").read_text()),
         score=results.score,
         scores=SCORES,
         better=better,
@@ -58,6 +55,24 @@ def write_page(results: Results, tables: dict[str, Table], directory: Path) -> P
     page = directory / "index.html"
     page.write_text(text)
     return page
+
+
+def write_table_page(title: str, tables: Sequence[Table], directory: Path) -> Path:
+    """Write a page of tables alone into a directory; return its path."""
+    page = directory / "index.html"
+    page.write_text(_render("tables.html", title=title, tables=tables))
+    return page
+
+
+def _render(template: str, **values: Any) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    return environment.get_template(template).render(
+        style=Markup((TEMPLATES / "report.css").read_text()),
+        script=Markup((TEMPLATES / "report.js").read_text()),
+        **values,
+    )
 
 
 def _answers(results: Results) -> list[tuple[str, str, list[tuple[str, str]]]]:

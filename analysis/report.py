@@ -7,11 +7,13 @@ from pathlib import Path
 
 from ablation.store import Store
 from analysis.ablation_table import Layout, ablation_table
+from analysis.article import article_table
 from analysis.comparability import demand_comparable
 from analysis.load import load
 from analysis.results import Results
 from analysis.side_tables import aggregate_table, comparison_table, effects_table
 from analysis.tables import Table
+from analysis.why_table import why_table
 from analysis.writers import to_macros, to_terminal, write_tables
 
 
@@ -53,6 +55,13 @@ def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
         "effects": effects_table(results.effects, several),
         "aggregates": aggregate_table(results.across, results.score, len(results.runs.environments)),
     }
+    outputs = None if results.empty else article_table(results)
+    if outputs is not None:
+        found["article"] = outputs
+    for environment in results.runs.environments:
+        why = None if results.empty else why_table(results, environment)
+        if why is not None:
+            found[f"why-{environment}" if several else "why"] = why
     return {
         name: table
         for name, table in found.items()

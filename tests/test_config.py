@@ -25,6 +25,19 @@ from .conftest import Configure, values
         ({"agent__learning_rat": 0.1}, "agent.learning_rat", "allowed here: .*learning_rate"),
         ({"agent__hidden_sizes": [64, 1]}, "agent.hidden_sizes.1", "greater than or equal to 2"),
         ({"agent__exploration_epsilon": 1.5}, "agent.exploration_epsilon", "between 0 and 1"),
+        ({"agent__termination_reward": float("inf")}, "agent.termination_reward", "finite"),
+        ({"env__time_limit": 0}, "env.time_limit", "greater than or equal to 1"),
+        ({"env__evaluation": {"force": -1.0}}, "env.evaluation.force", "greater than 0"),
+        (
+            {"env__evaluation": {"wind": 1.0}},
+            "env.evaluation.wind",
+            "allowed here: half_length",
+        ),
+        (
+            {"env__evaluation": {"force": 1.0}, "env__id": "Acrobot-v1"},
+            "env.evaluation.force",
+            "only CartPole-v0 and CartPole-v1",
+        ),
         ({"replay__kind": "sometimes"}, "replay.kind", "'none', 'recent', 'uniform'"),
         ({"replay__capacity": 4}, "replay.capacity", r"at least agent.batch_size \(8\)"),
         ({"replay__min_replay_size": 65}, "replay.min_replay_size", "at most replay.capacity"),
@@ -79,6 +92,13 @@ def test_fields_that_cannot_matter_do_not_change_the_cell(
     assert cell_name(configure(replay__kind=kind, **changes)) == cell_name(same)
 
 
+def test_settings_at_their_neutral_values_leave_the_cell_its_name(configure: Configure) -> None:
+    neutral = {"agent__termination_reward": None, "env__time_limit": None}
+    physics = dict.fromkeys(("half_length", "mass_pole", "force", "start_range"))
+    assert cell_name(configure(**neutral, env__evaluation=physics)) == cell_name(configure())
+    assert "evaluation" not in canonical(configure())["env"]
+
+
 def test_fields_that_matter_do(configure: Configure) -> None:
     names = {
         cell_name(configure(**changes))
@@ -93,9 +113,12 @@ def test_fields_that_matter_do(configure: Configure) -> None:
             {"agent__discount": 0.98},
             {"train__env_steps": 250},
             {"env__id": "Acrobot-v1"},
+            {"env__time_limit": 100},
+            {"env__evaluation": {"force": 5.0}},
+            {"agent__termination_reward": 0.0},
         ]
     }
-    assert len(names) == 10
+    assert len(names) == 13
     assert all(len(name.rsplit("-", 1)[1]) == 12 for name in names)
 
 

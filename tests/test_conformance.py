@@ -69,9 +69,10 @@ def test_what_is_drawn_is_what_is_stored(configure: Configure, kind: str, n: int
     config = configure(env__id=counting_id(5, 0), replay__kind=kind, replay__n_step=n)
     trainer = Trainer(config, [1, 2], CPU)
     trainer.advance(30)
-    slots, batch, weights = trainer._experience.sample(30, trainer.gradient_steps)
+    drawn = trainer._experience.sample(30, trainer.gradient_steps)
+    slots, weights = drawn.slots, drawn.weights
     stored = trainer._experience.ring.gather(slots)
-    assert all(torch.equal(batch[name], stored[name]) for name in stored)
+    assert all(torch.equal(drawn.batch[name], stored[name]) for name in stored)
     assert (slots < trainer._experience.ring.size.unsqueeze(1)).all()
     assert weights.shape == slots.shape
     assert weights.max() <= 1

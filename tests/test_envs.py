@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
@@ -20,8 +22,8 @@ def _seed(lane: int, episode: int) -> int:
     return 1000 * lane + episode
 
 
-def lanes(env_id: str, backend: str, repeat: bool = True) -> LaneEnvironment:
-    return lane_maker(env_id, backend, CPU)(4, _seed, repeat)
+def lanes(env_id: str, backend: str, repeat: bool = True, **changes: Any) -> LaneEnvironment:
+    return lane_maker(env_id, backend, CPU, **changes)(4, _seed, repeat)
 
 
 def test_the_schema_names_the_environments_that_have_dynamics() -> None:
@@ -97,3 +99,49 @@ def test_lanes_that_do_not_repeat_stop_where_their_first_episode_ends(backend: s
     still = made.step(torch.zeros(4, dtype=torch.int64))
     assert torch.equal(still.observation, step.observation)
     assert still.reward.sum() == 0
+
+
+PHYSICS: list[dict[str, float]] = [
+    {"half_length": 1.0},
+    {"mass_pole": 0.5},
+    {"force": 5.0},
+    {"start_range": 0.15},
+    {"half_length": 0.3, "mass_pole": 0.3, "force": 14.0, "start_range": 0.1},
+]
+
+
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_changed_physics_are_gymnasiums_changed_alike(
+    physics: dict[str, float],
+) -> None:
+    changes: dict[str, Any] = {"limit": 60, "physics": physics}
+    ours, theirs, usual = (
+        lanes("CartPole-v1", backend, **change)
+        for backend, change in (("tensor", changes), ("gymnasium", changes), ("tensor", {}))
+    )
+    observation = ours.reset()
+    torch.testing.assert_close(observation, theirs.reset(), rtol=0, atol=1e-6)
+    differs = not torch.equal(observation, usual.reset())
+    assert differs == ("start_range" in physics)
+    random = np.random.default_rng(0)
+    truncated = 0
+    for _ in range(1000):
+        wander = torch.from_numpy(random.integers(2, size=4))
+        actions = torch.where(torch.arange(4) < 2, _skilled("CartPole-v1", observation), wander)
+        found, expected = ours.step(actions), theirs.step(actions)
+        differs |= not torch.equal(found.final_observation, usual.step(actions).final_observation)
+        observation = found.observation
+        torch.testing.assert_close(observation, expected.observation, rtol=0, atol=1e-6)
+        assert torch.equal(found.terminated, expected.terminated)
+        assert torch.equal(found.truncated, expected.truncated)
+        truncated += int(found.truncated.sum())
+    assert differs
+    assert truncated
+
+
+@pytest.mark.parametrize("backend", ["tensor", "gymnasium"])
+def test_a_time_limit_of_ones_own_truncates_there(backend: str) -> None:
+    made = lanes("MountainCar-v0", backend, limit=7)
+    made.reset()
+    ends = [made.step(torch.ones(4, dtype=torch.int64)).truncated.all().item() for _ in range(21)]
+    assert [step + 1 for step, end in enumerate(ends) if end] == [7, 14, 21]

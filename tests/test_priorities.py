@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ablation.replay.powers import power
 from ablation.replay.priorities import Draws, Prioritized, Proportional
 from ablation.replay.weights import importance_weights
 
@@ -163,3 +164,11 @@ def test_between_sorts_an_item_takes_the_rank_that_its_error_would_have_had() ->
     sampler.learned(torch.tensor([[3]]), torch.tensor([[2.5]]))
     masses = sampler._sums.get(torch.arange(4).unsqueeze(0))[0]
     torch.testing.assert_close(masses, torch.tensor([1, 1 / 2, 1 / 3, 1 / 3]).double())
+
+
+def test_a_power_has_the_same_bits_alone_and_among_others() -> None:
+    base = torch.rand(997, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
+    together = power(base, 0.6)
+    alone = torch.cat([power(number.reshape(1), 0.6) for number in base])
+    assert torch.equal(together, alone)
+    torch.testing.assert_close(together, base**0.6, rtol=1e-15, atol=0)

@@ -14,6 +14,7 @@ from ablation.memory import replay_bytes
 from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
 from ablation.replay.section_tree import CompiledSectionTree, SectionTree
+from ablation.replay.usage import Usage
 
 from .replay_helpers import (
     CPU,
@@ -87,6 +88,7 @@ def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
     ring = Ring(fields, lanes, capacity, CPU)
     allocated = ring._items.nbytes
     assert allocated == storage_bytes(fields, lanes, capacity)
+    allocated += Usage(lanes, capacity, CPU).table.nbytes
     if replay["kind"] != "uniform":
         make = ranked if replay["kind"] == "rank" else proportional
         sampler = make(

@@ -243,3 +243,30 @@ def test_dqn_learns_cartpole_better_than_chance(configure: Configure) -> None:
     returns = [row["episode_return"] for record in records.lanes for row in record.evaluations]
     # A random policy scores about 22, an untrained greedy one about 9.
     assert np.mean(returns) > 60
+
+
+def test_a_termination_reward_is_learned_and_not_scored(configure: Configure) -> None:
+    """The article's penalty: at the pole's fall, but neither at a time limit nor in any score."""
+    changes = {"env__id": "CartPole-v1", "env__time_limit": 12, "replay__capacity": 200}
+    config = configure(**changes, agent__termination_reward=-100.0)
+    trainer = train(config, [3, 4])
+    ring, rows = trainer._experience.ring, trainer.records.lanes[0].episodes
+    items = ring.gather(torch.arange(200).expand(2, -1))
+    assert {row["episode_length"] for row in rows} & {12}
+    assert all(row["episode_return"] == row["episode_length"] <= 12 for row in rows)
+    fallen = items["discount"] == 0
+    assert fallen.any()
+    assert (items["reward"] == torch.where(fallen, -100.0, 1.0)).all()
+
+
+def test_other_physics_change_evaluations_and_nothing_that_is_trained(
+    configure: Configure,
+) -> None:
+    plain, heavy = (
+        train(configure(env__evaluation=physics), [3, 4])
+        for physics in ({}, {"mass_pole": 1.0, "force": 2.0})
+    )
+    assert torch.equal(plain._learner.parameters.online, heavy._learner.parameters.online)
+    lane, other = plain.records.lanes[0], heavy.records.lanes[0]
+    assert (lane.episodes, lane.learner) == (other.episodes, other.learner)
+    assert lane.evaluations != other.evaluations

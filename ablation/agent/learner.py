@@ -12,6 +12,7 @@ from torch import Tensor
 from ablation.agent.compiled_engine import CompiledEngine
 from ablation.agent.engine import Engine, Parameters, Update
 from ablation.agent.network import StackedMLP
+from ablation.agent.targets import bootstrap_values
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig
 from ablation.streams import Stream, unit_interval, words
@@ -36,6 +37,7 @@ class Learner:
     ) -> None:
         self._config = config
         network = StackedMLP(len(seeds), (observation_size, *config.hidden_sizes, actions), device)
+        self._network = network
         count = network.parameters_per_lane
         bits = torch.from_numpy(
             np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds]).astype(np.int64)
@@ -69,6 +71,29 @@ class Learner:
         self._refresh_by_gradient_steps()
         return update
 
+    def activations(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's activations for observations `[L, N, O]` under parameters `[L, P]`.
+
+        The inputs come first, the action values `[L, N, A]` last.
+        """
+        return self._network.forward(self._network.views(parameters), observation)
+
+    def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
+        values = self.activations(self.parameters.online, batch["observation"])[-1]
+        ahead = self.activations(self.parameters.target, batch["next_observation"])[-1]
+        selecting = None
+        if self._config.double_q:
+            selecting = self.activations(self.parameters.online, batch["next_observation"])[-1]
+        targets = batch["reward"] + batch["discount"] * bootstrap_values(ahead, selecting)
+        return values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1) - targets
+
+    def layers(self, flat: Tensor) -> list[Tensor]:
+        """Return each layer's part, weights and biases together, of parameters or gradients `[L, P]`."""
+        views = self._network.views(flat)
+        pairs = zip(views[::2], views[1::2], strict=True)
+        return [torch.cat((weight, bias), dim=1) for weight, bias in pairs]
+
     def end_of_step(self, env_step: int) -> None:
         """Refresh the target network if its period, counted in environment steps, ends here."""
         config = self._config
@@ -89,6 +114,7 @@ class Learner:
         return {
             "parameters": self.parameters.online,
             "target_parameters": self.parameters.target,
+            "gradient": self.parameters.gradient,
             "optimiser": self._engine.state(),
             "gradient_steps": self.gradient_steps,
         }
@@ -97,6 +123,7 @@ class Learner:
         """Take over what `state` returned."""
         self.parameters.online.copy_(state["parameters"])
         self.parameters.target.copy_(state["target_parameters"])
+        self.parameters.gradient.copy_(state["gradient"])
         self._engine.restore(state["optimiser"])
         self.gradient_steps = state["gradient_steps"]
 

@@ -36,10 +36,11 @@ class CartPole:
     seconds_per_step: float = 0.02
     largest_angle: float = 12 * 2 * math.pi / 360
     largest_position: float = 2.4
+    start_range: float = 0.05
 
     def begin(self, seed: int) -> NDArray[np.float64]:
-        """Return position, velocity, angle and angular velocity, each within +-0.05."""
-        return uniform(seed, -0.05, 0.05, 4)
+        """Return position, velocity, angle and angular velocity, each within +-`start_range`."""
+        return uniform(seed, -self.start_range, self.start_range, 4)
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of 1 for each lane, and whether the pole fell."""

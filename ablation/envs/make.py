@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,13 +19,26 @@ MakeLanes = Callable[[int, ResetSeed, bool], LaneEnvironment]
 """(lanes, reset seeds, whether to repeat) -> the environments."""
 
 
-def lane_maker(env_id: str, backend: str, device: torch.device) -> MakeLanes:
-    """Return a function that makes lanes of an environment; `backend` is resolved already."""
+def lane_maker(
+    env_id: str,
+    backend: str,
+    device: torch.device,
+    limit: int | None = None,
+    physics: Mapping[str, float] | None = None,
+) -> MakeLanes:
+    """Return a function that makes lanes of an environment; `backend` is resolved already.
+
+    `limit` is the steps after which an episode is truncated, None for Gymnasium's; `physics` are
+    fields of the dynamics that differ from Gymnasium's (only CartPole's can).
+    """
+    changed = physics or {}
 
     def make(lanes: int, reset_seed: ResetSeed, repeat: bool) -> LaneEnvironment:
         if backend == "tensor":
-            dynamics = DYNAMICS[env_id](np if device.type == "cpu" else torch)
-            return TensorLanes(dynamics, time_limit(env_id), lanes, reset_seed, device, repeat)
-        return GymnasiumLanes(maker(env_id), lanes, reset_seed, device, repeat)
+            dynamics: Any = DYNAMICS[env_id](np if device.type == "cpu" else torch)
+            dynamics = replace(dynamics, **changed)
+            steps = time_limit(env_id) if limit is None else limit
+            return TensorLanes(dynamics, steps, lanes, reset_seed, device, repeat)
+        return GymnasiumLanes(maker(env_id, limit, changed), lanes, reset_seed, device, repeat)
 
     return make

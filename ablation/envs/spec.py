@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
-from ablation.config import ConfigError
+from ablation.config import DIGITS, ConfigError
 
 KEY = "env.id"
 NEEDED = "a flat box observation and at least two discrete actions are needed"
@@ -27,6 +27,11 @@ class EnvSpec:
 @cache
 def env_spec(env_id: str) -> EnvSpec:
     """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used."""
+    if env_id == DIGITS:
+        from ablation.digits import CLASSES, PIXELS, digits
+
+        digits()
+        return EnvSpec(PIXELS, CLASSES)
     import gymnasium
 
     environment = _make(env_id)
@@ -41,11 +46,22 @@ def env_spec(env_id: str) -> EnvSpec:
     return EnvSpec(int(observation.shape[0]), int(action.n))
 
 
-def maker(env_id: str) -> Callable[[], Any]:
-    """Return a function that makes one more copy of an environment, without Gymnasium's checks."""
+def maker(env_id: str, limit: int | None, physics: Mapping[str, float]) -> Callable[[], Any]:
+    """Return a function that makes one more copy of an environment, without Gymnasium's checks.
+
+    `limit` and `physics` are those of `lane_maker`.
+    """
     import gymnasium
 
-    return lambda: gymnasium.make(env_id, disable_env_checker=True)
+    def make() -> Any:
+        made = gymnasium.make(env_id, max_episode_steps=limit, disable_env_checker=True)
+        if not physics:
+            return made
+        from ablation.envs.changed_cart_pole import ChangedCartPole
+
+        return ChangedCartPole(made, physics)
+
+    return make
 
 
 def time_limit(env_id: str) -> int:

@@ -19,6 +19,7 @@ SUM, SMALLEST, LARGEST = 0, 1, 2
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Counts = NDArray[np.int32]
 
 
 @compiled
@@ -43,6 +44,29 @@ def uniform(words: Integers, size: Integers, slots: Integers, probabilities: Dou
         for draw in range(slots.shape[1]):
             slots[lane, draw] = (words[lane, draw] * size[lane]) >> 32
             probabilities[lane, draw] = chance
+
+
+@compiled
+def begin(table: Counts, lanes: Integers, slots: Integers, env_step: int, gradient_step: int) -> None:
+    """Begin the records of new items at `slots [M]` of `lanes [M]`; see `usage`."""
+    for row in range(len(lanes)):
+        record = table[lanes[row], slots[row]]
+        record[0], record[1], record[2] = env_step, gradient_step, 0
+
+
+@compiled
+def count(table: Counts, slots: Integers) -> None:
+    """Count the draws of `slots [L, B]` in their records."""
+    for lane in range(slots.shape[0]):
+        for draw in range(slots.shape[1]):
+            table[lane, slots[lane, draw], 2] += 1
+
+
+@compiled
+def power(base: Doubles, exponent: float, result: Doubles) -> None:
+    """Write `base ** exponent`, one number after another."""
+    for index in range(len(base)):
+        result[index] = base[index] ** exponent
 
 
 @compiled

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ablation.replay import kernels
 from ablation.replay.kernels import LARGEST, SMALLEST, SUM
+from ablation.replay.powers import power
 from ablation.replay.ring import Ring
 from ablation.replay.section_tree import section_tree
 from ablation.streams import integers, unit_interval
@@ -41,7 +42,7 @@ class Proportional:
 
     def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the masses of items from their errors alone."""
-        return (errors + self._inside) ** exponent + self._outside
+        return power(errors + self._inside, exponent) + self._outside
 
     def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
         """Return the masses of all items, zero where there is none."""
@@ -65,13 +66,13 @@ class Rank:
     def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
         """Return the masses of items by their place among the errors last sorted."""
         table = self.sorted if lanes is None else self.sorted[lanes]
-        return (torch.searchsorted(table, -errors).double() + 1) ** -exponent
+        return power(torch.searchsorted(table, -errors).double() + 1, -exponent)
 
     def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
         """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
         there = errors >= 0
         self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
-        ranks = torch.arange(1, errors.shape[1] + 1, device=errors.device).double() ** -exponent
+        ranks = power(torch.arange(1, errors.shape[1] + 1, device=errors.device).double(), -exponent)
         masses = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
         return torch.where(there, masses, 0.0)
 
@@ -150,6 +151,23 @@ class Prioritized:
         assert self._minima is not None, "made without pool_minimum"
         shares = (self._minima.root / self._sums.root).unsqueeze(1)
         return self._mixed(ring, shares).squeeze(1)
+
+    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return entropy in nats and one over the sum of squared probabilities, `[L]` each."""
+        used = int(ring.size.max())
+        there = torch.arange(used, device=ring.size.device) < ring.size.unsqueeze(1)
+        shares = self._sums.levels[0].flatten(1)[:, :used] / self._sums.root.unsqueeze(1)
+        chances = torch.where(there, self._mixed(ring, shares), 0.0)
+        return torch.special.entr(chances).sum(dim=1), 1 / chances.square().sum(dim=1)
+
+    def staleness(self, slots: Tensor, errors: Tensor) -> Tensor:
+        """Return |new - old| / (new + old) of the masses of the items at `slots`, both `[L, B]`.
+
+        Old ones are in use, new ones are what `errors` make of them.
+        """
+        new = self._weighing.masses(errors.abs().double(), self.exponent, None)
+        old = self._sums.get(slots)
+        return (new - old).abs() / (new + old)
 
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Remember the items' new errors."""

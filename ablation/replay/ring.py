@@ -123,6 +123,12 @@ class Ring:
             torch.index_select(self._items, 0, rows, out=self._drawn)
         return self._fields_drawn
 
+    def copy_of(self, slots: Tensor) -> dict[str, Tensor]:
+        """Return the items at `slots [L, B]` as `gather` does, in memory of their own."""
+        rows = (self._first_rows.unsqueeze(1) + slots).flatten()
+        fields = self._layout.split(self._items[rows])
+        return {name: values.view(*slots.shape, *values.shape[1:]) for name, values in fields.items()}
+
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with the ring."""
         used = int(self.size.max())

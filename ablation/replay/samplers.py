@@ -34,6 +34,9 @@ class Sampler(Protocol):
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the smallest probability per draw of each lane's items, `[L]`, float64."""
 
+    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return entropy in nats and effective size, one over the sum of squares, of a draw, `[L]`."""
+
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Take note of the TD errors `[L, B]` of the items at `slots [L, B]`."""
 
@@ -57,6 +60,11 @@ class Indifferent:
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return one over the number of items."""
         return 1 / ring.size.double()
+
+    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return the logarithm of the number of items, and the number."""
+        size = ring.size.double()
+        return size.log(), size
 
     def learned(self, slots: Tensor, errors: Tensor) -> None:
         """Ignore errors."""
@@ -128,6 +136,7 @@ class Combined:
         self.added = others.added
         self.probabilities = others.probabilities
         self.smallest_probability = others.smallest_probability
+        self.spread = others.spread
         self.learned = others.learned
         self.state = others.state
         self.restore = others.restore

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ablation.replay.powers import power
+
 
 def importance_weights(
     probabilities: Tensor,
@@ -21,9 +23,9 @@ def importance_weights(
     """
     relative = size.unsqueeze(1) * probabilities
     if not normalised:
-        return relative.pow(-exponent).float()
+        return power(relative, -exponent).float()
     if smallest_probability is None:
         lowest = relative.amin(dim=-1, keepdim=True)
     else:
         lowest = (size * smallest_probability).unsqueeze(1)
-    return (relative / lowest).pow(-exponent).float()
+    return power(relative / lowest, -exponent).float()

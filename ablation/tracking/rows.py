@@ -109,7 +109,8 @@ def _period(new: Mapping[str, list[Row]], episodes: int) -> Iterator[dict[str, A
 
 def _diagnostics(row: Row) -> dict[str, Any]:
     clocks = ("env_step", "gradient_step")
-    return {key if key in clocks else f"learner/{key}": value for key, value in row.items()}
+    there = {key: value for key, value in row.items() if value is not None}
+    return {key if key in clocks else f"learner/{key}": value for key, value in there.items()}
 
 
 def _end(new: Mapping[str, list[Row]], episodes: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis.figures import curves, effects
+from analysis.figures import curves, effects, training
 from analysis.figures.style import STYLE
 from analysis.results import Results
 
@@ -71,9 +71,14 @@ def _factors(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]
         yield f"factors-{environment}", f"Two factors at a time, {env_id}", drawn
 
 
+def _training(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
+    yield "training", "The article's outputs: reward and loss", training.training_outputs(results)
+
+
 FIGURES: dict[str, Callable[[Results, bool], Iterator[tuple[str, str, Maybe]]]] = {
     "differences": _differences,
     "curves": _curves,
+    "training": _training,
     "efficiency": _efficiency,
     "doses": _doses,
     "factors": _factors,

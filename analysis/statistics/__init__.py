@@ -14,6 +14,7 @@ from analysis.statistics.aggregates import (
     interquartile_mean,
     iqm,
 )
+from analysis.statistics.association import rank_correlation
 from analysis.statistics.designs import Contrast, contrasts
 from analysis.statistics.differences import (
     Difference,
@@ -56,6 +57,7 @@ __all__ = [
     "performance_profile",
     "power",
     "probability_of_improvement",
+    "rank_correlation",
     "share",
     "share_difference",
     "sign_flip_p_value",

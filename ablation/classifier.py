@@ -1,0 +1,65 @@
+"""A softmax classifier for all lanes at once, on the same stacked networks as the agent's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablation.agent.engine import Update
+from ablation.agent.network import StackedMLP
+from ablation.config import AgentConfig
+from ablation.streams import Stream, unit_interval, words
+
+
+class Classifier:
+    """Every lane's network with cross-entropy and Adam; sizes and learning rate are the agent's keys."""
+
+    def __init__(
+        self, config: AgentConfig, seeds: Sequence[int], inputs: int, classes: int, device: torch.device
+    ) -> None:
+        self._network = StackedMLP(len(seeds), (inputs, *config.hidden_sizes, classes), device)
+        count = self._network.parameters_per_lane
+        bits = np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds])
+        units = unit_interval(torch.from_numpy(bits.astype(np.int64))).to(device)
+        self._parameters = self._network.initial(units)
+        self._parameters.grad = self._network.zeros()
+        self._views = self._network.views(self._parameters)
+        self._gradients = self._network.views(self._parameters.grad)
+        rate, epsilon = config.learning_rate, config.adam_epsilon
+        self._optimiser = torch.optim.Adam([self._parameters], lr=rate, eps=epsilon, fused=True)
+        self.gradient_steps = 0
+
+    def probabilities(self, pixels: Tensor) -> Tensor:
+        """Return each class's probability `[L, N, K]` for inputs `[L, N, I]`."""
+        return self._network.forward(self._views, pixels)[-1].softmax(dim=-1)
+
+    def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Take a gradient step on `pixels [L, B, I]` and `label [L, B]`, losses times `weights`.
+
+        An item's error, what priorities are made of, is 1 less the probability of its label.
+        """
+        activations = self._network.forward(self._views, batch["pixels"])
+        given = activations[-1].softmax(dim=-1)
+        label = batch["label"].unsqueeze(-1)
+        right = given.gather(-1, label).squeeze(-1)
+        slopes = given.scatter_add(-1, label, -torch.ones_like(right).unsqueeze(-1))
+        share = (weights / weights.shape[1]).unsqueeze(-1)
+        self._network.backward(self._views, activations, slopes * share, self._gradients)
+        self._optimiser.step()
+        self.gradient_steps += 1
+        return Update(1 - right, -right.clamp(min=1e-30).log() * weights, right)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; shares memory with the classifier."""
+        optimiser = self._optimiser.state_dict()
+        return {"parameters": self._parameters, "optimiser": optimiser, "steps": self.gradient_steps}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._parameters.copy_(state["parameters"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.gradient_steps = state["steps"]

@@ -1,0 +1,1 @@
+"""What replay does to learning, measured while it happens: see `docs/diagnostics.md`."""

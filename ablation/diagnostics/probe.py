@@ -1,0 +1,142 @@
+"""Looks at a gradient step from all sides: the batch, the pool it came from, the networks it changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ablation.agent.engine import Update
+from ablation.agent.learner import Learner
+from ablation.diagnostics import measures
+from ablation.diagnostics.run_states import RunStates
+from ablation.experience import Drawn, Experience
+from ablation.streams import Stream, integers, words
+
+POOL_SAMPLE = 256
+"""Stored items that stand for the pool."""
+STATES = 64
+"""States of the run that networks are asked about, and stored items whose priorities are recomputed."""
+
+
+class Diagnostics:
+    """Measures one gradient step of all lanes: `before` it, then `row` after it.
+
+    Nothing here changes what is learned; random numbers come from a stream of their own.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], learner: Learner, experience: Experience, observation_size: int
+    ) -> None:
+        self._seeds, self._learner, self._experience = tuple(seeds), learner, experience
+        device = learner.parameters.online.device
+        self._states = RunStates(len(seeds), POOL_SAMPLE, observation_size, device)
+        self._online = self._gradient = torch.empty(0)
+        self._drift = torch.empty(0)
+
+    def observe(self, env_step: int, observation: Tensor) -> None:
+        """Take note of the observations `[L, O]` that are acted on."""
+        self._states.add(env_step, observation)
+
+    def before(self) -> None:
+        """Remember the networks and the last gradient as they are before a gradient step."""
+        parameters = self._learner.parameters
+        self._online, self._gradient = parameters.online.clone(), parameters.gradient.clone()
+        self._drift = measures.drift(parameters.online, parameters.target)
+
+    def row(self, env_step: int, drawn: Drawn, update: Update) -> dict[str, NDArray[np.float64]]:
+        """Return every measure of the gradient step since `before`, by name, `[L]` each."""
+        pool = self._pool_slots(env_step)
+        found = self._of_replay(env_step, drawn.slots) | self._of_batch(drawn, pool)
+        found |= self._of_priorities(pool[:, :STATES])
+        found |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
+        found |= self._of_gradient() | self._of_networks()
+        stacked = torch.stack([values.double() for values in found.values()]).cpu().numpy()
+        return dict(zip(found, stacked, strict=True))
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        return self._states.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._states.restore(state)
+
+    def _of_replay(self, env_step: int, slots: Tensor) -> dict[str, Tensor]:
+        """Measure what the replay has, what it offers, and what of it was taken."""
+        ring, sampler, usage = self._experience.ring, self._experience.sampler, self._experience.usage
+        # The step was taken already; the batch was drawn before it.
+        ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
+        replays = usage.replays(ring)
+        entropy, effective = sampler.spread(ring)
+        size = ring.size.double()
+        return {
+            **_summary("age_env_steps", ages[0]),
+            **_summary("age_gradient_steps", ages[1]),
+            "pool_never_drawn_share": replays["never"],
+            "replays_mean": replays["mean"],
+            "replays_most": replays["most"],
+            "sampling_entropy": entropy,
+            "sampling_entropy_share": torch.where(size > 1, entropy / size.log(), 1.0),
+            "sampling_effective_share": effective / size,
+        }
+
+    def _of_priorities(self, slots: Tensor) -> dict[str, Tensor]:
+        """Compare stored items' priorities with what the networks of now would make of them."""
+        prioritized = self._experience.prioritized
+        if prioritized is None:
+            return {}
+        errors = self._learner.td_errors(self._experience.ring.copy_of(slots))
+        return {"priority_staleness": prioritized.staleness(slots, errors).mean(dim=1)}
+
+    def _of_batch(self, drawn: Drawn, pool_slots: Tensor) -> dict[str, Tensor]:
+        """Measure a batch in itself, and against the pool and the run that it should stand for."""
+        stored = self._experience.usage.stored(drawn.slots)
+        observation = drawn.batch["observation"]
+        pool = self._experience.ring.copy_of(pool_slots)["observation"]
+        return {
+            "batch_duplicate_share": measures.duplicate_share(drawn.slots),
+            "batch_adjacent_share": measures.adjacent_share(stored),
+            "batch_autocorrelation": measures.autocorrelation(observation, stored),
+            "batch_pool_distance": measures.distance(observation, pool),
+            "batch_run_distance": measures.distance(observation, self._states.spread(POOL_SAMPLE)),
+            "weight_effective_share": measures.effective_share(drawn.weights),
+            "weight_smallest": drawn.weights.amin(dim=1),
+            "weight_largest": drawn.weights.amax(dim=1),
+        }
+
+    def _of_gradient(self) -> dict[str, Tensor]:
+        layers = self._learner.layers(self._learner.parameters.gradient)
+        found = {f"gradient_norm_layer_{n + 1}": measures.norm(layer) for n, layer in enumerate(layers)}
+        gradient = self._learner.parameters.gradient
+        return found | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
+
+    def _of_networks(self) -> dict[str, Tensor]:
+        states = self._states.spread(STATES)
+        before = self._learner.activations(self._online, states)
+        after = self._learner.activations(self._learner.parameters.online, states)
+        return {
+            "target_drift": self._drift,
+            "action_gap": measures.action_gap(after[-1]),
+            "dormant_share": measures.dormant_share(after[1:-1]),
+            "policy_churn": measures.churn(before[-1], after[-1]),
+        }
+
+    def _pool_slots(self, env_step: int) -> Tensor:
+        """Return slots `[L, POOL_SAMPLE]` drawn uniformly from the pool."""
+        drawn = [words(seed, Stream.DIAGNOSE, env_step, 1, POOL_SAMPLE) for seed in self._seeds]
+        size = self._experience.ring.size
+        bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64)).to(size.device)
+        return integers(bits, size.unsqueeze(1))
+
+
+def _summary(name: str, values: Tensor) -> dict[str, Tensor]:
+    return {f"{name}_mean": values.mean(dim=1)} | _named(name, measures.quantiles(values))
+
+
+def _named(name: str, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}_{level}": value for level, value in found.items()}

@@ -1,0 +1,47 @@
+"""A sample of all states that a run has seen, whatever its replay keeps of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+class RunStates:
+    """From `size` to twice as many observations, evenly spaced over the run so far.
+
+    Every `stride`-th is kept; when there is no room, every other one goes and the stride doubles.
+    """
+
+    def __init__(self, lanes: int, size: int, observation_size: int, device: torch.device) -> None:
+        self._kept = torch.zeros((lanes, 2 * size, observation_size), device=device)
+        self._size = size
+        self._count, self._stride = 0, 1
+
+    def add(self, env_step: int, observation: Tensor) -> None:
+        """Take the observations `[L, O]` of an environment step, if it is one of those to keep."""
+        if env_step % self._stride:
+            return
+        if self._count == 2 * self._size:
+            self._kept[:, : self._size] = self._kept[:, ::2].clone()
+            self._count, self._stride = self._size, 2 * self._stride
+            if env_step % self._stride:
+                return
+        self._kept[:, self._count] = observation
+        self._count += 1
+
+    def spread(self, count: int) -> Tensor:
+        """Return `count` observations `[L, count, O]`, evenly spaced; some twice in a short run."""
+        places = torch.arange(count, device=self._kept.device) * self._count // count
+        return self._kept[:, places]
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs; shares memory with this."""
+        return {"kept": self._kept, "count": self._count, "stride": self._stride}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._kept.copy_(state["kept"])
+        self._count, self._stride = state["count"], state["stride"]

@@ -1,0 +1,135 @@
+"""Supervised streams: the same replay, holding (input, label), for a classifier whose data change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ablation.agent.engine import Update
+from ablation.classifier import Classifier
+from ablation.clocks import clocks
+from ablation.config import CellConfig
+from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
+from ablation.evaluation import Evaluation
+from ablation.experience import Drawn, Experience
+from ablation.records import Records
+from ablation.replay.ring import Field
+from ablation.train import OnPeriod
+
+FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}
+
+
+class SupervisedTrainer:
+    """A `Trainer` for the stream of digits: each environment step shows one image to every lane.
+
+    An evaluation's episodes are the classes: a return is the accuracy on a class's test images, a
+    start value the mean probability that their predicted class was given.
+    """
+
+    def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
+        self._config, self._clocks = config, clocks(config)
+        data, lanes = digits(), len(seeds)
+        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._clocks.env_steps)).to(
+            device
+        )
+        train, test = ((torch.from_numpy(i.pixels), i.labels) for i in (data.train, data.test))
+        self._pixels, self._labels = train[0].to(device), torch.from_numpy(train[1]).to(device)
+        self._test = test[0].to(device).expand(lanes, -1, -1).contiguous()
+        self._test_labels = test[1]
+        self._classifier = Classifier(config.agent, seeds, PIXELS, CLASSES, device)
+        self._experience = Experience(config, self._clocks, FIELDS, seeds, device)
+        self._never = torch.zeros(lanes, dtype=torch.bool, device=device)
+        self._best = np.zeros((lanes, CLASSES))
+        self._update: Update | None = None
+        self._drawn: Drawn | None = None
+        self.env_step = 0
+        self.records = Records(lanes)
+
+    @property
+    def gradient_steps(self) -> int:
+        """Return the gradient steps that every lane has taken."""
+        return self._classifier.gradient_steps
+
+    @property
+    def done(self) -> bool:
+        """Return whether the run is at its end."""
+        return self.env_step >= self._clocks.env_steps
+
+    def run(self, on_period: OnPeriod) -> Records:
+        """Train to the end of the run and return its records."""
+        every = self._config.train.evaluate_every
+        while not self.done:
+            self.advance(min(every - self.env_step % every, self._clocks.env_steps - self.env_step))
+            if self.env_step % every == 0 or self.done:
+                self._evaluate()
+            on_period(self.env_step, self.records)
+        return self.records
+
+    def advance(self, steps: int) -> None:
+        """See images, learning as configured, without evaluation."""
+        for _ in range(steps):
+            index = self._shown[:, self.env_step]
+            item = {"pixels": self._pixels[index], "label": self._labels[index]}
+            self._experience.add(item, self._never, self.env_step, self.gradient_steps)
+            self.env_step += 1
+            while self.gradient_steps < self._clocks.gradient_steps_due(self.env_step):
+                self._drawn = self._experience.sample(self.env_step, self.gradient_steps)
+                self._update = self._classifier.update(self._drawn.batch, self._drawn.weights)
+                self._experience.learned(self._drawn.slots, self._update.errors)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        return {
+            "env_step": self.env_step,
+            "classifier": self._classifier.state(),
+            "experience": self._experience.state(),
+            "best": self._best.tolist(),
+            "records": self.records.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        self.env_step = state["env_step"]
+        self._classifier.restore(state["classifier"])
+        self._experience.restore(state["experience"])
+        self._best[:] = state["best"]
+        self.records.restore(state["records"])
+
+    def _evaluate(self) -> None:
+        """Test every class, and log what the last gradient step saw."""
+        given, predicted = self._classifier.probabilities(self._test).cpu().max(dim=-1)
+        right = predicted.numpy() == self._test_labels
+        accuracy, confidence = (self._by_class(values) for values in (right, given.double().numpy()))
+        counts = np.broadcast_to(np.bincount(self._test_labels, minlength=CLASSES), accuracy.shape)
+        evaluation = Evaluation(accuracy, counts.astype(np.int64), confidence, accuracy)
+        self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
+        self._best = np.maximum(self._best, accuracy)
+        if self._update is None or self._drawn is None:
+            return
+        values = {"loss": self._update.losses.mean(dim=1), "error": self._update.errors.mean(dim=1)}
+        values |= {"age_env_steps_mean": self._ages(self._drawn.slots)}
+        found = {name: tensor.double().cpu().numpy() for name, tensor in values.items()}
+        forgotten = self._forgotten(accuracy) if self.done else np.full(len(accuracy), np.nan)
+        found["forgetting"] = forgotten
+        self.records.add_learner(self.env_step, self.gradient_steps, found)
+
+    def _by_class(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of `[L, N]` over each class's test images, `[L, K]`."""
+        columns = [values[:, self._test_labels == label].mean(axis=1) for label in range(CLASSES)]
+        return np.stack(columns, axis=1)
+
+    def _forgotten(self, accuracy: np.ndarray) -> np.ndarray:
+        """Return by how much accuracy fell from its best, over the classes of all turns but the last."""
+        earlier = task_of(np.arange(CLASSES)) < TASKS - 1
+        fallen: np.ndarray = (self._best - accuracy)[:, earlier].mean(axis=1)
+        return fallen
+
+    def _ages(self, slots: Tensor) -> Tensor:
+        return self._experience.usage.ages(slots, self.env_step, self.gradient_steps)[0].mean(dim=1)

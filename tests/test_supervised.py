@@ -1,0 +1,136 @@
+"""Supervised streams: the data, the classifier, and a run that forgets without replay."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from ablation.classifier import Classifier
+from ablation.config import ConfigError, parse
+from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
+from ablation.identity import canonical
+from ablation.memory import replay_bytes
+from ablation.supervised import SupervisedTrainer
+
+from .conftest import Configure, values
+
+pytest.importorskip("sklearn")
+CPU = torch.device("cpu")
+
+
+def test_the_split_shares_no_image_and_has_every_class() -> None:
+    data = digits()
+    assert len(data.train.labels) + len(data.test.labels) == 1797
+    for part in (data.train, data.test):
+        assert set(part.labels) == set(range(CLASSES))
+        assert part.pixels.min() == 0
+        assert part.pixels.max() == 1
+    assert np.bincount(data.test.labels).min() >= 34
+
+
+def test_each_pair_of_classes_is_shown_in_its_turn_alone() -> None:
+    labels = digits().train.labels
+    order = shown(labels, [3, 8], 1000)
+    assert order.shape == (2, 1000)
+    turns = task_of(labels[order])
+    assert (turns == np.arange(1000) * TASKS // 1000).all()
+    assert (order[0] == shown(labels, [8, 3], 1000)[1]).all()
+    # Uniform in a turn: 200 draws of about 290 images, some of them twice.
+    assert 120 < len(np.unique(order[0, :200])) < 190
+
+
+def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure) -> None:
+    config = configure(agent__hidden_sizes=[16]).agent
+    ours = Classifier(config, [5], 6, 4, CPU)
+    weight, bias, out, out_bias = (view[0].clone() for view in ours._views)
+    parameters = [view.requires_grad_() for view in (weight, bias, out, out_bias)]
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, eps=config.adam_epsilon)
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(50):
+        pixels = torch.rand(1, 8, 6, generator=generator)
+        label = torch.randint(4, (1, 8), generator=generator)
+        weights = torch.rand(1, 8, generator=generator)
+        update = ours.update({"pixels": pixels, "label": label}, weights)
+        logits = (pixels[0] @ weight + bias).relu() @ out + out_bias
+        each = torch.nn.functional.cross_entropy(logits, label[0], reduction="none")
+        loss = (each * weights[0]).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        torch.testing.assert_close(update.losses.mean(), loss, rtol=1e-4, atol=1e-5)
+        chosen = logits.softmax(dim=1).gather(1, label[0].unsqueeze(1)).squeeze(1)
+        torch.testing.assert_close(update.errors[0], 1 - chosen, rtol=1e-4, atol=1e-5)
+    for ours_now, theirs in zip(ours._views, parameters, strict=True):
+        torch.testing.assert_close(ours_now[0], theirs.detach(), rtol=1e-3, atol=1e-4)
+
+
+def run(seeds: list[int], **changes: Any) -> SupervisedTrainer:
+    settings: dict[str, Any] = {
+        "env__id": "digits",
+        "agent__hidden_sizes": [32],
+        "agent__batch_size": 16,
+        "replay__min_replay_size": 16,
+        "replay__capacity": 1500,
+        "train__env_steps": 1500,
+        "train__evaluate_every": 100,
+    }
+    trainer = SupervisedTrainer(parse(values(**(settings | changes))), seeds, CPU)
+    trainer.run(lambda *_: None)
+    return trainer
+
+
+def test_without_replay_early_classes_are_forgotten_and_with_it_they_stay() -> None:
+    """Over three seeds; the margins are a fifth of what is seen."""
+    forgetting, final = {}, {}
+    for kind in ("none", "uniform", "proportional"):
+        lanes = run([0, 1, 2], replay__kind=kind).records.lanes
+        forgetting[kind] = np.mean([lane.learner[-1]["forgetting"] for lane in lanes])
+        final[kind] = np.mean(
+            [row["episode_return"] for lane in lanes for row in lane.evaluations[-10:]]
+        )
+    assert forgetting["none"] > 0.5 > 0.2 > max(forgetting["uniform"], forgetting["proportional"])
+    assert final["none"] < 0.5 < 0.7 < min(final["uniform"], final["proportional"])
+
+
+def test_rows_are_accuracies_by_class_and_forgetting_follows_from_them() -> None:
+    lane = run([4]).records.lanes[0]
+    accuracy = np.array([row["episode_return"] for row in lane.evaluations]).reshape(15, CLASSES)
+    assert ((accuracy >= 0) & (accuracy <= 1)).all()
+    assert (
+        np.array([row["episode"] for row in lane.evaluations]).reshape(15, -1) == np.arange(10)
+    ).all()
+    assert sum(row["episode_length"] for row in lane.evaluations[:CLASSES]) == len(digits().test.labels)
+    # Nothing is known of the last classes before their turn.
+    assert accuracy[11, 8:].sum() == 0 < accuracy[-1, 8:].min()
+    fallen = (accuracy.max(axis=0) - accuracy[-1])[:8].mean()
+    assert lane.learner[-1]["forgetting"] == pytest.approx(fallen)
+    assert {row["forgetting"] for row in lane.learner[:-1]} == {None}
+
+
+@pytest.mark.parametrize("kind", ["none", "uniform", "rank"])
+def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str) -> None:
+    changes = {"replay__kind": kind, "train__env_steps": 300, "agent__hidden_sizes": [24]}
+    together, alone = run([1, 2, 3], **changes), run([2], **changes)
+    assert together.records.lanes[1].tables() == alone.records.lanes[0].tables()
+    config = alone._config
+    first, second = (SupervisedTrainer(config, [2], CPU) for _ in range(2))
+    first.advance(100)
+    first._evaluate()
+    second.restore(first.state())
+    second.run(lambda *_: None)
+    assert second.records.lanes[0].tables() == alone.records.lanes[0].tables()
+
+
+def test_planned_bytes_are_those_of_images_and_labels() -> None:
+    trainer = SupervisedTrainer(parse(values(env__id="digits", replay__capacity=150)), [1, 2], CPU)
+    experience = trainer._experience
+    allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
+    assert replay_bytes(canonical(trainer._config), PIXELS, 2) == allocated
+
+
+def test_digits_have_no_rewards_to_sum() -> None:
+    with pytest.raises(ConfigError, match="must be 1 for digits"):
+        parse(values(env__id="digits", replay__n_step=2))
