@@ -105,7 +105,7 @@ def test_a_second_sweep_trains_nothing_and_more_seeds_train_only_those(
 def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
     plan = run("plan", "study=replay", f"results_dir={tmp_path}")
     assert plan.returncode == 0
-    assert "130 to train" in plan.stderr
+    assert "390 to train" in plan.stderr
     assert "prioritization=proportional uncorrected" in plan.stderr
     status = run("status", "study=replay", f"results_dir={tmp_path}")
     assert status.returncode == 0
