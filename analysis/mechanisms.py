@@ -71,7 +71,7 @@ def of_tables(learner: Columns, evaluations: Columns) -> dict[str, float]:
         found["value_bias"] = _mean(evaluations["start_value"] - evaluations["discounted_return"])
     returns = curve(evaluations)[1]
     late = returns[len(returns) // 2 :]
-    found["evaluation_variation"] = float(np.std(late, ddof=1)) if len(late) > 1 else math.nan
+    found["evaluation_variation"] = _spread(late)
     return found
 
 
@@ -90,6 +90,15 @@ def _mean(values: NDArray[Any]) -> float:
     there = np.asarray(values, float)
     there = there[np.isfinite(there)]
     return float(there.mean()) if len(there) else math.nan
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Return the standard deviation of at least two values, NaN where it is not finite."""
+    if len(values) < 2:
+        return math.nan
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = float(np.std(values, ddof=1))
+    return spread if math.isfinite(spread) else math.nan
 
 
 def _ratio(one: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
