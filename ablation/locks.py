@@ -71,6 +71,19 @@ class Locks:
             self._held.add(key)
         return True
 
+    @contextmanager
+    def claimed(self, key: RunKey) -> Iterator[bool]:
+        """Hold the claim on a run within the context, if it can be had; yield whether it is held.
+
+        Whoever changes what is stored of a run must hold it: else another owner may be storing it.
+        """
+        mine = self.claim([key])
+        try:
+            yield mine
+        finally:
+            if mine:
+                self.release([key])
+
     def release(self, keys: Iterable[RunKey]) -> None:
         """Give up claims of this owner."""
         for key in list(keys):

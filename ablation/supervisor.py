@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from ablation.config import CellConfig
 from ablation.identity import canonical
 from ablation.locks import Locks, Owner
 from ablation.processes import exit_when_orphaned
@@ -125,11 +126,16 @@ class _Supervisor:
         keys = [RunKey(job.cell, seed) for seed in job.seeds]
         keys = [key for key in keys if locks.last_pid(key) == self._pid]
         error = f"{self._trace()}{cause}; its log is {self._store.job_directory(job.name) / 'job.log'}"
-        now = datetime.now(UTC).isoformat(timespec="seconds")
         for key in keys:
-            record = self._store.read_record(key) or {}
-            if record.get("status") in ENDED:
-                continue
+            with locks.claimed(key) as mine:
+                if mine:
+                    self._record_failed(key, config, job.device, error)
+        return True
+
+    def _record_failed(self, key: RunKey, config: CellConfig, device: str, error: str) -> None:
+        record = self._store.read_record(key) or {}
+        if record.get("status") not in ENDED:
+            now = datetime.now(UTC).isoformat(timespec="seconds")
             outcome = {
                 "status": "failed",
                 "error": error,
@@ -139,12 +145,11 @@ class _Supervisor:
                 "config": canonical(config),
                 "started": now,
                 "ended": now,
-                "device": job.device,
+                "device": device,
                 "versions": versions(),
                 **git_state(),
             }
             self._store.write_run(key, outcome, {})
-        return True
 
     def _trace(self) -> str:
         try:

@@ -114,3 +114,14 @@ def test_a_claim_cut_short_by_a_full_disk_holds_nothing_up(tmp_path: Path) -> No
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks" / "cell-1.5.0000").write_text('{"sweep": "x"')
     assert mine(tmp_path).claim(KEYS)
+
+
+def test_a_claim_is_held_within_its_context_and_only_if_it_can_be_had(tmp_path: Path) -> None:
+    key, mine = RunKey("cell", 3), Locks(tmp_path, Owner.this_process("one"))
+    other = Locks(tmp_path, Owner.this_process("two"))
+    with mine.claimed(key) as held:
+        assert held
+        with other.claimed(key) as also:
+            assert not also
+        assert key in mine.living(), "who could not have it must not give it up"
+    assert not mine.living()

@@ -62,14 +62,17 @@ class Engine:
     def prepare(self) -> Ledger:
         """Quarantine what is damaged, check that the rest fits this machine; return the ledger."""
         ledger = self._stock()
-        for key, damage in ledger.damage.items():
-            place = self._store.quarantine(key)
-            log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, place)
-        living = self._locks.living()
+        for key in ledger.damage:
+            with self._locks.claimed(key) as mine:
+                _, damage = self._store.inspect(key)
+                if mine and damage:
+                    place = self._store.quarantine(key)
+                    log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, place)
         for key, directory in self._store.half_written():
-            if key not in living:
-                place = self._store.quarantine(key, directory)
-                log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, place)
+            with self._locks.claimed(key) as mine:
+                if mine and directory.exists():
+                    place = self._store.quarantine(key, directory)
+                    log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, place)
         ledger = self._stock()
         self._allowed = allowed_attempts(self._asked, ledger, self._settings)
         check_fit(self.jobs(ledger), len(ledger.to_do), self._settings)
