@@ -71,7 +71,7 @@ store.job_directory("workers").mkdir()
 locks = Locks(store.root, Owner.this_process("sweep"))
 began, used = time.perf_counter(), time.process_time()
 with locks.beating():
-    _Worker(store, work, "worker", locks, Stop(), lambda rows: {{}}).run()
+    _Worker(store, work, "worker", locks, Stop(), lambda env_id, steps: lambda rows: {{}}).run()
 ledger = take_stock(store, [RunKey(name, 0) for name in names])
 seconds, processor = time.perf_counter() - began, time.process_time() - used
 assert not ledger.to_do
