@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EXIT_STOPPED = 130
-PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 1.0
 """How long the end of a period, with a checkpoint, is waited for."""
 WRITING_SECONDS = 1.5
 """How much longer a file that is being written is waited for."""

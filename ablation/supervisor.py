@@ -31,7 +31,7 @@ from ablation.worker import (
 )
 
 POLL_SECONDS = 0.3
-STOPPING_SECONDS = 4.0
+STOPPING_SECONDS = 3.0
 """How long a worker that was asked to end may take."""
 MAX_IDLE_DEATHS = 3
 """Workers that die one after the other without having begun a job."""

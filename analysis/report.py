@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from filelock import FileLock
+
 from ablation.store import Store
 from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
@@ -29,13 +31,15 @@ def write_report(
     results = open_results(root, study, score, allowed)
     directory = Store(root).study_directory(study) / "report"
     directory.mkdir(parents=True, exist_ok=True)
-    _remove_old(directory)
-    found = tables(results)
-    print(to_terminal(found["table"]))
-    for name, table in found.items():
-        write_tables(table, directory, name)
-    (directory / "numbers.tex").write_text(to_macros(results.runs, results.comparisons))
-    return write_page(results, found, directory)
+    # Two sweeps of one study may end at the same time.
+    with FileLock(directory.parent / ".report.lock"):
+        _remove_old(directory)
+        found = tables(results)
+        print(to_terminal(found["table"]))
+        for name, table in found.items():
+            write_tables(table, directory, name)
+        (directory / "numbers.tex").write_text(to_macros(results.runs, results.comparisons))
+        return write_page(results, found, directory)
 
 
 def open_results(

@@ -188,7 +188,8 @@ def test_of_two_sweeps_at_once_one_trains_each_run_and_both_end_complete(tmp_pat
     words = ["replay=none,uniform,rank", "train.env_steps=1500", "replay.min_replay_size=64"]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     pair = [start(shared, *words, f"study.seeds={seeds}") for seeds in (2, 3)]
-    assert [finish(process)[0] for process in pair] == [0, 0]
+    ended = [finish(process) for process in pair]
+    assert [status for status, _ in ended] == [0, 0], ended
     found = records(shared)
     assert len(found) == 9
     assert {record["attempt"] for record in found.values()} == {1}
@@ -251,5 +252,5 @@ def test_memory_that_jobs_would_not_fit_is_refused_with_what_would(tmp_path: Pat
     big = ["replay.capacity=1000000", "train.env_steps=1000000", "study.seeds=10"]
     status, error = finish(start(tmp_path, *big, "launch.memory_gb=0.8"))
     assert status == 2
-    assert "error: launch.lanes_per_job = 10: a job would take 0.9 GB: 0.8 GB are there" in error
-    assert "at most 7 fit" in error
+    assert "error: launch.lanes_per_job = 10: a job would take 1.1 GB: 0.8 GB are there" in error
+    assert "at most 5 fit" in error

@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 MAX_VAIN_LAUNCHES = 3
 """Launches in a row that may break off without anything having been trained."""
 WAIT_SECONDS = 2.0
-STOPPING_SECONDS = 4.5
+STOPPING_SECONDS = 3.5
 """After a Ctrl-C, how long the workers may take."""
 
 
