@@ -83,7 +83,7 @@ KINDS_OF_CELLS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("replay", KINDS_OF_CELLS)
 def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
-    fields = transition_fields(EnvSpec(observation_size=4, actions=2))
+    fields = transition_fields(EnvSpec(observation_shape=(4,), actions=2))
     lanes, capacity = 3, replay["capacity"]
     ring = Ring(fields, lanes, capacity, CPU)
     allocated = ring._items.nbytes

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
+from math import prod
 from typing import Any
 
 from ablation.config import DIGITS, ConfigError
@@ -18,10 +19,18 @@ EXTRAS = {"box2d": "box2d"}
 
 @dataclass(frozen=True)
 class EnvSpec:
-    """Sizes of an environment's observation vector and of its action set."""
+    """Shape of an environment's observation, channels first for images, and size of its action set.
 
-    observation_size: int
+    Lanes observe flat vectors, `[L, observation_size]`; only networks look at the shape.
+    """
+
+    observation_shape: tuple[int, ...]
     actions: int
+
+    @property
+    def observation_size(self) -> int:
+        """Return the numbers in an observation."""
+        return prod(self.observation_shape)
 
 
 @cache
@@ -31,7 +40,7 @@ def env_spec(env_id: str) -> EnvSpec:
         from ablation.digits import CLASSES, PIXELS, digits
 
         digits()
-        return EnvSpec(PIXELS, CLASSES)
+        return EnvSpec((PIXELS,), CLASSES)
     import gymnasium
 
     environment = _make(env_id)
@@ -43,7 +52,7 @@ def env_spec(env_id: str) -> EnvSpec:
         raise ConfigError(KEY, env_id, f"acts in {action}; {NEEDED}")
     if action.start != 0:
         raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
-    return EnvSpec(int(observation.shape[0]), int(action.n))
+    return EnvSpec(observation.shape, int(action.n))
 
 
 def maker(env_id: str, limit: int | None, physics: Mapping[str, float]) -> Callable[[], Any]:
