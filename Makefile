@@ -78,6 +78,7 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.cliffwalk
+	$(BIN)/python -m benchmarks.images
 
 bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
 	$(BIN)/python -m benchmarks.engine $(ARGS)

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
+from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, Convolution, parse
 from ablation.designs import Factor
 from ablation.study import Plan, Study, expand, parse_study
 
@@ -118,11 +118,14 @@ def study_of(values: Mapping[str, Any], line: CommandLine) -> Study:
 
 def plan_of(composer: Composer, study_values: Mapping[str, Any], line: CommandLine) -> Plan:
     """Return the expanded plan of the study, every cell of it validated."""
+    from ablation.agent.layers import check_convolutions
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line), composer.resolve)
-    for env_id in {arm.env_id for arm in plan.arms}:
-        env_spec(env_id)
+    for arm in plan.arms:
+        convolutions = plan.cells[arm.cell]["agent"].get("convolutions", [])
+        shape = env_spec(arm.env_id).observation_shape
+        check_convolutions([Convolution(**one) for one in convolutions], shape)
     return plan
 
 
