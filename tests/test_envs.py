@@ -11,11 +11,9 @@ import torch
 
 from ablation.config import TENSOR_ENVIRONMENTS
 from ablation.envs.classic_control import DYNAMICS
-from ablation.envs.kernels import settle
 from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
-from ablation.envs.tensor_lanes import settle_tensors
 
 CPU = torch.device("cpu")
 
@@ -77,21 +75,6 @@ def test_dynamics_of_tensors_are_those_of_arrays(env_id: str) -> None:
         state = expected[0]
         observed = tensors.observe(torch.from_numpy(state))
         torch.testing.assert_close(observed, torch.from_numpy(arrays.observe(state)))
-
-
-@pytest.mark.parametrize("repeat", [True, False])
-def test_ends_of_tensors_are_those_of_arrays(repeat: bool) -> None:
-    random = np.random.default_rng(0)
-    for _ in range(50):
-        before, after = random.normal(size=(2, 16, 3))
-        steps, (active, terminated) = random.integers(10, size=16), random.random((2, 16)) < 0.5
-        reward, truncated = random.normal(size=16).astype(np.float32), np.zeros(16, bool)
-        arrays = [before, after, steps, 7, repeat, active, reward, terminated, truncated]
-        tensors = [torch.tensor(x) if isinstance(x, np.ndarray) else x for x in arrays]
-        expected = settle(*arrays)
-        assert settle_tensors(*tensors) == expected
-        for ours, theirs in zip(tensors, arrays, strict=True):
-            np.testing.assert_array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("env_id", sorted(DYNAMICS))

@@ -1,8 +1,7 @@
-"""Dynamics and ends of episodes compiled for the processor.
+"""Dynamics compiled for the processor; see `classic_control` for what the constants are.
 
-See `classic_control` for what the constants are, `tensor_lanes` for episodes. A balanced pole lasts
-hundreds of steps and magnifies a difference in the last bit beyond what counts as equal to
-Gymnasium's: products and sums are rounded one by one, as there.
+A balanced pole lasts hundreds of steps and magnifies a difference in the last bit beyond what counts
+as equal to Gymnasium's: products and sums are rounded one by one, as there.
 """
 
 from __future__ import annotations
@@ -14,10 +13,7 @@ from numpy.typing import NDArray
 
 from ablation.compiled import exactly_compiled
 
-Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 
 @exactly_compiled
@@ -26,7 +22,7 @@ def cart_pole(
     actions: Doubles,
     constants: tuple[float, ...],
     after: Doubles,
-    fell: Bools,
+    fell: NDArray[np.bool_],
 ) -> None:
     """Write the next states `[L, 4]` and whether each pole fell; `constants` are CartPole's fields."""
     gravity, mass_cart, mass_pole, half_length, strength, seconds, largest_angle, largest = constants
@@ -47,33 +43,3 @@ def cart_pole(
         after[lane, 2] = angle + seconds * angular_velocity
         after[lane, 3] = angular_velocity + seconds * angular_acceleration
         fell[lane] = abs(after[lane, 0]) > largest or abs(after[lane, 2]) > largest_angle
-
-
-@exactly_compiled
-def settle(
-    before: Doubles,
-    after: Doubles,
-    steps: Integers,
-    limit: int,
-    repeat: bool,
-    active: Bools,
-    reward: Singles,
-    terminated: Bools,
-    truncated: Bools,
-) -> int:
-    """Count a step, hold inactive lanes where they were, mark truncated ones; return how many ended.
-
-    States are `[L, S]`, the rest `[L]`. Without `repeat` a lane whose episode ended becomes inactive.
-    """
-    ends = 0
-    for lane in range(len(before)):
-        steps[lane] += 1
-        truncated[lane] = active[lane] and steps[lane] >= limit
-        if not active[lane]:
-            after[lane] = before[lane]
-            reward[lane] = 0
-            terminated[lane] = False
-        elif terminated[lane] or truncated[lane]:
-            ends += 1
-            active[lane] = repeat
-    return ends

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablation.envs import kernels
 from ablation.envs.lanes import LaneStep, ResetSeed
 
 EPISODES_AHEAD = 16
@@ -31,29 +30,6 @@ class Dynamics(Protocol):
 
     def observe(self, state: Array) -> Array:
         """Return the observations `[L, O]`."""
-
-
-def settle_tensors(
-    before: Tensor,
-    after: Tensor,
-    steps: Tensor,
-    limit: int,
-    repeat: bool,
-    active: Tensor,
-    reward: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-) -> int:
-    """Do what `kernels.settle` does by operations over all lanes."""
-    steps += 1
-    torch.ge(steps, limit, out=truncated)
-    after.copy_(torch.where(active.unsqueeze(1), after, before))
-    for values in (reward, terminated, truncated):
-        values.mul_(active)
-    ended = terminated | truncated
-    if not repeat:
-        active &= ~ended
-    return int(ended.sum())
 
 
 class TensorLanes:
@@ -92,19 +68,29 @@ class TensorLanes:
 
     def step(self, actions: Tensor) -> LaneStep:
         """Take `actions [L]`, int64; see `LaneEnvironment`."""
-        before = self._state
-        doubles = self._array(actions.double())
-        self._state, rewards, ended = self._dynamics.step(before, doubles)
-        reward, terminated = torch.as_tensor(rewards).float(), torch.as_tensor(ended)
-        truncated = torch.empty_like(terminated)
-        arrays = map(self._array, (self.active, reward, terminated, truncated))
-        settle = kernels.settle if self._device.type == "cpu" else settle_tensors
-        ends = settle(before, self._state, self._steps, self._time_limit, self._repeat, *arrays)
-        final = observation = self._observe()
-        if self._repeat and ends:
-            self._begin_next((terminated | truncated).nonzero().flatten().tolist())
+        state, reward, terminated = self._dynamics.step(self._state, self._array(actions.double()))
+        self._steps += 1
+        truncated = self._steps >= self._time_limit
+        active = self._array(self.active)
+        if not active.all():
+            state[~active] = self._state[~active]
+            reward, terminated, truncated = reward * active, terminated & active, truncated & active
+        ended = terminated | truncated
+        if not self._repeat:
+            self.active &= torch.as_tensor(~ended)
+        self._state = state
+        final = self._observe()
+        observation = final
+        if self._repeat and ended.any():
+            self._begin_next([lane for lane, end in enumerate(ended.tolist()) if end])
             observation = self._observe()
-        return LaneStep(observation, reward, terminated, truncated, final)
+        return LaneStep(
+            observation,
+            torch.as_tensor(reward).float(),
+            torch.as_tensor(terminated),
+            torch.as_tensor(truncated),
+            final,
+        )
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
