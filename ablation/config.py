@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
@@ -43,6 +43,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
+Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 
 _SCHEMA = ConfigDict(extra="forbid")
@@ -113,6 +114,15 @@ class EnvConfig:
 
 
 @dataclass(frozen=True, config=_SCHEMA)
+class Convolution:
+    """One layer of filters over an image, without padding; sizes and strides are square, in pixels."""
+
+    filters: Width
+    kernel_size: Count
+    stride: Count = 1
+
+
+@dataclass(frozen=True, config=_SCHEMA)
 class AgentConfig:
     """The DQN core (Mnih et al. 2015) with double Q-learning (van Hasselt et al. 2016) as an option.
 
@@ -120,8 +130,9 @@ class AgentConfig:
     for each environment step, one for each period unless said. Both together make blocks.
     `target_update_period` is in the unit that `target_update_unit` names. `max_gradient_norm` clips
     each lane's gradient by its own Euclidean norm. `adam_epsilon` is added to the root of the second
-    moment. `termination_reward` is learned in place of the environment's reward where an episode
-    terminates; scores keep the environment's.
+    moment, `rmsprop_epsilon` to the root of the gradient's variance or, as Mnih et al. do, to the
+    variance under it. `termination_reward` is learned in place of the environment's reward where an
+    episode terminates; scores keep the environment's.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -140,6 +151,11 @@ class AgentConfig:
     replay_ratio: Positive | None
     exploration_epsilon: ScheduleOrNumber
     termination_reward: Finite | None = None
+    convolutions: tuple[Convolution, ...] = ()
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    rmsprop_decay: Decay = 0.95
+    rmsprop_epsilon: Positive = 0.01
+    rmsprop_epsilon_enters: Literal["variance", "root"] = "root"
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -289,5 +305,6 @@ def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:
 
 def _known_keys(schema: Any, path: list[str]) -> list[str]:
     for part in path:
-        schema = get_type_hints(schema)[part]
+        # A number is a place in a tuple of one kind of thing.
+        schema = get_args(schema)[0] if part.isdigit() else get_type_hints(schema)[part]
     return [field.name for field in dataclasses.fields(schema)]

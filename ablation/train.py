@@ -49,7 +49,7 @@ class Trainer:
         self._environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
         episodes = config.train.evaluation_episodes
         self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
-        self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
+        self._learner = Learner(config.agent, seeds, spec.observation_shape, spec.actions, device)
         self._experience = Experience(config, self._clocks, transition_fields(spec), seeds, device)
         size = spec.observation_size
         watched = Diagnostics(seeds, self._learner, self._experience, size) if diagnosed else None
