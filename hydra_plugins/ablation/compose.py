@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
 from ablation.designs import Factor
+from ablation.games import options
 from ablation.study import Plan, Study, expand, parse_study
 
 CONFIG_NAME = "config"
@@ -121,8 +122,8 @@ def plan_of(composer: Composer, study_values: Mapping[str, Any], line: CommandLi
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line), composer.resolve)
-    for env_id in {arm.env_id for arm in plan.arms}:
-        env_spec(env_id)
+    for arm in plan.arms:
+        env_spec(arm.env_id, options(plan.cells[arm.cell]["env"]))
     return plan
 
 
