@@ -29,7 +29,7 @@ def write_report(
     from analysis.page import write_page
 
     results = open_results(root, study, score, allowed)
-    directory = Store(root).study_directory(study) / "report"
+    directory = Store(root).study_directory(results.runs.plan.study.name) / "report"
     directory.mkdir(parents=True, exist_ok=True)
     # Two sweeps of one study may end at the same time.
     with FileLock(directory.parent / ".report.lock"):
