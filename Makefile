@@ -20,7 +20,7 @@ OVERRIDES = study=$(STUDY) $(if $(SIZE),size=$(SIZE)) $(if $(SEEDS),study.seeds=
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report claims sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status report claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
@@ -60,6 +60,12 @@ claims: $(MARK) ## train what the article's claims are judged by, and judge them
 	$(MAKE) --no-print-directory sweep STUDY=claims
 	$(MAKE) --no-print-directory sweep STUDY=digits
 	$(BIN)/python -m analysis claims
+
+papers: $(MARK) ## judge the stored studies of papers by what the papers report
+	$(BIN)/python -m analysis papers $(ARGS)
+
+gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
+	$(BIN)/python -m analysis gallery $(ARGS)
 
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)

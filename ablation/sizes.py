@@ -27,6 +27,7 @@ class Size:
 
     seeds: Any = None
     environments: list[str] | None = None
+    design: Any = None
     baseline: Overrides = field(default_factory=dict)
     levels: dict[str, list[Any]] = field(default_factory=dict)
     tune: dict[str, Any] = field(default_factory=dict)
@@ -60,7 +61,7 @@ def _changed(
 ) -> dict[str, Any]:
     """Return the keys of a study that a size changes, with their values."""
     changed: dict[str, Any] = {"name": f"{values.get('name')}-{prefix.split('.')[2]}"}
-    for key in ("seeds", "environments"):
+    for key in ("seeds", "environments", "design"):
         if getattr(size, key) is not None and key not in given:
             changed[key] = getattr(size, key)
     for key in ("baseline", "tune"):

@@ -161,6 +161,16 @@ def _papers(arguments: argparse.Namespace) -> None:
     print(f"Papers: {page}")
 
 
+def _gallery(arguments: argparse.Namespace) -> None:
+    from analysis.gallery import NoPlace, write_gallery
+
+    try:
+        paths = write_gallery(arguments.results, arguments.project)
+    except NoPlace as error:
+        raise Refused(str(error)) from None
+    print("\n".join(str(path) for path in paths))
+
+
 def _results(arguments: argparse.Namespace) -> Any:
     from analysis.report import open_results
 
@@ -230,6 +240,10 @@ def _parser() -> argparse.ArgumentParser:
     papers.add_argument("study", nargs="?", help="one study, as young2019 or young2019-paper")
     papers.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
     papers.set_defaults(run=_papers)
+    gallery = commands.add_parser("gallery", help="put the papers' studies into README and docs")
+    gallery.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    gallery.add_argument("--project", type=Path, default=Path(), help="where README and docs are")
+    gallery.set_defaults(run=_gallery)
     scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
     scores.set_defaults(run=_scores)
     _add_wandb_commands(commands)

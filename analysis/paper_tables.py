@@ -82,12 +82,14 @@ def _stored(paper: Paper, root: Path | str, study: str | None) -> list[str]:
     """Return the sizes of a paper's study that were swept, or `quick` where none was."""
     if study is not None and study != paper.study:
         return [study] if study.startswith(f"{paper.study}-") else []
-    there = sorted(
-        path.parent.name
-        for path in Store(root).root.glob(f"studies/{paper.study}-*/plan.json")
-        if not path.parent.name.endswith("-tuning")
-    )
-    return there or [f"{paper.study}-{DEFAULT_SIZE}"]
+    return stored(paper, root) or [f"{paper.study}-{DEFAULT_SIZE}"]
+
+
+def stored(paper: Paper, root: Path | str) -> list[str]:
+    """Return the names of a paper's studies that were swept, without their tuning stages."""
+    found = Store(root).root.glob(f"studies/{paper.study}*/plan.json")
+    names = sorted(path.parent.name for path in found)
+    return [name for name in names if not name.endswith("-tuning")]
 
 
 def _cells(shape: Shape, row: Judged, whole: str, first: bool) -> list[Cell]:

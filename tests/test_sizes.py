@@ -25,8 +25,10 @@ STUDY: dict[str, Any] = {
             "seeds": 30,
             "environments": ["acrobot", "cartpole"],
             "baseline": {"train.env_steps": 9000},
+            "design": "factorial",
         },
     },
+    "design": "one_factor_at_a_time",
 }
 
 
@@ -43,6 +45,7 @@ def test_a_size_changes_what_it_declares_and_nothing_else() -> None:
         "environments": ["acrobot", "cartpole"],
         "seeds": 30,
         "baseline": {"train.env_steps": 9000, "replay": "uniform"},
+        "design": "factorial",
     }
     quick = sized(STUDY, "quick")
     assert quick["factors"]["capacity"] == {"key": "replay.capacity", "levels": [8]}
