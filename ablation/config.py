@@ -225,6 +225,8 @@ class TrainConfig:
     """Length of a run and how often it is looked at, in environment steps.
 
     `hold_fixed = gradient_steps` makes the run as long as its `gradient_steps` need, instead.
+    `evaluations` in a run, evenly spread, take the place of `evaluate_every`: arms whose lengths differ
+    are then looked at equally often. `parse` has turned the one into the other.
     """
 
     hold_fixed: Literal["env_steps", "gradient_steps"]
@@ -233,6 +235,7 @@ class TrainConfig:
     evaluate_every: Count
     evaluation_episodes: Count
     log_every: Count
+    evaluations: Count | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -269,8 +272,20 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
         schedule = config.agent.exploration_epsilon
         given = f"{schedule.start} to {schedule.end}"
         raise ConfigError("agent.exploration_epsilon", given, "both ends must lie between 0 and 1")
-    clocks(config)
-    return config
+    return _evenly_evaluated(config, clocks(config).env_steps)
+
+
+def _evenly_evaluated(config: CellConfig, env_steps: int) -> CellConfig:
+    train = config.train
+    if train.evaluations is None:
+        return config
+    if train.evaluations > env_steps:
+        allowed = f"must be at most the run's environment steps ({env_steps})"
+        raise ConfigError("train.evaluations", train.evaluations, allowed)
+    every = env_steps // train.evaluations
+    return dataclasses.replace(
+        config, train=dataclasses.replace(train, evaluate_every=every, evaluations=None)
+    )
 
 
 def validate(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:

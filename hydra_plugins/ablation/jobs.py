@@ -34,13 +34,22 @@ class PlannedJob:
 
 def chosen(plan: Plan, only: str | None) -> list[Arm]:
     """Return the arms of a plan that a sweep is about: all, or those that a pattern names."""
-    if only is None:
-        return plan.arms
-    arms = [arm for arm in plan.arms if only == arm.name or fnmatchcase(arm.name, only)]
+    arms = answering(plan, only)
     if not arms:
         names = "; ".join(dict.fromkeys(arm.name for arm in plan.arms))
         raise ConfigError("only", only, f"no such arm; there are: {names}")
     return arms
+
+
+def answering(plan: Plan, only: str | None) -> list[Arm]:
+    """Return the arms that a pattern names, if any; candidates answer to their arm's name as well."""
+    if only is None:
+        return plan.arms
+    return [
+        arm
+        for arm in plan.arms
+        if any(only == name or fnmatchcase(name, only) for name in (arm.name, arm.candidate_of) if name)
+    ]
 
 
 def runs_of(arms: Iterable[Arm]) -> set[RunKey]:
