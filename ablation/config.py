@@ -10,9 +10,11 @@ from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-TENSOR_ENVIRONMENTS = frozenset({"Acrobot-v1", "CartPole-v0", "CartPole-v1", "MountainCar-v0"})
-"""Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
-the schema knows no PyTorch."""
+TENSOR_ENVIRONMENTS = frozenset(
+    {"Acrobot-v1", "CartPole-v0", "CartPole-v1", "MountainCar-v0", "ablation/GridWorld-v0"}
+)
+"""Environments with batched dynamics, `ablation.envs.dynamics.DYNAMICS`; named here because the
+schema knows no PyTorch."""
 
 DIGITS = "digits"
 """The supervised stream, in place of an environment: see `ablation.supervised`."""

@@ -86,6 +86,8 @@ def time_limit(env_id: str) -> int:
 def _make(env_id: str) -> Any:
     import gymnasium
 
+    import ablation.envs.grid_world  # noqa: F401  Registers itself.
+
     try:
         return gymnasium.make(env_id)
     except gymnasium.error.DependencyNotInstalled as error:
