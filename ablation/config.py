@@ -12,9 +12,11 @@ from pydantic.dataclasses import dataclass
 
 from ablation import games
 
-TENSOR_ENVIRONMENTS = frozenset({"Acrobot-v1", "CartPole-v0", "CartPole-v1", "MountainCar-v0"})
-"""Environments with batched dynamics, `ablation.envs.classic_control.DYNAMICS`; named here because
-the schema knows no PyTorch."""
+TENSOR_ENVIRONMENTS = frozenset(
+    {"Acrobot-v1", "CartPole-v0", "CartPole-v1", "MountainCar-v0", "ablation/GridWorld-v0"}
+)
+"""Environments with batched dynamics, `ablation.envs.dynamics.DYNAMICS`; named here because the
+schema knows no PyTorch."""
 
 DIGITS = "digits"
 """The supervised stream, in place of an environment: see `ablation.supervised`."""

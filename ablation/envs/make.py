@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablation.envs.classic_control import DYNAMICS
+from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
 from ablation.envs.spec import Options, maker, time_limit

@@ -107,6 +107,8 @@ def time_limit(env_id: str) -> int:
 def _make(env_id: str, options: Options) -> Any:
     import gymnasium
 
+    import ablation.envs.grid_world  # noqa: F401  Registers itself.
+
     try:
         register_game(env_id)
         return gymnasium.make(env_id, **dict(options))
