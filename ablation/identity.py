@@ -81,7 +81,7 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _env(env: EnvConfig) -> dict[str, Any]:
     limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
-    return {"id": env.id, "backend": env.stepped_by} | limit | changed
+    return {"id": env.id, "backend": env.stepped_by} | limit | changed | env.game
 
 
 def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[str, Any]:

@@ -68,7 +68,7 @@ def young_values(env_steps: int) -> dict[str, Any]:
     agent = _read("agent/young2019.yaml")
     del agent["defaults"]
     values["agent"] |= agent | {"exploration_epsilon": 0.1}
-    values["env"]["id"] = "MinAtar/Breakout-v1"
+    values["env"] |= {"id": "MinAtar/Breakout", "time_limit": 5000}
     values["replay"] |= {"capacity": 10_000, "min_replay_size": WARM_UP}
     values["train"] |= {"env_steps": env_steps, "evaluate_every": env_steps, "evaluation_episodes": 1}
     return values
