@@ -35,12 +35,12 @@ def agent() -> AgentConfig:
 
 
 def images(lanes: int) -> Batch:
-    """Return a batch of images in which one pixel in 40 is 1 and the others 0, as MinAtar's."""
+    """Return a batch of images in which one pixel in 12 is 1 and the others 0, as in Breakout."""
     generator = torch.Generator().manual_seed(0)
     pixels = torch.Size(SHAPE).numel()
 
     def drawn() -> Tensor:
-        return (torch.rand(lanes, BATCH, pixels, generator=generator) < 1 / 40).float()
+        return (torch.rand(lanes, BATCH, pixels, generator=generator) < 1 / 12).float()
 
     return {
         "observation": drawn(),
