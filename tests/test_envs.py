@@ -10,10 +10,13 @@ import pytest
 import torch
 
 from ablation.config import TENSOR_ENVIRONMENTS
-from ablation.envs.classic_control import DYNAMICS
+from ablation.envs.dynamics import DYNAMICS
+from ablation.envs.grid_world import GRID_WORLD
 from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
+
+from .test_grid_world import shortest_actions
 
 CPU = torch.device("cpu")
 
@@ -36,6 +39,8 @@ def _skilled(env_id: str, observation: torch.Tensor) -> torch.Tensor:
         return (observation[:, 2] + observation[:, 3] > 0).long()
     if env_id.startswith("MountainCar"):
         return 2 * (observation[:, 1] >= 0).long()
+    if env_id == GRID_WORLD:
+        return torch.from_numpy(shortest_actions())[observation.argmax(dim=1)]
     return 2 * (observation[:, 4] < 0).long()
 
 

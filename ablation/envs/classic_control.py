@@ -205,12 +205,3 @@ class Acrobot:
 
 def _moved(state: tuple[Array, ...], seconds: float, slope: tuple[Array, ...]) -> tuple[Array, ...]:
     return tuple(value + seconds * change for value, change in zip(state, slope, strict=True))
-
-
-DYNAMICS: dict[str, type[CartPole | MountainCar | Acrobot]] = {
-    "CartPole-v0": CartPole,
-    "CartPole-v1": CartPole,
-    "MountainCar-v0": MountainCar,
-    "Acrobot-v1": Acrobot,
-}
-"""The environment ids that have batched dynamics here."""

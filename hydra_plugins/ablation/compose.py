@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
 from ablation.designs import Factor
+from ablation.games import options
 from ablation.sizes import sized
 from ablation.study import Plan, Study, expand, parse_study
 
@@ -128,8 +129,8 @@ def plan_of(
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
-    for env_id in {arm.env_id for arm in plan.arms}:
-        env_spec(env_id)
+    for arm in plan.arms:
+        env_spec(arm.env_id, options(plan.cells[arm.cell]["env"]))
     return plan
 
 
