@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ablation.config import DIGITS
+from ablation.config import DIGITS, chain_length
 
 FLOAT_BYTES = 4
 ACTION_BYTES = LABEL_BYTES = 8
+CHAIN_BYTES = 32
+"""State, action, reward and discount of a Blind Cliffwalk's transition."""
 PRIORITY_BYTES = 8
 USAGE_BYTES = 12
 FAN_OUT = 8
@@ -22,6 +24,8 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     each = 2 * observation_size * FLOAT_BYTES + 2 * FLOAT_BYTES + ACTION_BYTES
     if cell.get("env", {}).get("id") == DIGITS:
         each = observation_size * FLOAT_BYTES + LABEL_BYTES
+    elif chain_length(cell.get("env", {}).get("id", "")) is not None:
+        each = CHAIN_BYTES
     priorities = PRIORITY_BYTES * _priority_values(cell["replay"], items)
     total: int = lanes * (items * (each + USAGE_BYTES) + priorities)
     return total
@@ -37,7 +41,9 @@ def tree_values(leaves: int) -> int:
 
 
 def _priority_values(replay: Mapping[str, Any], items: int) -> int:
-    """Return the values that a prioritized kind keeps beside its items."""
+    """Return the values that a kind that looks at TD errors keeps beside its items."""
+    if replay["kind"] == "greedy":
+        return tree_values(items)
     if replay["kind"] not in ("proportional", "rank"):
         return 0
     trees = 1 + (replay.get("new_priority") == "max_present")

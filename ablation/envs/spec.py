@@ -9,7 +9,7 @@ from functools import cache
 from math import prod
 from typing import Any
 
-from ablation.config import DIGITS, ConfigError
+from ablation.config import DIGITS, ConfigError, chain_length
 
 KEY = "env.id"
 NEEDED = "a flat box observation and at least two discrete actions are needed"
@@ -41,6 +41,8 @@ def env_spec(env_id: str) -> EnvSpec:
 
         digits()
         return EnvSpec((PIXELS,), CLASSES)
+    if chain_length(env_id) is not None:
+        return EnvSpec((1,), 2)
     import gymnasium
 
     environment = _make(env_id)
