@@ -1,5 +1,6 @@
 # Everything a user does with this project; `make help` lists it.
 STUDY ?= replay
+SIZE ?=
 SEEDS ?=
 JOBS ?=
 ARGS ?=
@@ -12,17 +13,19 @@ RETRY ?=
 ONLY ?=
 JSON ?=
 CALIBRATE ?=
-OVERRIDES = study=$(STUDY) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) \
+# How the results of a study in one size are named; without SIZE the analysis looks for the quick one.
+STORED = $(STUDY)$(if $(SIZE),-$(SIZE))
+OVERRIDES = study=$(STUDY) $(if $(SIZE),size=$(SIZE)) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) \
 	$(if $(RETRY),retry=$(RETRY)) $(if $(ONLY),"only='$(ONLY)'") $(ARGS)
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report claims sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status report claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo '  variables: STUDY=replay SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
+	@echo '  variables: STUDY=replay SIZE=paper SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
 	@echo '  sweep: RETRY=failed, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1'
 
 setup: $(MARK) ## build .venv with the tested versions
@@ -42,13 +45,13 @@ status: $(MARK) ## show how many runs of each arm are complete
 	@$(BIN)/python -m ablation status $(OVERRIDES) $(FLAGS)
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
-	$(BIN)/python -m analysis report $(STUDY) $(ARGS)
+	$(BIN)/python -m analysis report $(STORED) $(ARGS)
 
 sync: $(MARK) ## upload to W&B every stored run and study that it has not got
 	$(BIN)/python -m analysis sync $(ARGS)
 
 wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
-	$(BIN)/python -m analysis wandb-report $(STUDY) $(ARGS)
+	$(BIN)/python -m analysis wandb-report $(STORED) $(ARGS)
 
 view: $(MARK) ## look at the tracked runs in the terminal, without a network
 	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
@@ -57,6 +60,12 @@ claims: $(MARK) ## train what the article's claims are judged by, and judge them
 	$(MAKE) --no-print-directory sweep STUDY=claims
 	$(MAKE) --no-print-directory sweep STUDY=digits
 	$(BIN)/python -m analysis claims
+
+papers: $(MARK) ## judge the stored studies of papers by what the papers report
+	$(BIN)/python -m analysis papers $(ARGS)
+
+gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
+	$(BIN)/python -m analysis gallery $(ARGS)
 
 test: $(MARK) ## run the tests
 	$(PYTEST) $(ARGS)

@@ -11,6 +11,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 from ablation.config import CellConfig
@@ -81,12 +82,22 @@ def makespan(seconds: Sequence[float], workers: int) -> float:
 
 
 def _distance(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[bool, bool, float]:
-    batches = math.log(one["agent"]["batch_size"] / other["agent"]["batch_size"])
+    batches, ratios = (
+        math.log(of(one["agent"]) / of(other["agent"])) for of in (_batch_size, _replay_ratio)
+    )
     return (
         one["env"]["id"] != other["env"]["id"],
         one["replay"]["kind"] != other["replay"]["kind"],
-        abs(batches),
+        abs(batches) + abs(ratios),
     )
+
+
+def _batch_size(agent: Mapping[str, Any]) -> float:
+    return float(agent["batch_size"])
+
+
+def _replay_ratio(agent: Mapping[str, Any]) -> float:
+    return float(Fraction(agent["replay_ratio"]))
 
 
 def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> float:

@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 
 from ablation.agent.engine import Update
-from ablation.agent.network import StackedMLP
+from ablation.agent.layers import network_layers
+from ablation.agent.network import StackedNetwork
+from ablation.agent.optimisers import make_optimiser
 from ablation.config import AgentConfig
 from ablation.streams import Stream, unit_interval, words
 
 
 class Classifier:
-    """Every lane's network with cross-entropy and Adam; sizes and learning rate are the agent's keys."""
+    """Every lane's network with cross-entropy; sizes and optimiser are the agent's keys."""
 
     def __init__(
         self, config: AgentConfig, seeds: Sequence[int], inputs: int, classes: int, device: torch.device
     ) -> None:
-        self._network = StackedMLP(len(seeds), (inputs, *config.hidden_sizes, classes), device)
+        self._network = StackedNetwork(len(seeds), network_layers(config, (inputs,), classes), device)
         count = self._network.parameters_per_lane
         bits = np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds])
         units = unit_interval(torch.from_numpy(bits.astype(np.int64))).to(device)
@@ -29,8 +31,7 @@ class Classifier:
         self._parameters.grad = self._network.zeros()
         self._views = self._network.views(self._parameters)
         self._gradients = self._network.views(self._parameters.grad)
-        rate, epsilon = config.learning_rate, config.adam_epsilon
-        self._optimiser = torch.optim.Adam([self._parameters], lr=rate, eps=epsilon, fused=True)
+        self._optimiser = make_optimiser(config, self._parameters)
         self.gradient_steps = 0
 
     def probabilities(self, pixels: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def clocks(config: CellConfig) -> Clocks:
     env_steps = _env_steps(config, ratio, first)
     if config.replay.stores:
         _check_capacity(config, capacity, env_steps)
-    if config.train.evaluate_every > env_steps:
+    if config.train.evaluations is None and config.train.evaluate_every > env_steps:
         allowed = f"must be at most the run's environment steps ({env_steps})"
         raise ConfigError("train.evaluate_every", config.train.evaluate_every, allowed)
     held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None

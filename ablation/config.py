@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
+
+from ablation import games
 
 TENSOR_ENVIRONMENTS = frozenset(
     {"Acrobot-v1", "CartPole-v0", "CartPole-v1", "MountainCar-v0", "ablation/GridWorld-v0"}
@@ -48,6 +50,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
+Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 Switch = Annotated[bool, Field(strict=True)]
 
 _SCHEMA = ConfigDict(extra="forbid")
@@ -103,18 +106,50 @@ class EnvConfig:
     """Which environment: a registered Gymnasium id with a flat box observation, discrete actions.
 
     `backend` is what steps it: `auto` takes batched tensor dynamics where there are any. `time_limit`
-    is in steps an episode, None for Gymnasium's own.
+    is in steps an episode, None for Gymnasium's own. The others are MinAtar's and Atari's, None for
+    what is usual there: `ablation.games`.
     """
 
     id: str
     backend: Literal["auto", "gymnasium"]
     time_limit: Count | None = None
     evaluation: Physics = Physics()
+    sticky_actions: Fraction | None = None
+    ramping: Switch | None = None
+    minimal_actions: Switch | None = None
+    frame_skip: Count | None = None
+    frame_stack: Annotated[int, Field(ge=1, le=255, strict=True)] | None = None
+    noop_max: Steps | None = None
+    reward_clipping: Switch | None = None
+    life_loss_terminates: Switch | None = None
+
+    @property
+    def game(self) -> dict[str, Any]:
+        """Return the settings of a game, each as given or usual; nothing for other environments."""
+        given = {key: getattr(self, key) for key in games.usual(self.id)}
+        return {
+            key: value if given[key] is None else given[key]
+            for key, value in games.usual(self.id).items()
+        }
+
+    @property
+    def options(self) -> tuple[tuple[str, Any], ...]:
+        """Return the settings that a game is made with, beside its limit."""
+        return games.options(self.game)
 
     @property
     def stepped_by(self) -> Literal["tensor", "gymnasium"]:
         """Return the backend that `auto` stands for."""
         return "tensor" if self.backend == "auto" and self.id in TENSOR_ENVIRONMENTS else "gymnasium"
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class Convolution:
+    """One layer of filters over an image, without padding; sizes and strides are square, in pixels."""
+
+    filters: Width
+    kernel_size: Count
+    stride: Count = 1
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -125,8 +160,9 @@ class AgentConfig:
     for each environment step, one for each period unless said. Both together make blocks.
     `target_update_period` is in the unit that `target_update_unit` names. `max_gradient_norm` clips
     each lane's gradient by its own Euclidean norm. `adam_epsilon` is added to the root of the second
-    moment. `termination_reward` is learned in place of the environment's reward where an episode
-    terminates; scores keep the environment's.
+    moment, `rmsprop_epsilon` to the root of the gradient's variance or, as Mnih et al. do, to the
+    variance under it. `termination_reward` is learned in place of the environment's reward where an
+    episode terminates; scores keep the environment's.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -145,6 +181,11 @@ class AgentConfig:
     replay_ratio: Positive | None
     exploration_epsilon: ScheduleOrNumber
     termination_reward: Finite | None = None
+    convolutions: tuple[Convolution, ...] = ()
+    optimizer: Literal["adam", "rmsprop"] = "adam"
+    rmsprop_decay: Decay = 0.95
+    rmsprop_epsilon: Positive = 0.01
+    rmsprop_epsilon_enters: Literal["variance", "root"] = "root"
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -189,6 +230,8 @@ class TrainConfig:
     """Length of a run and how often it is looked at, in environment steps.
 
     `hold_fixed = gradient_steps` makes the run as long as its `gradient_steps` need, instead.
+    `evaluations` in a run, evenly spread, take the place of `evaluate_every`: arms whose lengths differ
+    are then looked at equally often. `parse` has turned the one into the other.
     """
 
     hold_fixed: Literal["env_steps", "gradient_steps"]
@@ -197,6 +240,7 @@ class TrainConfig:
     evaluate_every: Count
     evaluation_episodes: Count
     log_every: Count
+    evaluations: Count | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -222,6 +266,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
 
     config = validate(CellConfig, values)
     _check_physics(config.env)
+    _check_game(config.env, config.replay)
     if config.env.id == DIGITS and config.replay.n_step > 1:
         raise ConfigError(
             "replay.n_step", config.replay.n_step, "must be 1 for digits, which earn nothing"
@@ -233,8 +278,20 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
         schedule = config.agent.exploration_epsilon
         given = f"{schedule.start} to {schedule.end}"
         raise ConfigError("agent.exploration_epsilon", given, "both ends must lie between 0 and 1")
-    clocks(config)
-    return config
+    return _evenly_evaluated(config, clocks(config).env_steps)
+
+
+def _evenly_evaluated(config: CellConfig, env_steps: int) -> CellConfig:
+    train = config.train
+    if train.evaluations is None:
+        return config
+    if train.evaluations > env_steps:
+        allowed = f"must be at most the run's environment steps ({env_steps})"
+        raise ConfigError("train.evaluations", train.evaluations, allowed)
+    every = env_steps // train.evaluations
+    return dataclasses.replace(
+        config, train=dataclasses.replace(train, evaluate_every=every, evaluations=None)
+    )
 
 
 def validate(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
@@ -273,6 +330,25 @@ def _check_physics(env: EnvConfig) -> None:
     for key, value in env.evaluation.changed.items():
         if env.id not in CART_POLES:
             raise ConfigError(f"env.evaluation.{key}", value, f"only {' and '.join(CART_POLES)} have it")
+
+
+def _check_game(env: EnvConfig, replay: ReplayConfig) -> None:
+    known = games.usual(env.id)
+    for key in games.SETTINGS:
+        value = getattr(env, key)
+        if key not in known and key != "time_limit" and value is not None:
+            having = [
+                f"{prefix}..." for prefix in (games.MINATAR, games.ATARI) if key in games.usual(prefix)
+            ]
+            raise ConfigError(f"env.{key}", value, f"only {' and '.join(having)} have it")
+    if not known:
+        return
+    if replay.stores and replay.eviction == "random":
+        allowed = f"must be fifo with {env.id}, whose frames are kept once and go with their age"
+        raise ConfigError("replay.eviction", replay.eviction, allowed)
+    if replay.n_step > games.LONGEST_N_STEP:
+        allowed = f"must be at most {games.LONGEST_N_STEP} with {env.id}"
+        raise ConfigError("replay.n_step", replay.n_step, allowed)
 
 
 def _check_replay(config: CellConfig) -> None:
@@ -316,5 +392,6 @@ def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:
 
 def _known_keys(schema: Any, path: list[str]) -> list[str]:
     for part in path:
-        schema = get_type_hints(schema)[part]
+        # A number is a place in a tuple of one kind of thing.
+        schema = get_args(schema)[0] if part.isdigit() else get_type_hints(schema)[part]
     return [field.name for field in dataclasses.fields(schema)]

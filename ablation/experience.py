@@ -12,6 +12,8 @@ from torch import Tensor
 from ablation.clocks import Clocks
 from ablation.config import CellConfig, ReplayConfig
 from ablation.envs.spec import EnvSpec
+from ablation.replay.frame_format import FrameFormat
+from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.greedy import Greedy
 from ablation.replay.n_step import Emitted, NStep
 from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
@@ -55,18 +57,27 @@ class Experience:
         fields: Mapping[str, Field],
         seeds: Sequence[int],
         device: torch.device,
+        form: FrameFormat | None = None,
     ) -> None:
-        """Prepare for items of `fields`; only with one step do they need not be transitions."""
+        """Prepare for items of `fields`; only with one step do they need not be transitions.
+
+        Given a `form`, observations are kept as frames.
+        """
         self._config, self._clocks = config.replay, clocks
         lanes = len(seeds)
         self._n_step: NStep | None = None
+        n_step, capacity = config.replay.n_step, clocks.capacity
+        if form is None:
+            self.ring = Ring(fields, lanes, capacity, device)
+        else:
+            self.ring = FrameRing(form, lanes, capacity, n_step, device)
+            fields = FIELDS
         if config.replay.n_step > 1:
             example = {
                 name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
                 for name, field in fields.items()
             }
             self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
-        self.ring = Ring(fields, lanes, clocks.capacity, device)
         combined = config.replay.combined and config.replay.stores
         batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
         self.usage = Usage(lanes, clocks.capacity, device)
@@ -82,16 +93,24 @@ class Experience:
         self._evict_bits = BlockStream(seeds, Stream.EVICT, width, device) if random else None
 
     def add(
-        self, transition: Mapping[str, Tensor], ended: Tensor, env_step: int, gradient_step: int
+        self,
+        transition: Mapping[str, Tensor],
+        ended: Tensor,
+        env_step: int,
+        gradient_step: int,
+        cut: Tensor | None = None,
     ) -> None:
         """Store what is complete with this transition of every lane; `ended` is bool `[L]`.
 
-        Both clocks are those before the transition was made.
+        Both clocks are those before the transition was made. Returns go no further than it where the
+        episode `ended`, or given `cut`, bool `[L]`, there.
         """
+        if isinstance(self.ring, FrameRing):
+            transition = self.ring.handled(transition, ended)
         bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
         complete: Iterable[Emitted] = [(transition, None)]
         if self._n_step is not None:
-            complete = self._n_step.push(transition, ended)
+            complete = self._n_step.push(transition, ended if cut is None else cut)
         for number, (item, lanes) in enumerate(complete):
             slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
             self.sampler.added(slots, lanes)

@@ -31,6 +31,8 @@ NEUTRAL: dict[str, Any] = {
     "target_update_unit": "env_steps",
     "max_gradient_norm": None,
     "termination_reward": None,
+    "convolutions": [],
+    "optimizer": "adam",
 }
 """Options that change nothing at these values. They are left out of the identity, so that adding an
 option does not give every cell another name."""
@@ -79,18 +81,20 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _env(env: EnvConfig) -> dict[str, Any]:
     limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
-    return {"id": env.id, "backend": env.stepped_by} | limit | changed
+    return {"id": env.id, "backend": env.stepped_by} | limit | changed | env.game
 
 
 def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[str, Any]:
     agent["learn_period"] = derived.learn_period
     agent["replay_ratio"] = str(derived.replay_ratio)
     agent["batch_size"] = derived.batch_size
-    agent["hidden_sizes"] = list(agent["hidden_sizes"])
+    for key in ("convolutions", "hidden_sizes"):
+        agent[key] = list(agent[key])
     agent["exploration_epsilon"] = _schedule(config.agent.exploration_epsilon, derived)
     if not config.agent.target_network:
         del agent["target_update_period"], agent["target_update_unit"]
-    return _without_neutral(agent)
+    other = "rmsprop_" if config.agent.optimizer == "adam" else "adam_"
+    return _without_neutral({key: value for key, value in agent.items() if not key.startswith(other)})
 
 
 def _replay(config: CellConfig, replay: dict[str, Any], derived: Clocks) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.config import DIGITS, chain_length
+from ablation.replay.frame_format import FrameFormat
 
 FLOAT_BYTES = 4
 ACTION_BYTES = LABEL_BYTES = 8
@@ -17,8 +18,13 @@ FAN_OUT = 8
 """Children of a section of a prioritized sampler's trees."""
 
 
-def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> int:
-    """Return the bytes of replay for `lanes` runs of a cell, given its canonical configuration."""
+def replay_bytes(
+    cell: Mapping[str, Any], observation_size: int, lanes: int, form: FrameFormat | None = None
+) -> int:
+    """Return the bytes of replay for `lanes` runs of a cell, given its canonical configuration.
+
+    With `form`, observations are kept as frames.
+    """
     # Kinds without a capacity keep just the batch that they learn from.
     items: int = cell["replay"].get("capacity", cell["agent"]["batch_size"])
     each = 2 * observation_size * FLOAT_BYTES + 2 * FLOAT_BYTES + ACTION_BYTES
@@ -27,7 +33,10 @@ def replay_bytes(cell: Mapping[str, Any], observation_size: int, lanes: int) -> 
     elif chain_length(cell.get("env", {}).get("id", "")) is not None:
         each = CHAIN_BYTES
     priorities = PRIORITY_BYTES * _priority_values(cell["replay"], items)
-    total: int = lanes * (items * (each + USAGE_BYTES) + priorities)
+    stored = items * each
+    if form is not None:
+        stored = form.storage_bytes(items, cell["replay"].get("n_step", 1))
+    total: int = lanes * (stored + items * USAGE_BYTES + priorities)
     return total
 
 

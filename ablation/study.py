@@ -14,13 +14,16 @@ from pydantic.dataclasses import dataclass
 from ablation.config import CellConfig, ConfigError, validate
 from ablation.designs import Combination, Overrides, combinations
 from ablation.identity import canonical, cell_name
+from ablation.sizes import DEFAULT_SIZE
 from ablation.store import RunKey
 from ablation.study_file import Score, Study, parse_study
 
 __all__ = [
     "BASELINE",
     "CONTROL",
+    "DEFAULT_SIZE",
     "Arm",
+    "Choice",
     "Merged",
     "Plan",
     "Pruned",
@@ -42,7 +45,8 @@ Resolve = Callable[[Mapping[str, Any]], CellConfig]
 class Arm:
     """One combination of levels in one environment; `levels` names those off the baseline.
 
-    The control has the baseline's cell and seeds of its own.
+    The control has the baseline's cell and seeds of its own. `candidate_of` is the reported arm whose
+    tuned level the runs of an arm of the tuning stage help to choose.
     """
 
     name: str
@@ -53,6 +57,29 @@ class Arm:
     overrides: Overrides
     cell: str
     seeds: list[int]
+    candidate_of: str | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The level that an arm's tuned factor has, and the means over tuning seeds that it follows from.
+
+    `means` has every level in the study's order, None for one without a score; `n` is runs a level.
+    """
+
+    environment: str
+    arm: str
+    factor: str
+    level: str
+    score: Score
+    means: dict[str, float | None]
+    n: dict[str, int]
+
+    @property
+    def at_the_edge(self) -> bool:
+        """Return whether no level was tried on one side of the chosen one, of three or more."""
+        levels = list(self.means)
+        return len(levels) > 2 and self.level in (levels[0], levels[-1])
 
 
 @dataclass(frozen=True)
@@ -85,6 +112,7 @@ class Plan:
     merged: list[Merged]
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     pruned: list[Pruned] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
 
     def runs(self) -> Iterator[RunKey]:
         """Yield every run that the study asks for, once, arm by arm."""
@@ -93,7 +121,15 @@ class Plan:
     @property
     def hash(self) -> str:
         """Return 12 hex digits that change with anything in the plan."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        values = asdict(self)
+        # What came later is left out where it says nothing: plans from before keep their hash.
+        for holder, key in [(values, "choices"), (values["study"], "size"), (values["study"], "tune")]:
+            if not holder[key]:
+                del holder[key]
+        for arm in values["arms"]:
+            if arm["candidate_of"] is None:
+                del arm["candidate_of"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_json(self, command: str = "") -> dict[str, Any]:
         """Return the plan as plain values for `plan.json`, with the command that asked for it."""
@@ -135,7 +171,7 @@ class _Environment:
         self._add(Combination({}))
         for part in self._study.designs:
             off = self._off if part.design in ("leave_one_out", "add_one_in") else {}
-            for combination in combinations(part, self._study.factors, off):
+            for combination in combinations(part, self._study.crossed, off):
                 self._constrain(combination)
         if self._study.control:
             base = next(arm for arm in self._plan.arms if arm.environment == self._environment)
@@ -204,7 +240,7 @@ class _Environment:
     @cached_property
     def _off(self) -> dict[str, str]:
         """The level of each factor that leaves its component out of the baseline."""
-        return {name: self._off_level(name) for name in self._study.factors}
+        return {name: self._off_level(name) for name in self._study.crossed}
 
     def _off_level(self, name: str) -> str:
         factor, key = self._study.factors[name], f"study.factors.{name}.off"

@@ -21,6 +21,8 @@ from ablation.designs import (
 
 CONTROL_SEED_OFFSET = 5000
 """The control's seeds are the study's, moved by this much."""
+TUNING_SEED_OFFSET = 10_000
+"""Where tuning seeds start that are given by their number."""
 
 Score = Literal[
     "final",
@@ -37,13 +39,45 @@ Score = Literal[
 _SCHEMA = ConfigDict(extra="forbid")
 
 
-def _seed_list(value: object) -> object:
-    return list(range(value)) if isinstance(value, int) and not isinstance(value, bool) else value
+def _seed_list(value: object, first: int = 0) -> object:
+    counted = isinstance(value, int) and not isinstance(value, bool)
+    return list(range(first, first + value)) if counted else value  # type: ignore[operator]
+
+
+def _tuning_list(value: object) -> object:
+    return _seed_list(value, TUNING_SEED_OFFSET)
+
+
+Seeds = Annotated[
+    list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1), BeforeValidator(_seed_list)
+]
+"""A list of seeds, or how many: the first from 0 on."""
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class Tune:
+    """A factor whose level each arm chooses for itself in each environment, on seeds of their own.
+
+    The rule: the level with the best mean of `score` (None: the primary one) over the tuning seeds,
+    the first of the study file among equals.
+    """
+
+    factor: str
+    seeds: Annotated[
+        list[Annotated[int, Field(ge=0, strict=True)]],
+        Field(min_length=1),
+        BeforeValidator(_tuning_list),
+    ]
+    score: Score | None = None
+    rule: Literal["best_mean"] = "best_mean"
 
 
 @dataclass(frozen=True, config=_SCHEMA)
 class Study:
-    """One question, as a study file declares it; `control` trains the baseline on other seeds too."""
+    """One question, as a study file declares it; `control` trains the baseline on other seeds too.
+
+    `size` is which of the file's sizes this is; `ablation.sizes` has put it into the other values.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     question: str
@@ -51,14 +85,12 @@ class Study:
     baseline: Overrides
     factors: dict[str, Factor]
     design: str | list[DesignPart]
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, strict=True)]],
-        Field(min_length=1),
-        BeforeValidator(_seed_list),
-    ]
+    seeds: Seeds
     primary_score: Score
     constraints: list[Constraint] = field(default_factory=list)
     control: Annotated[bool, Field(strict=True)] = False
+    size: str | None = None
+    tune: Tune | None = None
 
     @property
     def designs(self) -> list[DesignPart]:
@@ -66,6 +98,17 @@ class Study:
         if isinstance(self.design, str):
             return [validate(DesignPart, {"design": self.design})]
         return self.design
+
+    @property
+    def crossed(self) -> dict[str, Factor]:
+        """Return the factors that the designs are about: all but the one that is tuned."""
+        tuned = None if self.tune is None else self.tune.factor
+        return {name: factor for name, factor in self.factors.items() if name != tuned}
+
+    @property
+    def tuning_name(self) -> str:
+        """Return the name under which its tuning stage is stored."""
+        return f"{self.name}-tuning"
 
     @property
     def design_in_words(self) -> str:
@@ -88,6 +131,7 @@ def parse_study(values: Mapping[str, Any]) -> Study:
             raise ConfigError(f"study.factors.{name}.levels", factor.levels, "at least one level")
     if len(set(study.seeds)) != len(study.seeds):
         raise ConfigError("study.seeds", study.seeds, "every seed once")
+    _check_tune(study)
     if study.control and set(study.seeds) & set(study.control_seeds):
         allowed = f"the control needs {CONTROL_SEED_OFFSET} and more above each seed for itself"
         raise ConfigError("study.seeds", study.seeds, allowed)
@@ -114,6 +158,28 @@ def _design(given: Any) -> Any:
     return parts
 
 
+def _check_tune(study: Study) -> None:
+    if study.tune is None:
+        return
+    name, seeds = study.tune.factor, study.tune.seeds
+    if name not in study.factors:
+        known = ", ".join(study.factors) or "none"
+        raise ConfigError("study.tune.factor", name, f"factors are: {known}")
+    if len(set(seeds)) != len(seeds):
+        raise ConfigError("study.tune.seeds", seeds, "every seed once")
+    reported = {*study.seeds, *(study.control_seeds if study.control else [])}
+    shared = sorted(reported.intersection(seeds))
+    if shared:
+        allowed = f"reported seeds are fresh ones, but both stages have {', '.join(map(str, shared))}"
+        raise ConfigError("study.tune.seeds", seeds, allowed)
+    tuned = {key for overrides in study.factors[name].overrides().values() for key in overrides}
+    for other, factor in study.crossed.items():
+        for level, overrides in factor.overrides().items():
+            if clash := tuned & set(overrides):
+                allowed = f"sets {', '.join(clash)}, which {name} tunes"
+                raise ConfigError(f"study.factors.{other}", level, allowed)
+
+
 def _check_part(study: Study, key: str, part: DesignPart) -> None:
     for name in part.factors or ():
         _check_factor(study, f"{key}.factors", name)
@@ -126,7 +192,7 @@ def _check_part(study: Study, key: str, part: DesignPart) -> None:
         if arm.overrides and arm.name is None:
             raise ConfigError(f"{key}.arms.{number}.name", None, "an arm with overrides needs a name")
     if part.design == "paired":
-        sizes = {name: len(study.factors[name].levels) for name in part.factors or study.factors}
+        sizes = {name: len(study.factors[name].levels) for name in part.factors or study.crossed}
         if len(set(sizes.values())) != 1 or len(sizes) < 2:
             allowed = "paired factors, two or more, have equally many levels"
             raise ConfigError(f"{key}.factors", sizes, allowed)
@@ -156,3 +222,5 @@ def _check_levels(study: Study, key: str, levels: Mapping[str, Any]) -> None:
 def _check_factor(study: Study, key: str, name: str) -> None:
     if name not in study.factors:
         raise ConfigError(key, name, f"factors are: {', '.join(study.factors) or 'none'}")
+    if name not in study.crossed:
+        raise ConfigError(key, name, "is tuned: each arm has the level that it chooses")

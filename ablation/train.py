@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,7 @@ from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.evaluation import Evaluator
 from ablation.experience import Drawn, Experience, transition_fields
+from ablation.frames import frame_format
 from ablation.records import EarlyEnd, Records
 from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
@@ -42,15 +44,18 @@ class Trainer:
     ) -> None:
         """Prepare the first step; without `diagnosed` the learner's table has fewer columns."""
         self._config, self._clocks, self._seeds = config, clocks(config), tuple(seeds)
-        spec = env_spec(config.env.id)
-        env, limit = config.env, config.env.time_limit
-        make = lane_maker(env.id, env.stepped_by, device, limit)
-        make_evaluated = lane_maker(env.id, env.stepped_by, device, limit, env.evaluation.changed)
+        env, limit, options = config.env, config.env.time_limit, config.env.options
+        self._game = env.game
+        spec = env_spec(env.id, options)
+        make = lane_maker(env.id, env.stepped_by, device, limit, options=options)
+        physics = env.evaluation.changed
+        make_evaluated = lane_maker(env.id, env.stepped_by, device, limit, physics, options)
         self._environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
         episodes = config.train.evaluation_episodes
         self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
-        self._learner = Learner(config.agent, seeds, spec.observation_size, spec.actions, device)
-        self._experience = Experience(config, self._clocks, transition_fields(spec), seeds, device)
+        self._learner = Learner(config.agent, seeds, spec.observation_shape, spec.actions, device)
+        fields, form = transition_fields(spec), frame_format(spec, self._game.get("time_limit"))
+        self._experience = Experience(config, self._clocks, fields, seeds, device, form)
         size = spec.observation_size
         watched = Diagnostics(seeds, self._learner, self._experience, size) if diagnosed else None
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
@@ -124,8 +129,10 @@ class Trainer:
         actions = self._learner.act(self._observation, self._epsilon(), drawn)
         step = self._drop_bad_values(self._environment.step(actions))
         ended = step.terminated | step.truncated
-        transition, gradient_steps = self._transition(actions, step), self.gradient_steps
-        self._experience.add(transition, ended, self.env_step, gradient_steps)
+        ends_return = self._ends_return(step)
+        transition = self._transition(actions, step, ends_return)
+        cut = ended | ends_return
+        self._experience.add(transition, ended, self.env_step, self.gradient_steps, cut)
         self._observation = step.observation
         self.env_step += 1
         self.records.add_step(
@@ -136,13 +143,19 @@ class Trainer:
             step.truncated.cpu().numpy(),
         )
 
-    def _transition(self, actions: Tensor, step: LaneStep) -> Mapping[str, Tensor]:
-        agent = self._config.agent
-        # Termination ends the return; truncation only ends what was seen of it.
+    def _ends_return(self, step: LaneStep) -> Tensor:
+        """Return where nothing more is to come: termination; truncation only ends what is seen."""
         ends_return = step.terminated
-        if not agent.time_limit_bootstrap:
+        if not self._config.agent.time_limit_bootstrap:
             ends_return = ends_return | step.truncated
-        reward = step.reward
+        if step.life_lost is not None and self._game.get("life_loss_terminates"):
+            ends_return = ends_return | step.life_lost
+        return ends_return
+
+    def _transition(self, actions: Tensor, step: LaneStep, ends_return: Tensor) -> Mapping[str, Tensor]:
+        agent, reward = self._config.agent, step.reward
+        if self._game.get("reward_clipping"):
+            reward = reward.clamp(-1, 1)
         if agent.termination_reward is not None:
             reward = torch.where(step.terminated, agent.termination_reward, reward)
         return {
@@ -219,12 +232,11 @@ class Trainer:
                 where = f"environment {self._config.env.id}, seed {self._seeds[found.lane]}"
                 error = f"{where}, step {self.env_step + 1}: {found.field} is {found.value}, not finite"
                 self._end(found.lane, "failed", error, self.env_step + 1)
-        return LaneStep(
-            step.observation.nan_to_num(0, 0, 0),
-            step.reward.nan_to_num(0, 0, 0),
-            step.terminated,
-            step.truncated,
-            step.final_observation.nan_to_num(0, 0, 0),
+        return replace(
+            step,
+            observation=step.observation.nan_to_num(0, 0, 0),
+            reward=step.reward.nan_to_num(0, 0, 0),
+            final_observation=step.final_observation.nan_to_num(0, 0, 0),
         )
 
     def _end(self, lane: int, status: str, error: str, env_step: int) -> None:

@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from ablation.study import Arm
+from ablation.study import BASELINE, CONTROL, Arm
 from analysis.comparability import Mixed
 from analysis.comparisons import Comparison
 from analysis.levels import ABSENT, levels_of
 from analysis.load import StudyRuns
+from analysis.papers import published_beside
 from analysis.scores import SCORES
 from analysis.tables import Cell, Footnotes, Table, footer, numbers, plain
 from analysis.texts import interval_text, p_text, shortfalls, what_is_missing
@@ -43,15 +44,21 @@ def ablation_table(
     estimates = ["share" if SCORES[score].unit == "share" else "mean"]
     columns = [f"{estimates[0]} (n)", *([] if several or _share(score) else ["IQM"])]
     columns += ["difference from baseline", "p (Holm)"]
+    beside = _Beside(runs, score)
     rows = []
     for name, found in by_name.items():
         cells = [
             cell
             for environment in environments
-            for cell in _cells(found.get(environment), columns, footnotes)
+            for cell in [
+                *beside.before(environment, name, footnotes),
+                *_cells(found.get(environment), columns, footnotes),
+                *beside.after(environment, name, footnotes),
+            ]
         ]
         rows.append([*name_cells[name], *cells])
     groups = [("", len(leading))]
+    columns = [*beside.headings_before, *columns, *beside.headings_after]
     groups += [(runs.arms(environment)[0].env_id, len(columns)) for environment in environments]
     description = SCORES[score].description
     return Table(
@@ -62,8 +69,46 @@ def ablation_table(
         len(leading),
         footnotes.texts(),
         _notes(runs, comparisons, score, mixed or {}),
-        [numbers(row) for row in comparisons],
+        [numbers(row) | beside.values(row.arm) for row in comparisons],
     )
+
+
+class _Beside:
+    """What stands on both sides of an arm's scores: the level that it chose, and published numbers."""
+
+    def __init__(self, runs: StudyRuns, score: str) -> None:
+        self._chosen = {(choice.environment, choice.arm): choice for choice in runs.plan.choices}
+        # A published number is of the score that the study calls its primary one.
+        primary = score == runs.plan.study.primary_score
+        self._published = published_beside(runs) if primary else {}
+        self.headings_before = list(dict.fromkeys(x.factor for x in runs.plan.choices))
+        self.headings_after = ["published"] if self._published else []
+
+    def before(self, environment: str, arm: str, footnotes: Footnotes) -> list[Cell]:
+        if not self.headings_before:
+            return []
+        choice = self._chosen.get((environment, arm if arm != CONTROL else BASELINE))
+        if choice is None:
+            return [Cell("")]
+        mark = footnotes.mark("chosen at the edge of the levels tried") if choice.at_the_edge else ""
+        return [Cell(choice.level, marks=mark, value=choice.level)]
+
+    def after(self, environment: str, arm: str, footnotes: Footnotes) -> list[Cell]:
+        if not self.headings_after:
+            return []
+        found = self._published.get((environment, arm), [])
+        marks = ",".join(footnotes.mark(f"published ({x.status}): {x.protocol}") for x in found)
+        return [Cell("; ".join(number.text for number in found), marks=marks)]
+
+    def values(self, arm: Arm) -> dict[str, str | None]:
+        """Return the same as columns of numbers."""
+        where = (arm.environment, arm.name)
+        chosen = {
+            name: self._chosen[where].level for name in self.headings_before if where in self._chosen
+        }
+        numbers = "; ".join(x.text for x in self._published.get(where, []))
+        absent: dict[str, str | None] = dict.fromkeys(self.headings_before)
+        return absent | chosen | dict.fromkeys(self.headings_after, numbers)
 
 
 def _cells(row: Comparison | None, columns: list[str], footnotes: Footnotes) -> list[Cell]:

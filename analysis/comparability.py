@@ -66,7 +66,8 @@ def _environment(run: Run) -> str:
 
 def _budget(run: Run) -> str:
     steps, updates = run.setting("train", "env_steps"), run.setting("train", "gradient_steps")
-    return f"{steps} environment steps" + (f", {updates} gradient steps" if updates else "")
+    # Runs that are held to their gradient steps may differ in environment steps: that is their design.
+    return f"{updates} gradient steps" if updates else f"{steps} environment steps"
 
 
 def _device(run: Run) -> str:

@@ -68,6 +68,16 @@ class Levels:
         )
 
 
+def as_number(level: str) -> float | None:
+    """Return a level as a positive number, `2^-10` included; None for any other."""
+    base, _, exponent = level.partition("^")
+    try:
+        value = float(base) ** float(exponent or 1)
+    except (ValueError, OverflowError, ZeroDivisionError):
+        return None
+    return value if value > 0 and not math.isinf(value) else None
+
+
 def levels_of(runs: StudyRuns, environment: str) -> Levels:
     """Return the factors and combinations of an environment's arms."""
     arms = {arm.name: arm for arm in runs.arms(environment)}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ablation.ledger import MISSING
 from ablation.store import ENDED, TABLES, RunKey, Store, read_json
-from ablation.study import Arm, Plan, plan_from_json
+from ablation.study import DEFAULT_SIZE, Arm, Plan, plan_from_json
 from analysis.references import reference
 from analysis.scores import SCORES, RunRows, score_run
 
@@ -156,9 +156,17 @@ class StudyRuns:
 
 
 def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
-    """Return a study with all of its runs; raises `StudyNotFound` with the names that there are."""
+    """Return a study with all of its runs; raises `StudyNotFound` with the names that there are.
+
+    The name alone of a study that has sizes stands for its `quick` one.
+    """
     store = Store(root)
     path = store.study_directory(study) / "plan.json"
+    if (
+        not path.exists()
+        and (sized := store.study_directory(f"{study}-{DEFAULT_SIZE}") / path.name).exists()
+    ):
+        path = sized
     frozen = read_json(path)
     if frozen is None:
         if path.exists():
@@ -172,8 +180,12 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
         Exception
     ) as error:  # Whatever may be wrong with a file that was edited or is another version's.
         raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
-    runs = {key: _load_run(store, key) for key in plan.runs()}
-    return StudyRuns(plan, runs, store.root, str(frozen.get("command", "")))
+    return read(plan, store, str(frozen.get("command", "")))
+
+
+def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
+    """Return a plan with all runs that it asks for, as far as they are there."""
+    return StudyRuns(plan, {key: _load_run(store, key) for key in plan.runs()}, store.root, command)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:

@@ -12,6 +12,8 @@ from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
 from analysis.comparability import demand_comparable
 from analysis.load import load
+from analysis.paper_tables import paper_table
+from analysis.papers import paper_of
 from analysis.results import Results
 from analysis.side_tables import aggregate_table, comparison_table, effects_table
 from analysis.tables import Table
@@ -29,7 +31,7 @@ def write_report(
     from analysis.page import write_page
 
     results = open_results(root, study, score, allowed)
-    directory = Store(root).study_directory(study) / "report"
+    directory = Store(root).study_directory(results.runs.plan.study.name) / "report"
     directory.mkdir(parents=True, exist_ok=True)
     # Two sweeps of one study may end at the same time.
     with FileLock(directory.parent / ".report.lock"):
@@ -62,6 +64,10 @@ def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
     outputs = None if results.empty else article_table(results)
     if outputs is not None:
         found["article"] = outputs
+    name = results.runs.plan.study.name
+    paper = paper_of(name)
+    if paper is not None and not name.endswith("-tuning"):
+        found["papers"] = paper_table(paper, name, results.runs.root)
     for environment in results.runs.environments:
         why = None if results.empty else why_table(results, environment)
         if why is not None:

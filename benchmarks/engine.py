@@ -1,8 +1,8 @@
 """`make bench-engine`: what the sweep engine costs beside the training, in time and in files.
 
 Two hundred runs in a bare loop (train, store) and through the worker's loop (claims, ledger, progress,
-logs), in turn, in processes of their own, set-up apart; then a ledger of 100,000 runs, and a plan of
-1,000 cells.
+logs), in turn by blocks within one process, set-up apart; then a ledger of 100,000 runs, and a plan
+of 1,000 cells.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.measure import median, repeat
+from benchmarks.measure import in_process, median
 
 OUTPUT = Path("results/benchmarks/engine.json")
-RUNS = 200
+RUNS, BLOCK = 200, 10
 
 _SETUP = """
-import json, tempfile, time
+import json, shutil, tempfile, time
 from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from ablation.config import parse
 from ablation.identity import canonical, cell_name
-from ablation.job import Job
+from ablation.job import Job, _Session
 from ablation.ledger import take_stock
 from ablation.locks import Locks, Owner
 from ablation.stopping import Stop
@@ -37,10 +38,10 @@ from ablation.train import Trainer
 from ablation.work import Work, write_job, write_work
 from ablation.worker import _Worker
 from benchmarks.setting import cell_values
-RUNS, STEPS = {runs}, {steps}
+RUNS, BLOCK, STEPS = {runs}, {block}, {steps}
 store = Store(tempfile.mkdtemp())
 configs = []
-for number in range(RUNS + 1):
+for number in range(RUNS + 2):
     values = cell_values(STEPS)
     values["agent"]["discount"] = 0.9 + number / 10_000
     configs.append(parse(values))
@@ -50,36 +51,56 @@ def train(config, store):
     trainer.close()
     record = {{"status": "complete", "config": canonical(config), "env_steps": STEPS}}
     store.write_run(RunKey(cell_name(config), 0), record, records.lanes[0].tables())
+"""
+_TIMED = """
+inside = {{"processor": 0.0}}
+def timed(owner, name):
+    work = getattr(owner, name)
+    def run(*arguments):
+        used = time.process_time()
+        try:
+            return work(*arguments)
+        finally:
+            inside["processor"] += time.process_time() - used
+    setattr(owner, name, run)
 train(configs.pop(), Store(tempfile.mkdtemp()))
-"""
-_BARE = """
-began, used = time.perf_counter(), time.process_time()
-for config in configs:
-    train(config, store)
-seconds, processor = time.perf_counter() - began, time.process_time() - used
-"""
-_ENGINE = """
-names = []
-for config in configs:
-    cell = cell_name(config)
-    job = Job(cell, cell, [0], "arm", {{}}, "study", "?", "cpu", 60.0)
-    write_job(store, job, config)
-    names.append(cell)
-work = Work("sweep", names, TrackingConfig("disabled", "p", None), None, dict.fromkeys(names, 3))
-write_work(store, work)
-store.job_directory("workers").mkdir()
-locks = Locks(store.root, Owner.this_process("sweep"))
-began, used = time.perf_counter(), time.process_time()
-with locks.beating():
-    _Worker(store, work, "worker", locks, Stop(), lambda env_id, steps: lambda rows: {{}}).run()
-ledger = take_stock(store, [RunKey(name, 0) for name in names])
-seconds, processor = time.perf_counter() - began, time.process_time() - used
-assert not ledger.to_do
-"""
-_PRINT = """
-import shutil
+def bare(configs):
+    for config in configs:
+        train(config, store)
+def engine(configs):
+    names = []
+    for config in configs:
+        cell = cell_name(config)
+        job = Job(cell, cell, [0], "arm", {{}}, "study", "?", "cpu", 60.0)
+        write_job(store, job, config)
+        names.append(cell)
+    work = Work("sweep", names, TrackingConfig("disabled", "p", None), None, dict.fromkeys(names, 3))
+    write_work(store, work)
+    store.job_directory("workers").mkdir(parents=True, exist_ok=True)
+    locks = Locks(store.root, Owner.this_process("sweep"))
+    with locks.beating():
+        scores = lambda env_id, steps: lambda rows: {{}}
+        _Worker(store, work, "worker", locks, Stop(), scores).run()
+    ledger = take_stock(store, [RunKey(name, 0) for name in names])
+    assert not ledger.to_do
+engine([configs.pop()])
+# What the bare loop does too.
+timed(_Session, "_train")
+timed(Store, "write_run")
+spent = {{"bare": [], "engine": []}}
+for first in range(0, RUNS, BLOCK):
+    # Each goes first in every other block.
+    for way in (bare, engine) if first // BLOCK % 2 else (engine, bare):
+        shutil.rmtree(store.root)
+        Path(store.root).mkdir()
+        inside["processor"] = 0.0
+        began, used = time.perf_counter(), time.process_time()
+        way(configs[first : first + BLOCK])
+        found = {{"passed": time.perf_counter() - began, "processor": time.process_time() - used}}
+        found["inside"] = inside["processor"]
+        spent[way.__name__].append(found)
 shutil.rmtree(store.root)
-print(json.dumps({{"passed": seconds, "processor": processor}}))
+print(json.dumps(spent))
 """
 
 _PLAN = """
@@ -114,13 +135,12 @@ print(json.dumps({"cells": len(plan.cells), **seconds}))
 def main() -> None:
     """Measure, print and write the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--steps", type=int, default=2000, help="length of a run (default: 2000)")
     parser.add_argument("--directories", type=int, default=100_000)
     arguments = parser.parse_args()
     found = {
-        "overhead": _overhead(arguments.steps, arguments.repetitions),
-        "plan": repeat({"plan": _PLAN}, 1)["plan"][0],
+        "overhead": _overhead(arguments.steps),
+        "plan": in_process(_PLAN),
         "ledger": _ledger(arguments.directories),
     }
     line = "A plan of {cells:,} cells: {seconds:.1f} s ({processor_seconds:.1f} s of processor time)"
@@ -132,25 +152,20 @@ def main() -> None:
     print(f"Written: {OUTPUT}")
 
 
-def _overhead(steps: int, repetitions: int) -> dict[str, dict[str, list[float]]]:
-    setup = _SETUP.format(runs=RUNS, steps=steps)
-    codes = {
-        "bare": setup + _BARE.format() + _PRINT.format(),
-        "engine": setup + _ENGINE.format() + _PRINT.format(),
-    }
-    runs = repeat(codes, repetitions)
-    print(f"{RUNS} runs of {steps:,} steps, one by one, {repetitions} rounds:")
-    found = {}
+def _overhead(steps: int) -> dict[str, Any]:
+    code = (_SETUP + _TIMED).format(runs=RUNS, block=BLOCK, steps=steps)
+    spent: dict[str, Any] = in_process(code)
+    print(f"{RUNS} runs of {steps:,} steps, one by one; blocks of {BLOCK} in turn, in one process:")
     for clock in ("passed", "processor"):
-        seconds = {name: [run[clock] for run in results] for name, results in runs.items()}
-        pairs = zip(seconds["engine"], seconds["bare"], strict=True)
-        shares = [engine / bare - 1 for engine, bare in pairs]
-        for name, values in seconds.items():
-            print(f"  {clock:10}{name:8}{' '.join(f'{value:8.2f}' for value in values)} s")
-        told = " ".join(f"{share:8.1%}" for share in shares)
-        print(f"  {'':10}{'more':8}{told}, median {median(shares):.1%}")
-        found[clock] = seconds | {"shares": shares}
-    return found
+        bare, engine = ([block[clock] for block in spent[way]] for way in ("bare", "engine"))
+        shares = [more / less - 1 for more, less in zip(engine, bare, strict=True)]
+        told = f"bare {sum(bare):.1f} s, engine {sum(engine):.1f} s, {sum(engine) / sum(bare) - 1:+.1%}"
+        blocks = f"by block {min(shares):+.1%} to {max(shares):+.1%}, median {median(shares):+.1%}"
+        print(f"  {clock:10}{told}; {blocks}")
+    whole, inside = (sum(block[part] for block in spent["engine"]) for part in ("processor", "inside"))
+    each = 1e3 * (whole - inside) / RUNS
+    print(f"  engine, training and storing apart: {each:.1f} ms a run, {whole / inside - 1:+.2%}")
+    return spent
 
 
 def _ledger(runs: int) -> dict[str, float]:

@@ -102,11 +102,16 @@ def outcome(arm: Arm, seed: int) -> float | str:
 
 def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record: Any) -> Plan:
     """Write a study's plan and runs whose returns rise to `outcome` in their last evaluation."""
-    store = Store(root)
     plan = expand(parse_study(study), resolve)
+    write_plan(Store(root), plan, outcome, **record)
+    return plan
+
+
+def write_plan(store: Store, plan: Plan, outcome: Outcome, **record: Any) -> None:
+    """Write a plan and its runs, as `make_store` does."""
     write_json(store.study_directory(plan.study.name) / "plan.json", plan.as_json("make sweep STUDY=s"))
     for arm in plan.arms:
-        for seed in plan.study.seeds:
+        for seed in arm.seeds:
             found = outcome(arm, seed)
             key = RunKey(arm.cell, seed)
             shared = RECORD | {"config": plan.cells[arm.cell]} | record
@@ -123,4 +128,3 @@ def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record:
                 for at, row in enumerate(rows)
             ]
             store.write_run(key, shared, {"evaluations": rows, "episodes": trained})
-    return plan

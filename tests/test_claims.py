@@ -9,16 +9,8 @@ import numpy as np
 import pytest
 import yaml
 
-from analysis.claims import (
-    Claim,
-    Expectation,
-    claims_table,
-    contrast,
-    declared,
-    judge,
-    verdict,
-    write_claims,
-)
+from analysis.claims import Claim, claims_table, declared, judge, write_claims
+from analysis.judging import Expectation, contrast, verdict
 from analysis.mechanisms import SHOWN
 from analysis.scores import SCORES
 from analysis.statistics import Interval
@@ -42,6 +34,14 @@ CONF = Path(__file__).parent.parent / "conf"
         (-11, 20, -1, "not resolved"),
         (-7, 20, -1, "contradicted"),
         (math.nan, math.nan, 1, "not resolved"),
+        # No effect is expected.
+        (-7, 7, 0, "supported"),
+        (1, 7, 0, "supported"),
+        (-9, 7, 0, "not resolved"),
+        (1, 9, 0, "not resolved"),  # there is an effect, and it may or may not matter
+        (1, 17, 0, "contradicted"),
+        (-17, -1, 0, "contradicted"),
+        (math.nan, math.nan, 0, "not resolved"),
     ],
 )
 def test_a_verdict_follows_from_the_interval_and_the_size_that_matters(
@@ -82,7 +82,7 @@ def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
         claim("forgetting", **right),
     ]
     found = judge(claims, tmp_path)
-    assert [row.verdict for row in found] == [
+    assert [row.verdict for _, row in found] == [
         "supported",
         "contradicted",
         "contradicted",
@@ -90,10 +90,11 @@ def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
         "not run",
         "not run",
     ]
-    assert found[0].effect.n == 6
+    effect = found[0][1].effect
+    assert effect.n == 6
     # At 1 - 0.05 / 6 wider than alone.
-    alone = judge(claims[:1], tmp_path)[0].effect
-    assert found[0].effect.low < alone.low < alone.high < found[0].effect.high
+    alone = judge(claims[:1], tmp_path)[0][1].effect
+    assert effect.low < alone.low < alone.high < effect.high
     text = [[cell.text for cell in row] for row in claims_table(found).rows]
     assert text[3][4:] == ["study another was not run", "", "not run"]
     assert text[4][4] == "study s has no arm capacity=7"

@@ -94,3 +94,25 @@ def test_blocks_are_another_cell_than_the_same_ratio_spread_out(configure: Confi
     said_twice = configure(agent__learn_period=2, agent__replay_ratio=0.5)
     assert cell_name(spread) != cell_name(blocks)
     assert cell_name(spread) == cell_name(said_twice) == cell_name(configure(agent__learn_period=2))
+
+
+def test_evaluations_are_spread_evenly_over_runs_of_any_length(configure: Configure) -> None:
+    for ratio in (0.05, 0.5):
+        config = configure(
+            agent__learn_period=None,
+            agent__replay_ratio=ratio,
+            train__hold_fixed="gradient_steps",
+            train__gradient_steps=40,
+            train__evaluations=20,
+        )
+        every = configure(
+            agent__learn_period=None,
+            agent__replay_ratio=ratio,
+            train__hold_fixed="gradient_steps",
+            train__gradient_steps=40,
+            train__evaluate_every=clocks(config).env_steps // 20,
+        )
+        assert config == every
+        assert cell_name(config) == cell_name(every)
+    with pytest.raises(ConfigError, match=r"train\.evaluations = 201: .*\(200\)"):
+        configure(train__evaluations=201)

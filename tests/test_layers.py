@@ -72,6 +72,8 @@ def test_pure_modules_touch_no_disk_and_no_framework() -> None:
         "study",
         "study_file",
         "designs",
+        "sizes",
+        "tuning",
         "config",
         "clocks",
         "identity",

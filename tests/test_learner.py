@@ -117,7 +117,7 @@ def test_a_thousand_updates_equal_a_plain_pytorch_loop(
         agent__max_gradient_norm=clip,
     ).agent
     seeds = [3, 8]
-    learner = Learner(agent, seeds, OBSERVATION, ACTIONS, CPU, engine)
+    learner = Learner(agent, seeds, (OBSERVATION,), ACTIONS, CPU, engine)
     # In single precision a ReLU or a greedy action that hangs on the last bit would sooner or later
     # fall either way, and everything after it differ.
     updates, close = (UPDATES, 1e-9) if precision == torch.float64 else (50, 1e-5)

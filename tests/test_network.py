@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from ablation.agent.compiled_engine import CompiledEngine
+from ablation.agent.layers import fully_connected
 from ablation.agent.learner import Learner, MakeEngine
-from ablation.agent.network import StackedMLP
+from ablation.agent.network import StackedNetwork
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig
 
@@ -26,7 +27,7 @@ def _units(lanes: int, count: int) -> Tensor:
 @pytest.mark.parametrize("sizes", SIZES)
 def test_gradients_equal_autograd_through_torch_nn(sizes: tuple[int, ...]) -> None:
     lanes, batch = 3, 5
-    network = StackedMLP(lanes, sizes, CPU)
+    network = StackedNetwork(lanes, fully_connected(sizes), CPU)
     flat = network.initial(_units(lanes, network.parameters_per_lane))
     parameters = network.views(flat)
     generator = torch.Generator().manual_seed(1)
@@ -54,7 +55,7 @@ def test_gradients_equal_autograd_through_torch_nn(sizes: tuple[int, ...]) -> No
 
 
 def test_initial_parameters_lie_within_torch_nns_bounds_and_differ_between_lanes() -> None:
-    network = StackedMLP(2, (16, 64, 3), CPU)
+    network = StackedNetwork(2, fully_connected((16, 64, 3)), CPU)
     views = network.views(network.initial(_units(2, network.parameters_per_lane)))
     for view, inputs in zip(views, (16, 16, 64, 64), strict=True):
         bound = inputs**-0.5
@@ -75,7 +76,7 @@ def _train(agent: AgentConfig, engine: MakeEngine, lanes: list[int], batch: int)
         "next_observation": torch.randn(*shape, 5, generator=generator),
     }
     ours = {name: values[lanes] for name, values in whole.items()}
-    learner = Learner(agent, lanes, 5, 3, CPU, engine)
+    learner = Learner(agent, lanes, (5,), 3, CPU, engine)
     for _ in range(10):
         learner.update(ours, torch.ones(len(lanes), batch))
     values = learner.action_values(ours["observation"]).flatten(1)

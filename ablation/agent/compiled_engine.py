@@ -11,19 +11,17 @@ from torch import Tensor
 
 from ablation.agent import kernels
 from ablation.agent.engine import Parameters, Update
-from ablation.agent.network import StackedMLP
+from ablation.agent.network import StackedNetwork
+from ablation.agent.optimisers import constants
 from ablation.config import AgentConfig
-
-FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
-"""Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
 
 
 class CompiledEngine:
     """An `Engine` over NumPy views of the same parameters; see `kernels`."""
 
-    def __init__(self, config: AgentConfig, network: StackedMLP, parameters: Parameters) -> None:
+    def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
-        self._sizes = np.array(network.sizes, np.int64)
+        self._layers, self._network = network.layers, kernels.network(network.layers)
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
         self._memory = kernels.Memory(*(tensor.numpy() for tensor in tensors))
@@ -34,9 +32,9 @@ class CompiledEngine:
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
         lanes, rows = observation.shape[:2]
-        values = torch.empty((lanes, rows, int(self._sizes[-1])))
-        space = self._space(rows).activations
-        kernels.evaluate(self._memory.online, self._sizes, observation.numpy(), space, values.numpy())
+        values = torch.empty((lanes, rows, self._layers[-1].outputs))
+        space = self._space(rows)
+        kernels.evaluate(self._memory.online, self._network, observation.numpy(), space, values.numpy())
         return values
 
     def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
@@ -44,11 +42,11 @@ class CompiledEngine:
         actions = torch.empty(len(observation), dtype=torch.int64)
         kernels.act(
             self._memory.online,
-            self._sizes,
+            self._network,
             observation.numpy(),
             epsilon,
             drawn.numpy(),
-            self._space(1).activations,
+            self._space(1),
             actions.numpy(),
         )
         return actions
@@ -58,7 +56,7 @@ class CompiledEngine:
         self._steps += 1
         update, seen = self._outputs(weights)
         space = self._space(weights.shape[1])
-        kernels.learn(self._memory, self._sizes, _arrays(batch, weights), self._rule(), space, seen)
+        kernels.learn(self._memory, self._network, _arrays(batch, weights), self._rule(), space, seen)
         return update
 
     def state(self) -> dict[str, Any]:
@@ -75,22 +73,18 @@ class CompiledEngine:
         config = self._config
         largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
         number = self._memory.online.dtype.type
+        step = {name: number(value) for name, value in constants(config, self._steps).items()}
         return kernels.Rule(
             config.double_q,
             config.loss == "huber",
+            config.optimizer == "rmsprop",
             largest_norm=number(largest),
-            step_size=number(config.learning_rate / (1 - FIRST_DECAY**self._steps)),
-            second_correction=number((1 - SECOND_DECAY**self._steps) ** -0.5),
-            first_decay=number(FIRST_DECAY),
-            first_share=number(1 - FIRST_DECAY),
-            second_decay=number(SECOND_DECAY),
-            second_share=number(1 - SECOND_DECAY),
-            epsilon=number(config.adam_epsilon),
+            **step,
         )
 
     def _space(self, rows: int) -> kernels.Space:
         if rows not in self._room:
-            self._room[rows] = kernels.room(self._sizes, rows, self._memory.online)
+            self._room[rows] = kernels.room(self._layers, rows, self._memory.online)
         return self._room[rows]
 
     def _outputs(self, like: Tensor) -> tuple[Update, kernels.Seen]:

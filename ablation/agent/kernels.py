@@ -3,18 +3,20 @@
 A lane's parameters, moments and activations stay in the nearest caches for the whole step, where
 operations over all lanes at once stream every one of them from memory each time.
 
-Arrays are float32 unless said otherwise. `sizes` is int64 `(inputs, *hidden, outputs)`. A lane's
-parameters are one vector: each layer's weight `[in, out]` and bias `[out]` in turn. `space` holds a
-lane's activations: each layer's `[rows, size]` in turn, inputs first.
+Arrays are float32 unless said otherwise. A lane's parameters are one vector: each layer's weight
+`[patch, filters]` and bias `[filters]` in turn. Its activations are each layer's `[rows, size]` in
+turn, inputs first. All in one file: Numba's cache does not notice a change in another one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.agent.layers import Layer
 from ablation.compiled import compiled
 
 Floats = NDArray[np.float32]
@@ -51,23 +53,44 @@ class Memory(NamedTuple):
     second_moment: Floats
 
 
+class Network(NamedTuple):
+    """Layers in numbers: a table `[8, layers + 1]`, and which inputs the patches hold, all in turn.
+
+    The table's last column says what comes out, and where everything ends.
+    """
+
+    table: Integers
+    places: NDArray[np.int32]
+
+
+INPUTS, PATCH, FILTERS, POSITIONS, INPUT_AT, WEIGHT_AT, PATCHES_AT, INDEX_AT = range(8)
+"""Rows of a network's table: sizes, and where a layer's numbers begin: of inputs and of gathered
+patches for one row of a batch, of parameters, of the index. A layer without patches has no index."""
+
+
 class Space(NamedTuple):
-    """Room for one lane to work in: activations, slopes, a weight turned round, next values."""
+    """Room for one lane to work in, used again by the next.
+
+    Activations, gathered patches, slopes, slopes of patches, a weight turned round, next values.
+    """
 
     activations: Floats
+    patches: Floats
     slopes: Floats
+    spread: Floats
     turned: Floats
     ahead: Floats
 
 
 class Rule(NamedTuple):
-    """The constants of a gradient step; Adam's with the corrections of this very step.
+    """The constants of a gradient step; the optimiser's with the corrections of this very step.
 
     A share is one minus a decay: in single precision the difference would have few digits left.
     """
 
     double_q: bool
     huber: bool
+    centred: bool
     largest_norm: np.floating
     step_size: np.floating
     second_correction: np.floating
@@ -76,40 +99,98 @@ class Rule(NamedTuple):
     second_decay: np.floating
     second_share: np.floating
     epsilon: np.floating
+    epsilon_in_root: np.floating
 
 
-def room(sizes: Integers, rows: int, like: Floats) -> Space:
+def network(layers: Sequence[Layer]) -> Network:
+    """Return layers as kernels read them."""
+    indices = [np.empty(0, np.int32) if one.index is None else one.index.ravel() for one in layers]
+    sizes = [[one.inputs, one.patch, one.filters, one.positions] for one in layers]
+    steps = [
+        [one.inputs, one.parameters, len(index), len(index)]
+        for one, index in zip(layers, indices, strict=True)
+    ]
+    ends = np.cumsum([[0] * 4, *steps], axis=0)
+    last = [layers[-1].outputs, 0, 0, 0]
+    return Network(np.hstack(([*sizes, last], ends)).T.copy(), np.concatenate(indices))
+
+
+def room(layers: Sequence[Layer], rows: int, like: Floats) -> Space:
     """Return room, in the precision of `like`, for passes over up to `2 * rows` inputs."""
-    largest = int((sizes[:-1] * sizes[1:]).max())
+    widths = [layers[0].inputs, *(layer.outputs for layer in layers)]
+    gathered = [layer.index.size for layer in layers if layer.index is not None]
+    weights = max(layer.patch * layer.filters for layer in layers)
     return Space(
-        np.zeros(2 * rows * int(sizes.sum()), like.dtype),
-        np.zeros((2, rows * int(sizes.max())), like.dtype),
-        np.zeros(largest, like.dtype),
-        np.zeros(rows * int(sizes[-1]), like.dtype),
+        np.zeros(2 * rows * sum(widths), like.dtype),
+        np.zeros(2 * rows * sum(gathered), like.dtype),
+        np.zeros((2, rows * max(widths)), like.dtype),
+        np.zeros(rows * max(gathered[1:], default=0), like.dtype),
+        np.zeros(weights, like.dtype),
+        np.zeros(rows * widths[-1], like.dtype),
     )
 
 
 @compiled
-def _forward(parameters: Floats, sizes: Integers, space: Floats, rows: int) -> int:
-    """Fill `space` from the inputs that it begins with; return where the outputs begin."""
-    layers, start, offset = len(sizes) - 1, 0, 0
+def _columns(network: Network, layer: int, space: Space, rows: int, used: int) -> Floats:
+    """Return what a layer's weight is multiplied by, `[used * positions, patch]`, of the first rows."""
+    patch = network.table[PATCH, layer]
+    height = used * network.table[POSITIONS, layer]
+    if network.table[INDEX_AT, layer] == network.table[INDEX_AT, layer + 1]:
+        start = rows * network.table[INPUT_AT, layer]
+        return space.activations[start : start + height * patch].reshape(height, patch)
+    start = rows * network.table[PATCHES_AT, layer]
+    return space.patches[start : start + height * patch].reshape(height, patch)
+
+
+@compiled
+def _gather(network: Network, layer: int, space: Space, rows: int) -> None:
+    """Write the patches of a layer's inputs to where `_columns` has them."""
+    index = network.places[network.table[INDEX_AT, layer] : network.table[INDEX_AT, layer + 1]]
+    width = network.table[INPUTS, layer]
+    start = rows * network.table[INPUT_AT, layer]
+    at = rows * network.table[PATCHES_AT, layer]
+    for row in range(rows):
+        inputs = space.activations[start + row * width : start + (row + 1) * width]
+        patches = space.patches[at + row * len(index) : at + (row + 1) * len(index)]
+        for place in range(len(index)):
+            patches[place] = inputs[index[place]]
+
+
+@compiled
+def _gather_back(network: Network, layer: int, spread: Floats, below: Floats) -> None:
+    """Add the slopes of patches up to those of the inputs that they hold, `[rows, inputs]`."""
+    index = network.places[network.table[INDEX_AT, layer] : network.table[INDEX_AT, layer + 1]]
+    below[:] = 0
+    for row in range(below.shape[0]):
+        slopes = spread[row * len(index) : (row + 1) * len(index)]
+        for place in range(len(index)):
+            below[row, index[place]] += slopes[place]
+
+
+@compiled
+def _forward(parameters: Floats, network: Network, space: Space, rows: int) -> int:
+    """Fill the activations from the inputs that they begin with; return where the outputs begin."""
+    layers = network.table.shape[1] - 1
     for layer in range(layers):
-        width, height = sizes[layer], sizes[layer + 1]
-        inputs = space[start : start + rows * width].reshape(rows, width)
-        start += rows * width
-        outputs = space[start : start + rows * height].reshape(rows, height)
-        weight = parameters[offset : offset + width * height].reshape(width, height)
-        offset += width * height
-        bias = parameters[offset : offset + height]
-        offset += height
+        patch, filters = network.table[PATCH, layer], network.table[FILTERS, layer]
+        height = rows * network.table[POSITIONS, layer]
+        _gather(network, layer, space, rows)
+        inputs = _columns(network, layer, space, rows, rows)
+        start = rows * network.table[INPUT_AT, layer + 1]
+        outputs = space.activations[start : start + height * filters].reshape(height, filters)
+        offset = network.table[WEIGHT_AT, layer]
+        weight = parameters[offset : offset + patch * filters].reshape(patch, filters)
+        offset += patch * filters
+        bias = parameters[offset : offset + filters]
         np.dot(inputs, weight, outputs)
         lowest = np.float32(-np.inf) if layer == layers - 1 else np.float32(0)
-        for row in range(rows):
-            for unit in range(height):
+        for row in range(height):
+            for unit in range(filters):
                 value = outputs[row, unit] + bias[unit]
                 # Not max(): what is not a number has to stay so.
                 outputs[row, unit] = lowest if value < lowest else value
-    return start
+    end: int = rows * network.table[INPUT_AT, layers]
+    return end
 
 
 @compiled
@@ -121,37 +202,56 @@ def _turn(matrix: Floats, turned: Floats) -> None:
 
 @compiled
 def _backward(
-    parameters: Floats, gradient: Floats, sizes: Integers, space: Space, rows: int, batch: int
+    parameters: Floats, gradient: Floats, network: Network, space: Space, rows: int, batch: int
 ) -> None:
     """Write the gradient over the first `batch` of `rows`, given the outputs' in `slopes[0]`."""
-    layers, start, offset = len(sizes) - 1, 0, 0
-    for layer in range(layers):
-        start += rows * sizes[layer]
-        offset += (sizes[layer] + 1) * sizes[layer + 1]
+    layers = network.table.shape[1] - 1
     for step in range(layers):
-        width, height = sizes[layers - 1 - step], sizes[layers - step]
-        start -= rows * width
-        offset -= (width + 1) * height
-        inputs = space.activations[start : start + batch * width].reshape(batch, width)
-        above = space.slopes[step % 2, : batch * height].reshape(batch, height)
-        bias_start = offset + width * height
-        np.dot(inputs.T, above, gradient[offset:bias_start].reshape(width, height))
-        bias = gradient[bias_start : bias_start + height]
+        layer = layers - 1 - step
+        patch, filters = network.table[PATCH, layer], network.table[FILTERS, layer]
+        inputs = _columns(network, layer, space, rows, batch)
+        height = len(inputs)
+        above = space.slopes[step % 2, : height * filters].reshape(height, filters)
+        offset = network.table[WEIGHT_AT, layer]
+        bias_start = offset + patch * filters
+        np.dot(inputs.T, above, gradient[offset:bias_start].reshape(patch, filters))
+        bias = gradient[bias_start : bias_start + filters]
         bias[:] = 0
-        for row in range(batch):
-            for unit in range(height):
+        for row in range(height):
+            for unit in range(filters):
                 bias[unit] += above[row, unit]
-        if step < layers - 1:
-            # A product with a transposed right side takes twice as long as turning it first.
-            turned = space.turned[: width * height].reshape(height, width)
-            _turn(parameters[offset:bias_start].reshape(width, height), turned)
-            below = space.slopes[(step + 1) % 2, : batch * width].reshape(batch, width)
-            np.dot(above, turned, below)
-            for row in range(batch):
-                for unit in range(width):
-                    # ReLU's derivative is 1 exactly where its output is positive.
-                    if inputs[row, unit] <= 0:
-                        below[row, unit] = 0
+        if layer > 0:
+            weight = parameters[offset:bias_start].reshape(patch, filters)
+            _slopes_below(network, layer, weight, above, space, space.slopes[(step + 1) % 2])
+            _stop(network, layer, space, rows, space.slopes[(step + 1) % 2], batch)
+
+
+@compiled
+def _slopes_below(
+    network: Network, layer: int, weight: Floats, above: Floats, space: Space, below: Floats
+) -> None:
+    """Write the slopes of a layer's inputs to the beginning of `below`, given those of its outputs."""
+    patch, filters = weight.shape
+    height = len(above)
+    # A product with a transposed right side takes twice as long as turning it first.
+    turned = space.turned[: patch * filters].reshape(filters, patch)
+    _turn(weight, turned)
+    if network.table[INDEX_AT, layer] == network.table[INDEX_AT, layer + 1]:
+        np.dot(above, turned, below[: height * patch].reshape(height, patch))
+    else:
+        spread = space.spread[: height * patch]
+        np.dot(above, turned, spread.reshape(height, patch))
+        batch, width = height // network.table[POSITIONS, layer], network.table[INPUTS, layer]
+        _gather_back(network, layer, spread, below[: batch * width].reshape(batch, width))
+
+
+@compiled
+def _stop(network: Network, layer: int, space: Space, rows: int, below: Floats, batch: int) -> None:
+    """Let slopes through a ReLU: its derivative is 1 exactly where its output is positive."""
+    start = rows * network.table[INPUT_AT, layer]
+    for place in range(batch * network.table[INPUTS, layer]):
+        if space.activations[start + place] <= 0:
+            below[place] = 0
 
 
 @compiled
@@ -168,6 +268,25 @@ def _adam(
         parameters[index] -= (
             rule.step_size * first / (np.sqrt(second) * rule.second_correction + rule.epsilon)
         )
+
+
+@compiled
+def _centred_rmsprop(
+    parameters: Floats, gradient: Floats, first_moment: Floats, second_moment: Floats, rule: Rule
+) -> None:
+    """Divide the gradient by its running standard deviation (Graves 2013, equations 38 to 45)."""
+    for index in range(len(parameters)):
+        slope = gradient[index]
+        first = rule.first_decay * first_moment[index] + rule.first_share * slope
+        second = rule.second_decay * second_moment[index] + rule.second_share * slope * slope
+        first_moment[index] = first
+        second_moment[index] = second
+        variance = second - first * first
+        # Rounding can take it below zero; what is not a number stays so.
+        if variance < 0:
+            variance = np.float32(0)
+        deviation = np.sqrt(variance + rule.epsilon_in_root)
+        parameters[index] -= rule.step_size * slope / (deviation + rule.epsilon)
 
 
 @compiled
@@ -234,54 +353,59 @@ def _compare(lane: int, batch: Batch, space: Space, values: Floats, rule: Rule, 
 
 @compiled
 def evaluate(
-    parameters: Floats, sizes: Integers, observation: Floats, space: Floats, values: Floats
+    parameters: Floats, network: Network, observation: Floats, space: Space, values: Floats
 ) -> None:
     """Write the networks' values `[L, N, A]` for observations `[L, N, O]`."""
-    rows = observation.shape[1]
-    count = rows * sizes[-1]
+    rows, actions = values.shape[1:]
     for lane in range(len(observation)):
-        _fill(space, observation[lane])
-        start = _forward(parameters[lane], sizes, space, rows)
-        values[lane] = space[start : start + count].reshape(rows, sizes[-1])
+        _fill(space.activations, observation[lane])
+        start = _forward(parameters[lane], network, space, rows)
+        values[lane] = space.activations[start : start + rows * actions].reshape(rows, actions)
 
 
 @compiled
 def act(
     parameters: Floats,
-    sizes: Integers,
+    network: Network,
     observation: Floats,
     epsilon: float,
     drawn: Doubles,
-    space: Floats,
+    space: Space,
     actions: Integers,
 ) -> None:
     """Write epsilon-greedy actions `[L]` for observations `[L, O]`; see `exploration`."""
+    count = network.table[INPUTS, -1]
     for lane in range(len(observation)):
         if drawn[lane, 0] < epsilon:
             actions[lane] = int(drawn[lane, 1])
         else:
-            _fill(space, observation[lane : lane + 1])
-            start = _forward(parameters[lane], sizes, space, 1)
-            actions[lane] = _first_largest(space[start : start + sizes[-1]])
+            _fill(space.activations, observation[lane : lane + 1])
+            start = _forward(parameters[lane], network, space, 1)
+            actions[lane] = _first_largest(space.activations[start : start + count])
 
 
 @compiled
-def learn(memory: Memory, sizes: Integers, batch: Batch, rule: Rule, space: Space, seen: Seen) -> None:
+def learn(memory: Memory, network: Network, batch: Batch, rule: Rule, space: Space, seen: Seen) -> None:
     """Take a gradient step in every lane."""
-    size, actions = batch.action.shape[1], sizes[-1]
+    size, actions = batch.action.shape[1], network.table[INPUTS, -1]
     rows = 2 * size if rule.double_q else size
     for lane in range(len(batch.action)):
         _fill(space.activations, batch.next_observation[lane])
-        start = _forward(memory.target[lane], sizes, space.activations, size)
+        start = _forward(memory.target[lane], network, space, size)
         space.ahead[: size * actions] = space.activations[start : start + size * actions]
         _fill(space.activations, batch.observation[lane])
         if rule.double_q:
-            _fill(space.activations[size * sizes[0] :], batch.next_observation[lane])
+            width = batch.observation.shape[2]
+            _fill(space.activations[size * width :], batch.next_observation[lane])
         online, gradient = memory.online[lane], memory.gradient[lane]
-        start = _forward(online, sizes, space.activations, rows)
+        start = _forward(online, network, space, rows)
         values = space.activations[start : start + rows * actions].reshape(rows, actions)
         _compare(lane, batch, space, values, rule, seen)
-        _backward(online, gradient, sizes, space, rows, size)
+        _backward(online, gradient, network, space, rows, size)
         if rule.largest_norm < np.inf:
             _clip(gradient, rule.largest_norm)
-        _adam(online, gradient, memory.first_moment[lane], memory.second_moment[lane], rule)
+        first, second = memory.first_moment[lane], memory.second_moment[lane]
+        if rule.centred:
+            _centred_rmsprop(online, gradient, first, second, rule)
+        else:
+            _adam(online, gradient, first, second, rule)

@@ -11,32 +11,34 @@ from torch import Tensor
 
 from ablation.agent.compiled_engine import CompiledEngine
 from ablation.agent.engine import Engine, Parameters, Update
-from ablation.agent.network import StackedMLP
+from ablation.agent.layers import network_layers
+from ablation.agent.network import StackedNetwork
 from ablation.agent.targets import bootstrap_values
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig
 from ablation.streams import Stream, unit_interval, words
 
-MakeEngine = Callable[[AgentConfig, StackedMLP, Parameters], Engine]
+MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], Engine]
 
 
 class Learner:
     """Online and target networks of every lane, and the engine that trains them.
 
-    The engine is the compiled one on a processor and the tensor one elsewhere unless one is given.
+    Observations are flat; `observation_shape`, `(C, H, W)` or `(O,)`, says what they are. The engine
+    is the compiled one on a processor and the tensor one elsewhere unless one is given.
     """
 
     def __init__(
         self,
         config: AgentConfig,
         seeds: Sequence[int],
-        observation_size: int,
+        observation_shape: Sequence[int],
         actions: int,
         device: torch.device,
         make_engine: MakeEngine | None = None,
     ) -> None:
         self._config = config
-        network = StackedMLP(len(seeds), (observation_size, *config.hidden_sizes, actions), device)
+        network = StackedNetwork(len(seeds), network_layers(config, observation_shape, actions), device)
         self._network = network
         count = network.parameters_per_lane
         bits = torch.from_numpy(
@@ -74,9 +76,11 @@ class Learner:
     def activations(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
         """Return every layer's activations for observations `[L, N, O]` under parameters `[L, P]`.
 
-        The inputs come first, the action values `[L, N, A]` last.
+        The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`.
+        A convolution's filter is one unit, which every position of every image is a case of.
         """
-        return self._network.forward(self._network.views(parameters), observation)
+        network = self._network
+        return network.by_unit(network.forward(network.views(parameters), observation))
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""

@@ -1,9 +1,11 @@
-"""Fully connected networks for many lanes at once, with a hand-derived backward pass.
+"""Networks for many lanes at once, with a hand-derived backward pass.
 
 Each lane owns its weights: a row `[P]` of a matrix `[L, P]` that holds each layer's weight
-`[in, out]` and bias `[out]` in turn. Layers are views of it, so that one batched matrix product
-serves every lane, and one optimiser kernel and one copy serve every layer. Rows of different lanes
-never meet in a product or a sum: a lane's numbers do not depend on its neighbours.
+`[patch, filters]` and bias `[filters]` in turn. Layers are views of it, so that one batched matrix
+product serves every lane, and one optimiser kernel and one copy serve every layer. Rows of different
+lanes never meet in a product or a sum: a lane's numbers do not depend on its neighbours.
+
+A convolution is a product as well, of its patches, read by an index, with its weight.
 """
 
 from __future__ import annotations
@@ -13,26 +15,28 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ablation.agent.layers import Layer
+
 ROW_MULTIPLE = 64
 """Rows are padded to this many elements: a vectorised kernel treats its tail in another way than its
 body, and a lane at the tail would get other last bits than the same lane elsewhere."""
 
 
-class StackedMLP:
-    """Layer shapes of a ReLU network for `lanes` lanes, and its forward and backward passes.
+class StackedNetwork:
+    """A ReLU network of some layers for `lanes` lanes, and its forward and backward passes.
 
     The object holds no parameters: they come as a matrix `[L, P]` from `zeros`, split by `views`.
     """
 
-    def __init__(self, lanes: int, sizes: Sequence[int], device: torch.device) -> None:
-        """Prepare a network with `sizes = (inputs, *hidden, outputs)`."""
+    def __init__(self, lanes: int, layers: Sequence[Layer], device: torch.device) -> None:
         self.lanes = lanes
-        self.sizes = tuple(sizes)
+        self.layers = tuple(layers)
         self.device = device
-        self.shapes: list[tuple[int, int]] = []
-        for inputs, outputs in zip(self.sizes[:-1], self.sizes[1:], strict=True):
-            self.shapes += [(inputs, outputs), (1, outputs)]
-        self.parameters_per_lane = sum(rows * columns for rows, columns in self.shapes)
+        self._indices = [
+            None if layer.index is None else torch.from_numpy(layer.index).long().to(device)
+            for layer in layers
+        ]
+        self.parameters_per_lane = sum(layer.parameters for layer in layers)
 
     def zeros(self) -> Tensor:
         """Return `[L, P]` for one set of parameters (or gradients) of all lanes."""
@@ -40,24 +44,25 @@ class StackedMLP:
         return torch.zeros((self.lanes, row), device=self.device)
 
     def views(self, flat: Tensor) -> list[Tensor]:
-        """Split `[L, P]` into `[weight, bias, ...]` of shapes `[L, in, out]` and `[L, 1, out]`."""
+        """Split `[L, P]` into `[weight, bias, ...]`: `[L, patch, filters]` and `[L, 1, filters]`."""
         views, offset = [], 0
-        for rows, columns in self.shapes:
-            count = rows * columns
-            views.append(flat[:, offset : offset + count].view(self.lanes, rows, columns))
-            offset += count
+        for layer in self.layers:
+            for rows in (layer.patch, 1):
+                count = rows * layer.filters
+                views.append(flat[:, offset : offset + count].view(self.lanes, rows, layer.filters))
+                offset += count
         return views
 
     def initial(self, units: Tensor) -> Tensor:
         """Return initial parameters from numbers in [0, 1): shape `[L, parameters_per_lane]`.
 
-        Uniform in +-1/sqrt(inputs) for weights and biases, as `torch.nn.Linear` does.
+        Uniform in +-1/sqrt(patch) for weights and biases, as `torch.nn.Linear` and `Conv2d` do.
         """
         flat, offset = self.zeros(), 0
         views = self.views(flat)
-        for layer in range(len(self.sizes) - 1):
-            bound = self.sizes[layer] ** -0.5
-            for view in views[2 * layer : 2 * layer + 2]:
+        for number, layer in enumerate(self.layers):
+            bound = layer.patch**-0.5
+            for view in views[2 * number : 2 * number + 2]:
                 count = view.shape[1] * view.shape[2]
                 part = units[:, offset : offset + count].reshape(view.shape)
                 view.copy_((2 * part - 1) * bound)
@@ -70,11 +75,12 @@ class StackedMLP:
         `inputs` has shape `[L, B, O]`. The list is what `backward` needs.
         """
         activations = [inputs]
-        last = len(parameters) - 2
-        for layer in range(0, len(parameters), 2):
-            weight, bias = parameters[layer], parameters[layer + 1]
-            outputs = torch.baddbmm(bias, activations[-1], weight)
-            activations.append(outputs if layer == last else outputs.relu_())
+        last = len(self.layers) - 1
+        for number, layer in enumerate(self.layers):
+            weight, bias = parameters[2 * number], parameters[2 * number + 1]
+            outputs = torch.baddbmm(bias, self._columns(number, activations[-1]), weight)
+            outputs = outputs.view(*inputs.shape[:2], layer.outputs)
+            activations.append(outputs if number == last else outputs.relu_())
         return activations
 
     def backward(
@@ -86,11 +92,34 @@ class StackedMLP:
     ) -> None:
         """Write the parameters' gradients into `gradients`, given that of the outputs `[L, B, A]`."""
         upstream = output_gradient
-        for layer in range(len(parameters) - 2, -1, -2):
-            inputs = activations[layer // 2]
-            torch.bmm(inputs.mT, upstream, out=gradients[layer])
-            torch.sum(upstream, dim=1, keepdim=True, out=gradients[layer + 1])
-            if layer:
-                downstream = torch.bmm(upstream, parameters[layer].mT)
+        for number in range(len(self.layers) - 1, -1, -1):
+            inputs, columns = activations[number], self._columns(number, activations[number])
+            upstream = upstream.reshape(*columns.shape[:2], self.layers[number].filters)
+            torch.bmm(columns.mT, upstream, out=gradients[2 * number])
+            torch.sum(upstream, dim=1, keepdim=True, out=gradients[2 * number + 1])
+            if number:
+                spread = torch.bmm(upstream, parameters[2 * number].mT)
+                downstream = self._gathered_back(number, spread, inputs)
                 # ReLU's derivative is 1 exactly where its output is positive.
                 upstream = torch.ops.aten.threshold_backward(downstream, inputs, 0)
+
+    def by_unit(self, activations: Sequence[Tensor]) -> list[Tensor]:
+        """Return what `forward` did, with a filter as one unit: `[L, B * positions, filters]` each."""
+        pairs = zip(activations[1:], self.layers, strict=True)
+        seen = [outputs.reshape(self.lanes, -1, layer.filters) for outputs, layer in pairs]
+        return [activations[0], *seen]
+
+    def _columns(self, number: int, inputs: Tensor) -> Tensor:
+        """Return the patches `[L, B * positions, patch]` of a layer's inputs `[L, B, inputs]`."""
+        index = self._indices[number]
+        if index is None:
+            return inputs
+        return inputs[:, :, index].view(self.lanes, -1, index.shape[1])
+
+    def _gathered_back(self, number: int, spread: Tensor, inputs: Tensor) -> Tensor:
+        """Return the sum over patches of slopes `[L, B * positions, patch]`, shaped like the inputs."""
+        index = self._indices[number]
+        if index is None:
+            return spread
+        slopes = spread.view(*inputs.shape[:2], -1)
+        return torch.zeros_like(inputs).index_add_(2, index.flatten(), slopes)

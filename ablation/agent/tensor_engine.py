@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ablation.agent.engine import Parameters, Update
 from ablation.agent.exploration import epsilon_greedy
-from ablation.agent.network import StackedMLP
+from ablation.agent.network import StackedNetwork
+from ablation.agent.optimisers import make_optimiser
 from ablation.agent.targets import LOSSES, bootstrap_values, scatter_to_actions
 from ablation.config import AgentConfig
 
 
 class TensorEngine:
-    """An `Engine` of batched products, with PyTorch's fused Adam."""
+    """An `Engine` of batched products, with one optimiser kernel over all lanes."""
 
-    def __init__(self, config: AgentConfig, network: StackedMLP, parameters: Parameters) -> None:
+    def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
         self._loss = LOSSES[config.loss]
         self._network = network
@@ -27,9 +27,7 @@ class TensorEngine:
         self._target = network.views(parameters.target)
         self._gradients = network.views(parameters.gradient)
         parameters.online.grad = parameters.gradient
-        self._optimiser = torch.optim.Adam(
-            [parameters.online], lr=config.learning_rate, eps=config.adam_epsilon, fused=True
-        )
+        self._optimiser = make_optimiser(config, parameters.online)
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""

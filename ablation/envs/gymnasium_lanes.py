@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ablation.envs.lanes import LaneStep, ResetSeed
+from ablation.pixels import BYTE_VALUES
 
 
 class GymnasiumLanes:
@@ -29,9 +30,12 @@ class GymnasiumLanes:
         self._repeat = repeat
         self._episode = [0] * lanes
         self._actions: list[list[int]] = [[] for _ in range(lanes)]
-        size = self._environments[0].observation_space.shape[0]
-        self._observation = np.zeros((lanes, size), np.float32)
-        self._final = np.zeros((lanes, size), np.float32)
+        space = self._environments[0].observation_space
+        # Pixels stay what they are until all lanes' become numbers together.
+        dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
+        self._observation = np.zeros((lanes, *space.shape), dtype)
+        self._final = np.zeros_like(self._observation)
+        self._lives = [0] * lanes
         self.active = torch.ones(lanes, dtype=torch.bool, device=device)
 
     def reset(self) -> Tensor:
@@ -40,29 +44,32 @@ class GymnasiumLanes:
         self.active.fill_(True)
         for lane in range(len(self._environments)):
             self._begin(lane)
-        return self._tensor(self._observation)
+        return self._numbers(self._observation)
 
     def step(self, actions: Tensor) -> LaneStep:
         """Take `actions [L]`, int64; see `LaneEnvironment`."""
         lanes = len(self._environments)
         reward = np.zeros(lanes, np.float32)
         terminated, truncated = np.zeros(lanes, bool), np.zeros(lanes, bool)
+        life_lost = np.zeros(lanes, bool)
         chosen = actions.tolist()
         for lane, active in enumerate(self.active.tolist()):
             if not active:
                 continue
             self._actions[lane].append(chosen[lane])
             outcome = self._environments[lane].step(chosen[lane])
-            self._observation[lane], reward[lane], terminated[lane], truncated[lane], _ = outcome
+            self._observation[lane], reward[lane], terminated[lane], truncated[lane], info = outcome
+            life_lost[lane] = self._loses_life(lane, info)
             self._final[lane] = self._observation[lane]
             if terminated[lane] or truncated[lane]:
                 self._end(lane)
         return LaneStep(
-            self._tensor(self._observation),
+            self._numbers(self._observation),
             self._tensor(reward),
             self._tensor(terminated),
             self._tensor(truncated),
-            self._tensor(self._final),
+            self._numbers(self._final),
+            self._tensor(life_lost),
         )
 
     def close(self) -> None:
@@ -84,7 +91,8 @@ class GymnasiumLanes:
         for lane, actions in enumerate(state["actions"]):
             self._begin(lane)
             for action in actions:
-                self._observation[lane], *_ = self._environments[lane].step(action)
+                self._observation[lane], *_, info = self._environments[lane].step(action)
+                self._loses_life(lane, info)
             self._actions[lane] = list(actions)
             self._final[lane] = self._observation[lane]
         self.active.copy_(state["active"])
@@ -99,7 +107,19 @@ class GymnasiumLanes:
     def _begin(self, lane: int) -> None:
         self._actions[lane] = []
         seed = self._reset_seed(lane, self._episode[lane])
-        self._observation[lane], _ = self._environments[lane].reset(seed=seed)
+        self._observation[lane], info = self._environments[lane].reset(seed=seed)
+        self._lives[lane] = info.get("lives", 0)
+
+    def _loses_life(self, lane: int, info: Mapping[str, Any]) -> bool:
+        before, self._lives[lane] = self._lives[lane], info.get("lives", 0)
+        return self._lives[lane] < before
+
+    def _numbers(self, observations: np.ndarray) -> Tensor:
+        """Return observations as numbers, flat: `[L, O]`."""
+        flat = observations.reshape(len(observations), -1)
+        if flat.dtype == np.uint8:
+            return torch.from_numpy(BYTE_VALUES[flat]).to(self._device)
+        return torch.tensor(flat, dtype=torch.float32, device=self._device)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
         return torch.tensor(values, device=self._device)

@@ -37,6 +37,7 @@ class LaneStep:
 
     `observation` is what to act on next: where an episode ended it is already the next episode's
     first. `final_observation` is what the step led to, the one that a transition must store.
+    `life_lost` is None where there are no lives to lose.
     """
 
     observation: Tensor
@@ -44,6 +45,7 @@ class LaneStep:
     terminated: Tensor
     truncated: Tensor
     final_observation: Tensor
+    life_lost: Tensor | None = None
 
 
 class LaneEnvironment(Protocol):

@@ -12,7 +12,7 @@ import torch
 from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
-from ablation.envs.spec import maker, time_limit
+from ablation.envs.spec import Options, maker, time_limit
 from ablation.envs.tensor_lanes import TensorLanes
 
 MakeLanes = Callable[[int, ResetSeed, bool], LaneEnvironment]
@@ -25,11 +25,12 @@ def lane_maker(
     device: torch.device,
     limit: int | None = None,
     physics: Mapping[str, float] | None = None,
+    options: Options = (),
 ) -> MakeLanes:
     """Return a function that makes lanes of an environment; `backend` is resolved already.
 
     `limit` is the steps after which an episode is truncated, None for Gymnasium's; `physics` are
-    fields of the dynamics that differ from Gymnasium's (only CartPole's can).
+    fields of the dynamics that differ from Gymnasium's (only CartPole's can); `options` are a game's.
     """
     changed = physics or {}
 
@@ -39,6 +40,6 @@ def lane_maker(
             dynamics = replace(dynamics, **changed)
             steps = time_limit(env_id) if limit is None else limit
             return TensorLanes(dynamics, steps, lanes, reset_seed, device, repeat)
-        return GymnasiumLanes(maker(env_id, limit, changed), lanes, reset_seed, device, repeat)
+        return GymnasiumLanes(maker(env_id, limit, changed, options), lanes, reset_seed, device, repeat)
 
     return make

@@ -10,22 +10,33 @@ from math import prod
 from typing import Any
 
 from ablation.config import DIGITS, ConfigError, chain_length
+from ablation.envs.games import register_game
+from ablation.games import usual
+from ablation.pixels import Pixels
+
+Options = tuple[tuple[str, Any], ...]
+"""Keyword arguments that an environment is made with, hashable."""
 
 KEY = "env.id"
 NEEDED = "a flat box observation and at least two discrete actions are needed"
-EXTRAS = {"box2d": "box2d"}
-"""Gymnasium's packages of environments that need an extra of ours, by entry-point module."""
+EXTRAS = {"box2d": "box2d", "minatar": "minatar", "atari": "atari"}
+"""Packages of environments that need an extra of ours, by entry-point module."""
+PIXELS_OF: dict[str, Pixels] = {"bool": "bit", "uint8": "byte"}
+"""What pixels are, by the type of a game's observation."""
 
 
 @dataclass(frozen=True)
 class EnvSpec:
     """Shape of an environment's observation, channels first for images, and size of its action set.
 
-    Lanes observe flat vectors, `[L, observation_size]`; only networks look at the shape.
+    Lanes observe flat vectors, `[L, observation_size]`; only networks look at the shape. An
+    observation is the last `frames` frames of an episode, oldest first, black before its first.
     """
 
     observation_shape: tuple[int, ...]
     actions: int
+    pixels: Pixels = "float"
+    frames: int = 1
 
     @property
     def observation_size(self) -> int:
@@ -34,8 +45,11 @@ class EnvSpec:
 
 
 @cache
-def env_spec(env_id: str) -> EnvSpec:
-    """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used."""
+def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
+    """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used.
+
+    `options` are `EnvConfig.options`.
+    """
     if env_id == DIGITS:
         from ablation.digits import CLASSES, PIXELS, digits
 
@@ -45,27 +59,34 @@ def env_spec(env_id: str) -> EnvSpec:
         return EnvSpec((1,), 2)
     import gymnasium
 
-    environment = _make(env_id)
+    environment = _make(env_id, options)
     observation, action = environment.observation_space, environment.action_space
     environment.close()
-    if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != 1:
+    dimensions = 3 if usual(env_id) else 1
+    if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != dimensions:
         raise ConfigError(KEY, env_id, f"observes {observation}; {NEEDED}")
     if not isinstance(action, gymnasium.spaces.Discrete) or action.n < 2:
         raise ConfigError(KEY, env_id, f"acts in {action}; {NEEDED}")
     if action.start != 0:
         raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
-    return EnvSpec(observation.shape, int(action.n))
+    pixels = PIXELS_OF.get(observation.dtype.name, "float") if usual(env_id) else "float"
+    frames = observation.shape[0] if pixels == "byte" else 1
+    return EnvSpec(observation.shape, int(action.n), pixels, frames)
 
 
-def maker(env_id: str, limit: int | None, physics: Mapping[str, float]) -> Callable[[], Any]:
+def maker(
+    env_id: str, limit: int | None, physics: Mapping[str, float], options: Options = ()
+) -> Callable[[], Any]:
     """Return a function that makes one more copy of an environment, without Gymnasium's checks.
 
-    `limit` and `physics` are those of `lane_maker`.
+    `limit`, `physics` and `options` are those of `lane_maker`.
     """
     import gymnasium
 
+    register_game(env_id)
+
     def make() -> Any:
-        made = gymnasium.make(env_id, max_episode_steps=limit, disable_env_checker=True)
+        made = gymnasium.make(env_id, max_episode_steps=limit, disable_env_checker=True, **dict(options))
         if not physics:
             return made
         from ablation.envs.changed_cart_pole import ChangedCartPole
@@ -85,15 +106,16 @@ def time_limit(env_id: str) -> int:
     return int(limit)
 
 
-def _make(env_id: str) -> Any:
+def _make(env_id: str, options: Options) -> Any:
     import gymnasium
 
     import ablation.envs.grid_world  # noqa: F401  Registers itself.
 
     try:
-        return gymnasium.make(env_id)
+        register_game(env_id)
+        return gymnasium.make(env_id, **dict(options))
     except gymnasium.error.DependencyNotInstalled as error:
-        module = str(gymnasium.spec(env_id).entry_point)
+        module = env_id.lower() if usual(env_id) else str(gymnasium.spec(env_id).entry_point)
         extra = next((extra for part, extra in EXTRAS.items() if part in module), None)
         hint = f"pip install -e '.[{extra}]' installs it" if extra else str(error)
         raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None

@@ -70,6 +70,34 @@ def power(base: Doubles, exponent: float, result: Doubles) -> None:
 
 
 @compiled
+def masses(errors: Doubles, inside: float, exponent: float, outside: float, result: Doubles) -> None:
+    """Write `(error + inside) ** exponent + outside`, one number after another."""
+    for row in range(errors.shape[0]):
+        for column in range(errors.shape[1]):
+            base = errors[row, column] + inside
+            result[row, column] = base**exponent + outside
+
+
+@compiled
+def weights(
+    probabilities: Doubles,
+    size: Integers,
+    lowest: Doubles,
+    by_batch: bool,
+    exponent: float,
+    result: Singles,
+) -> None:
+    """Write `(size * P / lowest) ** -exponent`, `[L, B]`; `by_batch` the lowest is the row's least."""
+    for lane in range(len(size)):
+        row, count = probabilities[lane], float(size[lane])
+        least = np.inf if by_batch else lowest[lane]
+        for draw in range(len(row) if by_batch else 0):
+            least = min(least, count * row[draw])
+        for draw in range(len(row)):
+            result[lane, draw] = (count * row[draw] / least) ** -exponent
+
+
+@compiled
 def _reduced(section: Doubles, operation: int) -> float:
     """Return the sum of `FAN_OUT` values, four running ones at a time, or the smallest or largest."""
     result: float

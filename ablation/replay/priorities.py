@@ -42,7 +42,11 @@ class Proportional:
 
     def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the masses of items from their errors alone."""
-        return power(errors + self._inside, exponent) + self._outside
+        if errors.device.type != "cpu":
+            return (errors + self._inside) ** exponent + self._outside
+        masses = torch.empty_like(errors)
+        kernels.masses(errors.numpy(), self._inside, exponent, self._outside, masses.numpy())
+        return masses
 
     def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
         """Return the masses of all items, zero where there is none."""

@@ -13,8 +13,8 @@ from torch import Tensor
 from ablation.replay import kernels
 from ablation.streams import integers
 
-WORD = 8
-"""Items begin at multiples of this many bytes, the size of the largest values."""
+WORDS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
+"""What items are copied as, by the bytes of their widest value; they begin at multiples of these."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Layout:
     def __init__(self, fields: Mapping[str, Field]) -> None:
         self._fields = dict(sorted(fields.items(), key=lambda pair: -pair[1].dtype.itemsize))
         used = sum(field.bytes_per_item for field in fields.values())
-        self.item_bytes = -(-used // WORD) * WORD
+        word = max(field.dtype.itemsize for field in fields.values())
+        self.word = WORDS[word]
+        self.item_bytes = -(-used // word) * word
 
     def split(self, items: Tensor) -> dict[str, Tensor]:
         """Return views `[N, *shape]` of the fields in `items`, bytes `[N, item_bytes]`."""
@@ -116,7 +118,8 @@ class Ring:
                 name: values.view(*slots.shape, *values.shape[1:]) for name, values in fields.items()
             }
         if slots.device.type == "cpu":
-            items, drawn = (rows.view(torch.int64).numpy() for rows in (self._items, self._drawn))
+            word = self._layout.word
+            items, drawn = (rows.view(word).numpy() for rows in (self._items, self._drawn))
             kernels.gather(items, self.capacity, slots.numpy(), drawn)
         else:
             rows = (self._first_rows.unsqueeze(1) + slots).flatten()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from ablation.replay.powers import power
+from ablation.replay import kernels
 
 
 def importance_weights(
@@ -21,11 +22,15 @@ def importance_weights(
     `[L]`. An exponent of 0, or uniform draws, give weights of exactly 1. Schaul et al. 2016,
     section 3.4.
     """
-    relative = size.unsqueeze(1) * probabilities
-    if not normalised:
-        return power(relative, -exponent).float()
-    if smallest_probability is None:
-        lowest = relative.amin(dim=-1, keepdim=True)
-    else:
-        lowest = (size * smallest_probability).unsqueeze(1)
-    return power(relative / lowest, -exponent).float()
+    by_batch = normalised and smallest_probability is None
+    lowest = torch.ones(len(size), dtype=torch.float64, device=size.device)
+    if normalised and smallest_probability is not None:
+        lowest = size * smallest_probability
+    if size.device.type != "cpu":
+        relative = size.unsqueeze(1) * probabilities
+        lowest = relative.amin(dim=-1) if by_batch else lowest
+        return ((relative / lowest.unsqueeze(1)) ** -exponent).float()
+    found = torch.empty(probabilities.shape)
+    chances, sizes, result = probabilities.numpy(), size.numpy(), found.numpy()
+    kernels.weights(chances, sizes, lowest.numpy(), by_batch, exponent, result)
+    return found

@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis.figures import curves, effects, training
+from analysis.figures import curves, effects, sensitivity, training
 from analysis.figures.style import STYLE
 from analysis.results import Results
 
@@ -65,6 +65,12 @@ def _doses(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
     yield "doses", "Dose and response", effects.dose_response(results)
 
 
+def _sensitivity(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
+    for environment, env_id in _environments(results):
+        drawn = sensitivity.sensitivity(results, environment)
+        yield f"sensitivity-{environment}", f"Sensitivity, {env_id}", drawn
+
+
 def _factors(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
     for environment, env_id in _environments(results):
         drawn = effects.two_factors(results, environment)
@@ -81,6 +87,7 @@ FIGURES: dict[str, Callable[[Results, bool], Iterator[tuple[str, str, Maybe]]]] 
     "training": _training,
     "efficiency": _efficiency,
     "doses": _doses,
+    "sensitivity": _sensitivity,
     "factors": _factors,
     "profiles": _profiles,
     "improvement": _improvement,

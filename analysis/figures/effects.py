@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ablation.study import Arm
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
-from analysis.levels import Levels
+from analysis.levels import Levels, as_number
 from analysis.results import Results
 from analysis.scores import SCORES
 from analysis.statistics import Interval, mean
@@ -98,11 +98,8 @@ def doses(levels: Levels, factor: str) -> dict[float, Arm]:
     """Return the arms along a factor by its levels as positive numbers; nothing unless enough are."""
     found = {}
     for level, arm in levels.along(factor).items():
-        try:
-            value = float(level)
-        except ValueError:
-            return {}
-        if not value > 0 or math.isinf(value):
+        value = as_number(level)
+        if value is None:
             return {}
         found[value] = arm
     return dict(sorted(found.items())) if len(found) >= DOSES else {}
@@ -187,10 +184,8 @@ Named = tuple[str, list[str]]
 
 def _ordered(levels: list[str]) -> list[str]:
     """Return numbers in their order, words as they are."""
-    try:
-        return sorted(levels, key=float)
-    except ValueError:
-        return levels
+    found = {level: value for level in levels if (value := as_number(level)) is not None}
+    return sorted(levels, key=found.__getitem__) if len(found) == len(levels) else levels
 
 
 def _heat_map(axis: Axes, cells: dict[tuple[str, ...], Interval], down: Named, along: Named) -> None:

@@ -1,7 +1,10 @@
 """The commands that train nothing: `plan` and `status`, for people and with `--json` for machines."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from hydra.types import RunMode
 from rich.table import Table
@@ -10,11 +13,21 @@ from ablation.capacity import machine_bytes
 from ablation.ledger import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.settings import parse_settings
 from ablation.store import Store
+from ablation.study import Arm
+from ablation.tuning import with_waiting
 from hydra_plugins.ablation.compose import CONFIG_NAME, Composer, plain, plan_of
-from hydra_plugins.ablation.console import announce, console, duration, failures
+from hydra_plugins.ablation.console import (
+    announce,
+    announce_choices,
+    announce_undecided,
+    console,
+    duration,
+    failures,
+)
 from hydra_plugins.ablation.explain import config_loader
 from hydra_plugins.ablation.jobs import check_fit
 from hydra_plugins.ablation.outlook import Outlook, outlook
+from hydra_plugins.ablation.stages import stages_of
 
 STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
 
@@ -24,35 +37,44 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
 
     With `--calibrate`, measure speeds for a few seconds first. Refuses what memory would not hold.
     """
-    found, composer = _look(config_directory, arguments)
+    looked = _look(config_directory, arguments)
     if "--calibrate" in arguments:
-        found.calibrate(composer)
+        for found in looked.stages:
+            found.calibrate(looked.composer)
     if "--json" in arguments:
-        print(json.dumps(found.as_json(), indent=1))
+        print(json.dumps(looked.as_json(), indent=1))
     else:
-        _print_plan(found)
-    check_fit(found.jobs, len(found.ledger.to_do), found.settings)
+        for found in looked.stages:
+            announce(found.plan, found.ledger, found.changed)
+            announce_choices(found.plan.choices)
+            announce_undecided(looked.undecided_in(found), len(found.plan.study.seeds))
+            _print_cells(found, {arm.cell for arm in looked.undecided_in(found)})
+        if len(looked.stages) > 1:
+            console.print(f"Both stages: {_time(looked.seconds)}")
+    for found in looked.stages:
+        check_fit(found.jobs, len(found.ledger.to_do), found.settings)
 
 
 def show_status(config_directory: str, arguments: Sequence[str]) -> None:
     """Print how many runs of each arm have each status, and the errors of those that failed."""
-    found, _ = _look(config_directory, arguments)
+    looked = _look(config_directory, arguments)
     if "--json" in arguments:
-        errors = found.ledger.errors | found.ledger.damage
-        named = [{"cell": key.cell, "seed": key.seed, "error": e} for key, e in errors.items()]
-        print(json.dumps(found.as_json() | {"errors": named}, indent=1))
+        print(json.dumps(looked.as_json(errors=True), indent=1))
         return
-    announce(found.plan, found.ledger, found.changed)
-    shown = [status for status in STATUSES if status in found.ledger.statuses.values()]
-    shown = list(dict.fromkeys(["complete", *shown, MISSING]))
-    table = _table(("arm", "environment"), shown)
-    for arm in found.plan.arms:
-        counts = found.counts(arm)
-        table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
-    console.print(table)
-    for line in failures(found.ledger):
-        if f"]{MISSING}[" not in line:
-            console.print(line, soft_wrap=True)
+    for found in looked.stages:
+        announce(found.plan, found.ledger, found.changed)
+        waiting = looked.undecided_in(found)
+        announce_undecided(waiting, len(found.plan.study.seeds))
+        shown = [status for status in STATUSES if status in found.ledger.statuses.values()]
+        shown = list(dict.fromkeys(["complete", *shown, MISSING]))
+        table = _table(("arm", "environment"), shown)
+        for arm in found.plan.arms:
+            counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else found.counts(arm)
+            table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
+        console.print(table)
+        for line in failures(found.ledger):
+            if f"]{MISSING}[" not in line:
+                console.print(line, soft_wrap=True)
 
 
 COMMANDS: dict[str, Callable[[str, Sequence[str]], None]] = {
@@ -61,28 +83,69 @@ COMMANDS: dict[str, Callable[[str, Sequence[str]], None]] = {
 }
 
 
-def _look(config_directory: str, arguments: Sequence[str]) -> tuple[Outlook, Composer]:
+@dataclass(frozen=True)
+class Looked:
+    """What a sweep would do in each stage of a study, the reported one last."""
+
+    stages: list[Outlook]
+    undecided: list[Arm]
+    """The arms of the reported stage that wait for the tuning stage: they stand at their own level."""
+    composer: Composer
+
+    def undecided_in(self, found: Outlook) -> list[Arm]:
+        """Return the arms that wait, for the stage that they belong to."""
+        return self.undecided if found is self.stages[-1] else []
+
+    @property
+    def seconds(self) -> float | None:
+        """Return the estimated time of all stages; None if one is not known."""
+        times = [found.seconds for found in self.stages]
+        return None if None in times else sum(time for time in times if time is not None)
+
+    def as_json(self, errors: bool = False) -> dict[str, Any]:
+        """Return the reported stage as plain values, with the one before it under `tuning`."""
+        plain_stages = [found.as_json() | (_errors(found) if errors else {}) for found in self.stages]
+        if len(plain_stages) == 1:
+            return plain_stages[0]
+        waiting = [{"arm": arm.name, "environment": arm.environment} for arm in self.undecided]
+        return plain_stages[1] | {"tuning": plain_stages[0], "undecided": waiting}
+
+
+def _errors(found: Outlook) -> dict[str, Any]:
+    errors = found.ledger.errors | found.ledger.damage
+    return {"errors": [{"cell": key.cell, "seed": key.seed, "error": e} for key, e in errors.items()]}
+
+
+def _look(config_directory: str, arguments: Sequence[str]) -> Looked:
     with config_loader(config_directory) as loader:
         composer = Composer(loader)
         line = composer.read([word for word in arguments if not word.startswith("-")])
         config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
         values = plain(config)
-        plan = plan_of(composer, values["study"], line)
+        stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer)
         settings = parse_settings(values)
-        found = outlook(plan, settings, Store(settings.results_dir))
-    return found, composer
+        store = Store(settings.results_dir)
+        choices = stages.choices(store)
+        waiting = stages.undecided(choices)
+        reported = with_waiting(stages.reported(choices), stages.plan, waiting)
+        shown = [reported] if stages.tuning is None else [stages.tuning, reported]
+        found = [outlook(plan, settings, store) for plan in shown]
+    return Looked(found, waiting, composer)
 
 
-def _print_plan(found: Outlook) -> None:
-    announce(found.plan, found.ledger, found.changed)
+def _print_cells(found: Outlook, unknown: Collection[str]) -> None:
+    """Print a stage's cells and what they take; `unknown` ones are those of another level."""
     numbers = ("complete", "to do", "to retry", "replay MB", "peak MB")
     table = _table(("arm", "environment", "cell"), numbers)
     for arm in found.plan.arms:
         new, again = found.due(arm)
         size = found.size(arm).size
         sizes = (f"{size.replay_bytes / 1e6:,.1f}", f"{size.peak_bytes / 1e6:,.0f}")
-        done = str(found.counts(arm)["complete"])
-        table.add_row(arm.name, arm.env_id, arm.cell, done, str(new), str(again), *sizes)
+        if arm.cell in unknown:
+            cell, counts = "known after tuning", ("", str(len(arm.seeds)), "")
+        else:
+            cell, counts = arm.cell, (str(found.counts(arm)["complete"]), str(new), str(again))
+        table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
     console.print(table)
     left = found.failed_for_good
     if left:
@@ -92,13 +155,13 @@ def _print_plan(found: Outlook) -> None:
             f"{len(found.jobs)} jobs, {found.workers} at the same time: at most "
             f"{found.peak_bytes / 1e9:.1f} GB of memory (this machine has {machine_bytes() / 1e9:.1f})"
         )
-        console.print(_time(found))
+        console.print(f"Time: {_time(found.seconds)}")
 
 
-def _time(found: Outlook) -> str:
-    if found.seconds is None:
-        return "Time: nothing like it was measured here yet; make plan CALIBRATE=1 takes a few seconds"
-    return f"Time: about {duration(found.seconds)}, evaluations apart where only calibrated"
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "nothing like it was measured here yet; make plan CALIBRATE=1 takes a few seconds"
+    return f"about {duration(seconds)}, evaluations apart where only calibrated"
 
 
 def _table(words: Sequence[str], numbers: Sequence[str]) -> Table:

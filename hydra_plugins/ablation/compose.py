@@ -15,6 +15,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
 from ablation.designs import Factor
+from ablation.games import options
+from ablation.sizes import sized
 from ablation.study import Plan, Study, expand, parse_study
 
 CONFIG_NAME = "config"
@@ -30,6 +32,8 @@ class CommandLine:
     """Keys and groups with a list of values: the factors of an ad-hoc study."""
     rest: list[str] = field(default_factory=list)
     """The study, tracking, launch and other settings, word for word."""
+    study_keys: set[str] = field(default_factory=set)
+    """The keys of the study that it sets."""
 
 
 class Composer:
@@ -49,6 +53,8 @@ class Composer:
                 if override.is_sweep_override():
                     raise ConfigError(key, _given(override), "takes one value, not several")
                 line.rest.append(str(override.input_line))
+                if key.startswith("study."):
+                    line.study_keys.add(key.split(".")[1])
             elif override.is_delete():
                 raise ConfigError(key, "(deleted)", "every key of a cell is required")
             elif override.is_sweep_override():
@@ -91,12 +97,12 @@ class Composer:
         return cast(dict[str, Any], _copy(self._composed[words]))
 
 
-def study_of(values: Mapping[str, Any], line: CommandLine) -> Study:
+def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = None) -> Study:
     """Return the study that is asked for, with the command line's own overrides applied.
 
     Lists of values make factors of the ad-hoc study; their first values are its baseline.
     """
-    study = parse_study(values)
+    study = parse_study(sized(values, size, line.study_keys))
     environments = line.axes.pop("env", None) or line.cell.pop("env", None)
     if environments is not None:
         names = environments if isinstance(environments, list) else [environments]
@@ -116,13 +122,15 @@ def study_of(values: Mapping[str, Any], line: CommandLine) -> Study:
     )
 
 
-def plan_of(composer: Composer, study_values: Mapping[str, Any], line: CommandLine) -> Plan:
+def plan_of(
+    composer: Composer, study_values: Mapping[str, Any], line: CommandLine, size: str | None = None
+) -> Plan:
     """Return the expanded plan of the study, every cell of it validated."""
     from ablation.envs.spec import env_spec
 
-    plan = expand(study_of(study_values, line), composer.resolve)
-    for env_id in {arm.env_id for arm in plan.arms}:
-        env_spec(env_id)
+    plan = expand(study_of(study_values, line, size), composer.resolve)
+    for arm in plan.arms:
+        env_spec(arm.env_id, options(plan.cells[arm.cell]["env"]))
     return plan
 
 

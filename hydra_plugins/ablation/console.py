@@ -17,7 +17,7 @@ from ablation.frozen import Changes
 from ablation.ledger import FAILED, RUNNING, Ledger
 from ablation.stopping import EXIT_STOPPED
 from ablation.store import RunKey, Store, read_json
-from ablation.study import Plan
+from ablation.study import Arm, Choice, Plan
 from hydra_plugins.ablation.jobs import PlannedJob
 
 LIVE_SECONDS = 0.5
@@ -66,6 +66,34 @@ def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None
         f"{runs - len(ledger.to_do)} complete, {len(ledger.to_do)} to train"
         + (f", {again} of them failed before" if again else "")
     )
+
+
+def announce_choices(choices: Sequence[Choice]) -> None:
+    """Print which level of the tuned factor each arm has, and the means that it follows from."""
+    for choice in choices:
+        means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
+        n = sorted(set(choice.n.values()))
+        edge = "; at the edge of the levels" if choice.at_the_edge else ""
+        console.print(
+            f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
+            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} tuning seeds{edge}",
+            soft_wrap=True,
+        )
+
+
+def announce_undecided(arms: Sequence[Arm], seeds: int) -> None:
+    """Print which arms wait for tuning runs, and how many runs they will be."""
+    if arms:
+        names = "; ".join(f"{arm.name} ({arm.environment})" for arm in arms)
+        console.print(
+            f"  {len(arms)} arms x {seeds} seeds wait for tuning runs of theirs or of their baseline, "
+            f"which decide their cells: {names}",
+            soft_wrap=True,
+        )
+
+
+def _mean(mean: float | None) -> str:
+    return "no score" if mean is None else f"{mean:.4g}"
 
 
 def conclude(plan: Plan, swept: Swept, store: Store) -> int:

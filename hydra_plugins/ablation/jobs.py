@@ -8,6 +8,7 @@ from typing import Any
 
 from ablation.capacity import JobSize, check_disk, check_memory, machine_bytes
 from ablation.config import ConfigError
+from ablation.games import options
 from ablation.job import Job
 from ablation.ledger import Ledger
 from ablation.memory import replay_bytes
@@ -33,13 +34,22 @@ class PlannedJob:
 
 def chosen(plan: Plan, only: str | None) -> list[Arm]:
     """Return the arms of a plan that a sweep is about: all, or those that a pattern names."""
-    if only is None:
-        return plan.arms
-    arms = [arm for arm in plan.arms if only == arm.name or fnmatchcase(arm.name, only)]
+    arms = answering(plan, only)
     if not arms:
         names = "; ".join(dict.fromkeys(arm.name for arm in plan.arms))
         raise ConfigError("only", only, f"no such arm; there are: {names}")
     return arms
+
+
+def answering(plan: Plan, only: str | None) -> list[Arm]:
+    """Return the arms that a pattern names, if any; candidates answer to their arm's name as well."""
+    if only is None:
+        return plan.arms
+    return [
+        arm
+        for arm in plan.arms
+        if any(only == name or fnmatchcase(name, only) for name in (arm.name, arm.candidate_of) if name)
+    ]
 
 
 def runs_of(arms: Iterable[Arm]) -> set[RunKey]:
@@ -107,6 +117,7 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
 
 def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> PlannedJob:
     from ablation.envs.spec import env_spec
+    from ablation.frames import frame_format
 
     job = Job(
         name=_name(arm.cell, seeds),
@@ -120,7 +131,9 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> Plan
         checkpoint_seconds=settings.launch.checkpoint_seconds,
     )
     cell = plan.cells[arm.cell]
-    size = replay_bytes(cell, env_spec(arm.env_id).observation_size, len(seeds))
+    spec = env_spec(arm.env_id, options(cell["env"]))
+    form = frame_format(spec, cell["env"].get("time_limit"))
+    size = replay_bytes(cell, spec.observation_size, len(seeds), form)
     return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], JobSize(len(seeds), size))
 
 

@@ -38,26 +38,33 @@ class AblationSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the study to its end and exit with status 0 if all its runs are complete, else 1."""
+        """Run the study's stages to their end; exit with status 0 if all runs are complete, else 1."""
         from ablation.frozen import changes, freeze
         from ablation.settings import check_machine, parse_settings
         from ablation.store import Store
+        from ablation.study import Plan
         from hydra_plugins.ablation import console
         from hydra_plugins.ablation.compose import Composer, plain, plan_of
         from hydra_plugins.ablation.engine import Engine
+        from hydra_plugins.ablation.stages import stages_of, sweep
 
         assert self._context is not None
         assert self._launcher is not None
         values = plain(self._config)
         composer = Composer(self._context.config_loader)
         line = composer.read(arguments)
-        plan = plan_of(composer, values["study"], line)
+        plan = plan_of(composer, values["study"], line, values["size"])
+        stages = stages_of(plan, composer)
         settings = parse_settings(values)
         check_machine(settings)
         store = Store(settings.results_dir.absolute())
-        engine = Engine(plan, settings, store, composer, line.rest)
-        ledger = engine.prepare()
-        console.announce(plan, ledger, changes(store, plan))
-        freeze(store, plan, shlex.join(["python", "-m", "ablation", *arguments]))
-        swept = engine.run(self._launcher)
-        sys.exit(console.conclude(plan, swept, store))
+
+        def train(stage: Plan) -> int:
+            engine = Engine(stage, settings, store, composer, line.rest)
+            ledger = engine.prepare()
+            console.announce(stage, ledger, changes(store, stage))
+            freeze(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
+            assert self._launcher is not None
+            return console.conclude(stage, engine.run(self._launcher), store)
+
+        sys.exit(sweep(stages, settings, store, train))

@@ -1,0 +1,97 @@
+"""Layers as data: what each multiplies by its weight, and the sizes that follow. Without PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ablation.config import AgentConfig, ConfigError, Convolution
+
+KEY = "agent.convolutions"
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A product of a weight `[patch, filters]` with every patch of the inputs, and a bias `[filters]`.
+
+    `index [positions, patch]` says which inputs each patch holds; None: one patch, all inputs in
+    order, that is a fully connected layer. Outputs are `[positions, filters]`, flat.
+    """
+
+    inputs: int
+    filters: int
+    index: NDArray[np.int32] | None = None
+
+    @property
+    def positions(self) -> int:
+        """Return the number of patches."""
+        return 1 if self.index is None else self.index.shape[0]
+
+    @property
+    def patch(self) -> int:
+        """Return the numbers in a patch."""
+        return self.inputs if self.index is None else self.index.shape[1]
+
+    @property
+    def outputs(self) -> int:
+        """Return the numbers that come out."""
+        return self.positions * self.filters
+
+    @property
+    def parameters(self) -> int:
+        """Return the numbers in its weight and bias."""
+        return (self.patch + 1) * self.filters
+
+
+def fully_connected(sizes: Sequence[int]) -> list[Layer]:
+    """Return the layers of a network with `sizes = (inputs, *hidden, outputs)`."""
+    return [Layer(inputs, outputs) for inputs, outputs in pairwise(sizes)]
+
+
+def network_layers(config: AgentConfig, shape: Sequence[int], actions: int) -> list[Layer]:
+    """Return an agent's layers for observations of `shape`: convolutions, hidden layers, action values.
+
+    `shape` is `(C, H, W)` or `(O,)`. Raises `ConfigError` as `check_convolutions` does.
+    """
+    check_convolutions(config.convolutions, shape)
+    layers, size = [], int(np.prod(shape))
+    if config.convolutions:
+        channels, height, width = shape
+        # Observations are channels first, what a convolution puts out is channels last.
+        places = np.arange(size, dtype=np.int32).reshape(channels, height, width)
+        for convolution in config.convolutions:
+            layers.append(Layer(size, convolution.filters, _patches(places, convolution)))
+            size = layers[-1].outputs
+            sides = _sides(places.shape[1:], convolution)
+            places = np.arange(size, dtype=np.int32).reshape(*sides, -1).transpose(2, 0, 1)
+    return layers + fully_connected((size, *config.hidden_sizes, actions))
+
+
+def check_convolutions(convolutions: Sequence[Convolution], shape: Sequence[int]) -> None:
+    """Raise `ConfigError` if convolutions cannot be applied to observations of `shape`."""
+    if convolutions and len(shape) != 3:
+        given = [f"{one.filters} of {one.kernel_size}x{one.kernel_size}" for one in convolutions]
+        allowed = f"needs images; the environment observes {int(np.prod(shape))} numbers"
+        raise ConfigError(KEY, ", ".join(given), allowed)
+    sides = tuple(shape[1:])
+    for number, convolution in enumerate(convolutions):
+        if convolution.kernel_size > min(sides):
+            key, left = f"{KEY}.{number}.kernel_size", "x".join(map(str, sides))
+            raise ConfigError(key, convolution.kernel_size, f"an image of {left} is left there")
+        sides = _sides(sides, convolution)
+
+
+def _sides(sides: Sequence[int], convolution: Convolution) -> tuple[int, ...]:
+    return tuple((side - convolution.kernel_size) // convolution.stride + 1 for side in sides)
+
+
+def _patches(places: NDArray[np.int32], convolution: Convolution) -> NDArray[np.int32]:
+    """Return which of `places [C, H, W]` each patch holds, `[positions, C * kernel * kernel]`."""
+    size, stride = convolution.kernel_size, convolution.stride
+    windows = np.lib.stride_tricks.sliding_window_view(places, (size, size), axis=(1, 2))
+    chosen = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
+    return np.ascontiguousarray(chosen.reshape(-1, places.shape[0] * size * size))

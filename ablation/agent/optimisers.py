@@ -1,0 +1,83 @@
+"""How parameters follow the gradient: Adam, and the centred RMSProp of Mnih et al. (2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ablation.config import AgentConfig
+
+FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
+"""Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
+
+
+def make_optimiser(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
+    """Return what changes the parameters of all lanes by their gradient, in place."""
+    if config.optimizer == "rmsprop":
+        return CentredRMSProp(config, parameters)
+    return torch.optim.Adam([parameters], lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
+
+
+class CentredRMSProp(torch.optim.Optimizer):
+    """The gradient over its running standard deviation (Graves 2013, equations 38 to 45).
+
+    PyTorch's own, `RMSprop(centered=True)`, but that the variance is at least 0: rounding takes it
+    below for a gradient that hardly changes, and PyTorch's parameters then are no numbers.
+    """
+
+    def __init__(self, config: AgentConfig, parameters: Tensor) -> None:
+        super().__init__([parameters], constants(config, 1))
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Change the parameters by their gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            for parameters in group["params"]:
+                state, slopes = self.state[parameters], parameters.grad
+                if not state:
+                    state |= {name: torch.zeros_like(parameters) for name in ("mean", "mean_square")}
+                mean, square = state["mean"], state["mean_square"]
+                mean.mul_(group["first_decay"]).add_(slopes, alpha=group["first_share"])
+                square.mul_(group["second_decay"]).addcmul_(slopes, slopes, value=group["second_share"])
+                variance = square.addcmul(mean, mean, value=-1).clamp_(min=0)
+                deviation = variance.add_(group["epsilon_in_root"]).sqrt_().add_(group["epsilon"])
+                parameters.addcdiv_(slopes, deviation, value=-group["step_size"])
+
+
+def constants(config: AgentConfig, steps: int) -> dict[str, float]:
+    """Return the numbers of the `steps`-th gradient step, the first is 1: those of `kernels.Rule`."""
+    return _RULES[config.optimizer](config, steps)
+
+
+def _adam(config: AgentConfig, steps: int) -> dict[str, float]:
+    return {
+        "step_size": config.learning_rate / (1 - FIRST_DECAY**steps),
+        "second_correction": (1 - SECOND_DECAY**steps) ** -0.5,
+        "first_decay": FIRST_DECAY,
+        "first_share": 1 - FIRST_DECAY,
+        "second_decay": SECOND_DECAY,
+        "second_share": 1 - SECOND_DECAY,
+        "epsilon": config.adam_epsilon,
+        "epsilon_in_root": 0.0,
+    }
+
+
+def _centred_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
+    decay, epsilon = config.rmsprop_decay, config.rmsprop_epsilon
+    in_root = config.rmsprop_epsilon_enters == "variance"
+    return {
+        "step_size": config.learning_rate,
+        "second_correction": 1.0,
+        "first_decay": decay,
+        "first_share": 1 - decay,
+        "second_decay": decay,
+        "second_share": 1 - decay,
+        "epsilon": 0.0 if in_root else epsilon,
+        "epsilon_in_root": epsilon if in_root else 0.0,
+    }
+
+
+_RULES = {"adam": _adam, "rmsprop": _centred_rmsprop}

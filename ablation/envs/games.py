@@ -1,0 +1,64 @@
+"""Registers MinAtar's and Atari's games with Gymnasium, when they are asked for."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from types import ModuleType
+
+from ablation.games import ATARI, ATARI_SETTINGS, MINATAR, MINATAR_SETTINGS
+
+MINATAR_GAMES = {
+    "Asterix": "asterix",
+    "Breakout": "breakout",
+    "Freeway": "freeway",
+    "Seaquest": "seaquest",
+    "SpaceInvaders": "space_invaders",
+}
+
+
+def register_game(env_id: str) -> None:
+    """Register the game that an id names, if it names one and it is not registered.
+
+    Raises `LookupError` for a game that there is not.
+    """
+    import gymnasium
+
+    if env_id in gymnasium.registry:
+        return
+    if env_id.startswith(MINATAR):
+        kind, limit = "minatar_game:MinAtarGame", MINATAR_SETTINGS["time_limit"]
+        known = MINATAR_GAMES
+    elif env_id.startswith(ATARI):
+        kind, limit = "atari_game:atari_game", ATARI_SETTINGS["time_limit"]
+        known = _atari_games()
+    else:
+        return
+    name = env_id.partition("/")[2]
+    if name not in known:
+        close = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(close)}?" if close else ""
+        raise LookupError(f"no game is called {name}{hint}")
+    gymnasium.register(
+        env_id,
+        entry_point=f"ablation.envs.{kind}",
+        max_episode_steps=limit,
+        order_enforce=False,
+        disable_env_checker=True,
+        kwargs={"game": known[name]},
+    )
+
+
+def needed(package: str) -> ModuleType:
+    """Return the module of a package; raises Gymnasium's `DependencyNotInstalled` if it is not there."""
+    from gymnasium.error import DependencyNotInstalled
+
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise DependencyNotInstalled(f"{package} is not installed") from error
+
+
+def _atari_games() -> dict[str, str]:
+    roms = needed("ale_py.roms").get_all_rom_ids()
+    return {"".join(word.capitalize() for word in name.split("_")): name for name in roms}

@@ -1,0 +1,51 @@
+"""MinAtar's games (Young & Tian 2019) as Gymnasium environments; an episode is its seed's alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Discrete
+from numpy.typing import NDArray
+
+from ablation.envs.games import needed
+
+Observation = NDArray[np.bool_]
+
+
+class MinAtarGame(gymnasium.Env[Any, Any]):
+    """A game, observed as booleans `[C, 10, 10]`: one channel for each kind of object."""
+
+    def __init__(
+        self,
+        game: str,
+        sticky_actions: float = 0.1,
+        ramping: bool = True,
+        minimal_actions: bool = False,
+    ) -> None:
+        self._game = needed("minatar").Environment(game, sticky_actions, ramping)
+        count = self._game.num_actions()
+        self._actions = self._game.minimal_action_set() if minimal_actions else list(range(count))
+        height, width, channels = self._game.state_shape()
+        self.observation_space = Box(0, 1, (channels, height, width), np.bool_)
+        self.action_space = Discrete(len(self._actions))
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin an episode; given a seed, all of its randomness comes from it."""
+        super().reset(seed=seed, options=options)
+        self._game.seed(seed)
+        # The package keeps it: a sticky first action would be the last one of the episode before.
+        self._game.last_action = 0
+        self._game.reset()
+        return self._observation(), {}
+
+    def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Take an action, or with the chance of sticky actions the last one again."""
+        reward, terminated = self._game.act(self._actions[action])
+        return self._observation(), float(reward), bool(terminated), False, {}
+
+    def _observation(self) -> Observation:
+        return self._game.state().transpose(2, 0, 1)  # type: ignore[no-any-return]

@@ -1,0 +1,89 @@
+"""Studies in sizes: one for a desk, one with the published budget. Pure: no disk, no Hydra."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import field
+from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
+
+from ablation.config import ConfigError, validate
+from ablation.designs import Overrides
+
+DEFAULT_SIZE = "quick"
+
+_SCHEMA = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class Size:
+    """What a size says otherwise than its study; what it leaves out stays as it is.
+
+    `baseline` and `tune` go over the study's, key by key. `levels` are a factor's levels in this size:
+    of named levels, the names of those that it has.
+    """
+
+    seeds: Any = None
+    environments: list[str] | None = None
+    design: Any = None
+    baseline: Overrides = field(default_factory=dict)
+    levels: dict[str, list[Any]] = field(default_factory=dict)
+    tune: dict[str, Any] = field(default_factory=dict)
+
+
+def sized(
+    study: Mapping[str, Any], size: str | None = None, given: Collection[str] = ()
+) -> dict[str, Any]:
+    """Return the plain values of a study file in one of its sizes, `quick` if None is asked for.
+
+    The name gets the size, so that the reports of two sizes are apart. `given` are the study's keys that
+    the command line sets; it has the last word. Raises `ConfigError` for a size that there is not.
+    """
+    values = {key: value for key, value in study.items() if key != "sizes"}
+    sizes = {
+        name: validate(Size, declared or {}, prefix=f"study.sizes.{name}.")
+        for name, declared in (study.get("sizes") or {}).items()
+    }
+    if not sizes:
+        if size is not None:
+            raise ConfigError("size", size, f"study '{study.get('name')}' has no sizes; leave it out")
+        return values
+    chosen = DEFAULT_SIZE if size is None else size
+    if chosen not in sizes:
+        raise ConfigError("size", chosen, f"sizes of study '{study.get('name')}': {', '.join(sizes)}")
+    return values | _changed(values, sizes[chosen], f"study.sizes.{chosen}.", given) | {"size": chosen}
+
+
+def _changed(
+    values: Mapping[str, Any], size: Size, prefix: str, given: Collection[str]
+) -> dict[str, Any]:
+    """Return the keys of a study that a size changes, with their values."""
+    changed: dict[str, Any] = {"name": f"{values.get('name')}-{prefix.split('.')[2]}"}
+    for key in ("seeds", "environments", "design"):
+        if getattr(size, key) is not None and key not in given:
+            changed[key] = getattr(size, key)
+    for key in ("baseline", "tune"):
+        if getattr(size, key):
+            changed[key] = (values.get(key) or {}) | getattr(size, key)
+    if size.levels:
+        factors = dict(values.get("factors") or {})
+        for name, levels in size.levels.items():
+            if name not in factors:
+                allowed = f"factors are: {', '.join(factors) or 'none'}"
+                raise ConfigError(f"{prefix}levels", name, allowed)
+            factors[name] = factors[name] | {
+                "levels": _levels(factors[name].get("levels"), levels, f"{prefix}levels.{name}")
+            }
+        changed["factors"] = factors
+    return changed
+
+
+def _levels(declared: Any, levels: list[Any], key: str) -> Any:
+    if not isinstance(declared, Mapping):
+        return levels
+    for level in levels:
+        if level not in declared:
+            raise ConfigError(key, level, f"allowed: {', '.join(map(str, declared))}")
+    return {level: declared[level] for level in levels}

@@ -1,0 +1,122 @@
+"""The two stages of a study that tunes a factor: every level on tuning seeds, then the chosen on fresh.
+
+Pure: `analysis.tuning` makes the choice from stored runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ablation.config import CellConfig
+from ablation.identity import canonical, cell_name
+from ablation.study import BASELINE, Arm, Choice, Merged, Plan
+from ablation.study_file import Study, Tune
+
+Resolve = Callable[[Mapping[str, Any]], CellConfig]
+
+
+def tuning_plan(plan: Plan, resolve: Resolve) -> Plan:
+    """Return the plan of the first stage: each arm of a study's plan at every level, on tuning seeds.
+
+    Its baseline is the study's at the study's own level, or at the first where that is not among them.
+    """
+    tune = _tune(plan.study)
+    levels = list(plan.study.factors[tune.factor].overrides())
+    cells: dict[str, dict[str, Any]] = {}
+    arms, merged = [], []
+    for arm in plan.arms:
+        if arm.role == "control":
+            continue
+        found = {level: _at(plan.study, arm, level, resolve) for level in levels}
+        own = next((level for level in levels if found[level][1] == arm.cell), levels[0])
+        for level in levels if arm.role != "baseline" else [own, *(x for x in levels if x != own)]:
+            overrides, cell, values = found[level]
+            cells[cell] = values
+            reference = arm.role == "baseline" and level == own
+            words = f"{tune.factor}={level}"
+            name = words if arm.role == "baseline" else f"{arm.name}, {words}"
+            if reference:
+                reason = f"is the level that stands for {BASELINE}"
+                merged.append(Merged(words, arm.environment, BASELINE, reason, {tune.factor: level}))
+            arms.append(
+                replace(
+                    arm,
+                    name=BASELINE if reference else name,
+                    role="baseline" if reference else "arm",
+                    levels=arm.levels | {tune.factor: level},
+                    overrides=overrides,
+                    cell=cell,
+                    seeds=tune.seeds,
+                    candidate_of=arm.name,
+                )
+            )
+    study = replace(
+        plan.study,
+        name=plan.study.tuning_name,
+        seeds=tune.seeds,
+        primary_score=tune.score or plan.study.primary_score,
+        control=False,
+        tune=None,
+    )
+    return Plan(study, arms, merged, cells, plan.pruned)
+
+
+def reported_plan(plan: Plan, choices: Sequence[Choice], resolve: Resolve) -> Plan:
+    """Return the plan of the second stage: each arm at its chosen level, on the study's own seeds.
+
+    Arms without a choice are left out, and an environment's all while its baseline has none.
+    """
+    chosen = {(choice.environment, choice.arm): choice.level for choice in choices}
+    arms, cells = [], {}
+    for arm in plan.arms:
+        level = chosen.get((arm.environment, BASELINE if arm.role == "control" else arm.name))
+        if level is not None and (arm.environment, BASELINE) in chosen:
+            overrides, cell, values = _at(plan.study, arm, level, resolve)
+            arms.append(replace(arm, overrides=overrides, cell=cell))
+            cells[cell] = values
+    names = {(arm.environment, arm.name) for arm in arms}
+    merged = [entry for entry in plan.merged if (entry.environment, entry.into) in names]
+    return replace(plan, arms=arms, merged=merged, cells=cells, choices=list(choices))
+
+
+def undecided(plan: Plan, choices: Sequence[Choice]) -> list[Arm]:
+    """Return the arms of a study's plan that the second stage cannot have yet."""
+    chosen = {(choice.environment, choice.arm) for choice in choices}
+    return [
+        arm
+        for arm in plan.arms
+        if arm.role != "control" and not {(arm.environment, x) for x in (arm.name, BASELINE)} <= chosen
+    ]
+
+
+def with_waiting(reported: Plan, plan: Plan, waiting: Sequence[Arm]) -> Plan:
+    """Return a second stage with the arms that wait for a choice as well, at their own level.
+
+    For memory and time, which a level hardly changes; nothing of it is trained.
+    """
+    if not waiting:
+        return reported
+    names = {(arm.environment, arm.name) for arm in waiting}
+    decided = {(arm.environment, arm.name): arm for arm in reported.arms}
+    arms = [
+        arm if (arm.environment, arm.name) in names else decided[arm.environment, arm.name]
+        for arm in plan.arms
+        if (arm.environment, arm.name) in names | set(decided)
+    ]
+    return replace(reported, arms=arms, cells=plan.cells | reported.cells)
+
+
+def _at(
+    study: Study, arm: Arm, level: str, resolve: Resolve
+) -> tuple[dict[str, Any], str, dict[str, Any]]:
+    """Return an arm's overrides, cell and canonical configuration at a level of the tuned factor."""
+    overrides = arm.overrides | study.factors[_tune(study).factor].overrides()[level]
+    config = resolve(overrides)
+    return overrides, cell_name(config), canonical(config)
+
+
+def _tune(study: Study) -> Tune:
+    assert study.tune is not None, "a study that tunes nothing has one stage"
+    return study.tune

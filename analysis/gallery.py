@@ -1,0 +1,134 @@
+"""The papers' studies in README and `docs/papers.md`: tables and figures put there from stored runs.
+
+What it writes lies between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`; the rest of the
+files is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from analysis.comparability import ASPECTS
+from analysis.figures import Drawn, draw, write
+from analysis.load import StudyRuns
+from analysis.paper_tables import paper_table, stored
+from analysis.papers import Paper, declared
+from analysis.report import open_results, tables
+from analysis.results import Results
+from analysis.tables import Table
+from analysis.writers import to_markdown
+
+GALLERY = "gallery"
+KINDS = ("sensitivity", "doses", "differences", "curves")
+"""Kinds of figures, of which a study's first that can be drawn is shown."""
+TERSE = ("IQM", "p (Holm)")
+"""Columns that the README does without."""
+
+
+class NoPlace(Exception):
+    """A file lacks the comments between which a result belongs."""
+
+
+def write_gallery(root: Path | str, project: Path) -> list[Path]:
+    """Put every stored study of a paper into `docs/papers.md` and the README; return the files."""
+    readme, page = project / "README.md", project / "docs" / "papers.md"
+    text, told, shown, written = readme.read_text(), page.read_text(), [], [readme, page]
+    for paper in declared():
+        parts = []
+        for study in stored(paper, root):
+            results = open_results(root, study, None, ASPECTS)
+            if results.empty:
+                continue
+            figures = list(_figures(results))
+            for drawn in figures:
+                written += write(_named(drawn, study), project / "docs" / "figures", ("png",))
+            parts.append(_section(paper, results, figures))
+            shown.append(_exhibit(paper, results, figures))
+        if parts:
+            told = between(told, paper.study, "\n".join(parts), page)
+    readme.write_text(between(text, GALLERY, "\n".join(shown), readme))
+    page.write_text(told)
+    return written
+
+
+def between(text: str, name: str, body: str, path: Path) -> str:
+    """Return a text with what is between two comments replaced; raises `NoPlace` without them."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    if begin not in text or end not in text:
+        raise NoPlace(f"{path} has no place for '{name}': it needs the comments {begin} and {end}")
+    before, rest = text.split(begin, 1)
+    return f"{before}{begin}\n{body.strip()}\n{end}{rest.split(end, 1)[1]}"
+
+
+def without(table: Table, headings: Collection[str]) -> Table:
+    """Return a table without the columns that have these headings."""
+    kept = [at for at, heading in enumerate(table.headings) if heading not in headings]
+    groups, at = [], 0
+    for text, width in table.groups:
+        groups.append((text, sum(at <= column < at + width for column in kept)))
+        at += width
+    return replace(
+        table,
+        headings=[table.headings[column] for column in kept],
+        rows=[[row[column] for column in kept] for row in table.rows],
+        groups=groups,
+    )
+
+
+def _section(paper: Paper, results: Results, figures: list[Drawn]) -> str:
+    """Return what the documentation shows of a study: tables in full, verdicts, figures."""
+    study = results.runs.plan.study.name
+    lines = [f"#### Results of `{study}`", "", _cost(results.runs), ""]
+    lines.append(to_markdown(tables(results)["table"]))
+    if paper.shapes:
+        lines.append(to_markdown(paper_table(paper, study, results.runs.root)))
+    lines += [_picture(drawn, study, "figures") for drawn in figures]
+    return "\n".join(lines)
+
+
+def _exhibit(paper: Paper, results: Results, figures: list[Drawn]) -> str:
+    """Return what the README shows of a study: one table and one figure."""
+    study = results.runs.plan.study
+    table = without(tables(results)["table"], TERSE)
+    terse = replace(table, notes=["Mean and difference with 95 % intervals (n: runs); * resolved."])
+    lines = [f"**`{study.name}`** ([{paper.paper}](docs/papers.md#{paper.study})). {study.question}", ""]
+    lines.append(to_markdown(terse).split("\n\n", 1)[1])
+    lines += [_picture(drawn, study.name, "docs/figures") for drawn in figures[:1]]
+    return "\n".join(lines)
+
+
+def _figures(results: Results) -> Iterator[Drawn]:
+    """Yield a study's figures of the first kind that it has."""
+    for kind in KINDS:
+        drawn = list(draw(results, kind))
+        if drawn:
+            yield from drawn
+            return
+
+
+def _named(drawn: Drawn, study: str) -> Drawn:
+    return replace(drawn, name=f"{study}-{drawn.name}")
+
+
+def _picture(drawn: Drawn, study: str, directory: str) -> str:
+    return f"![{drawn.title} ({study})]({directory}/{_named(drawn, study).name}.png)\n"
+
+
+def _cost(runs: StudyRuns) -> str:
+    """Return how many runs there are and how long their jobs took, one after the other."""
+    # The runs of a job begin and end together.
+    spans = {(run.record.get("started"), run.record.get("ended")) for run in runs.runs.values()}
+    seconds = [
+        (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
+        for started, ended in spans
+        if isinstance(started, str) and isinstance(ended, str)
+    ]
+    ended = sum(run.rows is not None for run in runs.runs.values())
+    minutes = f"{sum(seconds) / 60:.1f} minutes" if seconds else "an unknown time"
+    return (
+        f"{runs.plan.study.question} {len(runs.plan.arms)} arms, {ended} of {len(runs.runs)} runs; the "
+        f"time between the beginning and the end of their jobs is {minutes} altogether."
+    )

@@ -1,0 +1,47 @@
+"""The choice of a tuned factor's level for every arm, made from the stored runs of the tuning stage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from ablation.study import Arm, Choice
+from analysis.load import StudyRuns
+from analysis.scores import SCORES
+
+
+def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
+    """Yield the choice of every arm whose tuning runs have all ended, from a tuning stage's runs.
+
+    The rule: the best mean of the stage's score, the first level in the study's order among equals.
+    """
+    score = runs.plan.study.primary_score
+    for environment in runs.environments:
+        for arm, candidates in _candidates(runs, environment, factor).items():
+            if any(len(runs.of_arm(found)) < len(found.seeds) for found in candidates.values()):
+                continue
+            samples = {level: runs.scores(found, score) for level, found in candidates.items()}
+            present = {level: values[~np.isnan(values)] for level, values in samples.items()}
+            means = {level: float(v.mean()) if len(v) else None for level, v in present.items()}
+            level = best(means, SCORES[score].higher_is_better)
+            if level is not None:
+                n = {level: len(values) for level, values in present.items()}
+                yield Choice(environment, arm, factor, level, score, means, n)
+
+
+def best(means: dict[str, float | None], higher_is_better: bool) -> str | None:
+    """Return the level with the best mean, the first among equals; None where no level has one."""
+    found = {level: mean for level, mean in means.items() if mean is not None}
+    choose = max if higher_is_better else min
+    return choose(found, key=found.__getitem__) if found else None
+
+
+def _candidates(runs: StudyRuns, environment: str, factor: str) -> dict[str, dict[str, Arm]]:
+    """Return the arms of the tuning stage by the reported arm and the level that they stand for."""
+    order = list(runs.plan.study.factors[factor].overrides())
+    found: dict[str, dict[str, Arm]] = {}
+    for arm in runs.arms(environment):
+        if arm.candidate_of is not None:
+            found.setdefault(arm.candidate_of, {})[arm.levels[factor]] = arm
+    return {name: {x: of[x] for x in order if x in of} for name, of in found.items()}

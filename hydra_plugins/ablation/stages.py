@@ -1,0 +1,69 @@
+"""The stages of a study that tunes a factor, one after the other; any other study has one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ablation.settings import Settings
+from ablation.stopping import EXIT_STOPPED
+from ablation.store import Store
+from ablation.study import Arm, Choice, Plan
+from ablation.tuning import reported_plan, tuning_plan, undecided
+from hydra_plugins.ablation.compose import Composer
+from hydra_plugins.ablation.console import announce_choices, announce_undecided
+from hydra_plugins.ablation.jobs import answering, chosen
+
+
+@dataclass(frozen=True)
+class Stages:
+    """A study's plan and, where it tunes, that of the stage which decides the levels of its arms."""
+
+    plan: Plan
+    tuning: Plan | None
+    composer: Composer
+
+    def choices(self, store: Store) -> list[Choice]:
+        """Return the choices that follow from the tuning runs in a store, of the arms that have all."""
+        from analysis.load import read
+        from analysis.tuning import choices
+
+        tune = self.plan.study.tune
+        if self.tuning is None or tune is None:
+            return []
+        return list(choices(read(self.tuning, store), tune.factor))
+
+    def reported(self, choices: list[Choice]) -> Plan:
+        """Return what is reported: of a study that tunes, the arms that have a choice."""
+        if self.tuning is None:
+            return self.plan
+        return reported_plan(self.plan, choices, self.composer.resolve)
+
+    def undecided(self, choices: list[Choice]) -> list[Arm]:
+        """Return the arms whose cell is not known before the tuning stage is complete."""
+        return [] if self.tuning is None else undecided(self.plan, choices)
+
+
+def stages_of(plan: Plan, composer: Composer) -> Stages:
+    """Return the stages of a study's plan."""
+    tunes = plan.study.tune is not None
+    return Stages(plan, tuning_plan(plan, composer.resolve) if tunes else None, composer)
+
+
+def sweep(stages: Stages, settings: Settings, store: Store, train: Callable[[Plan], int]) -> int:
+    """Train each stage in turn with `train`; return the exit status of the worst.
+
+    Raises `ConfigError` if `only` names no arm.
+    """
+    if stages.tuning is None:
+        return train(stages.plan)
+    chosen(stages.plan, settings.only)
+    tuned = train(stages.tuning)
+    if tuned == EXIT_STOPPED:
+        return tuned
+    choices = stages.choices(store)
+    reported = stages.reported(choices)
+    announce_choices(choices)
+    waiting = stages.undecided(choices)
+    announce_undecided(waiting, len(reported.study.seeds))
+    if not answering(reported, settings.only):
+        return max(tuned, 1)
+    return max(tuned, train(reported))

@@ -1,0 +1,243 @@
+"""Replay of frames kept once against a naive twin that keeps every observation whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ablation.clocks import clocks
+from ablation.config import CellConfig
+from ablation.envs.spec import EnvSpec
+from ablation.experience import Experience, transition_fields
+from ablation.memory import replay_bytes
+from ablation.pixels import BYTE_VALUES
+from ablation.replay.frame_format import FrameFormat
+from ablation.replay.frame_ring import FrameRing
+from ablation.replay.frames import CompiledFrames, Frames
+
+from .conftest import Configure
+
+CPU = torch.device("cpu")
+LANES = 3
+SEEDS = range(LANES)
+LIMIT = 6
+
+BITS = FrameFormat("bit", 19, 1, LIMIT)
+BYTES = FrameFormat("byte", 10, 4, LIMIT)
+
+
+class Walk:
+    """Lanes of random frames whose episodes terminate at random, or are cut at `limit`."""
+
+    def __init__(self, form: FrameFormat, terminates: float, loses_life: float = 0.0) -> None:
+        self._random = np.random.default_rng(7)
+        self._form, self._chances = form, (terminates, loses_life)
+        self._stack = np.zeros((LANES, form.stack, form.size), np.float32)
+        self._steps = np.zeros(LANES, int)
+        for lane in range(LANES):
+            self._begin(lane)
+
+    def step(self) -> tuple[dict[str, Tensor], Tensor, Tensor]:
+        """Return a transition, where the episode ended, and where the return did."""
+        before = self._flat()
+        self._steps += 1
+        self._stack = np.roll(self._stack, -1, axis=1)
+        self._stack[:, -1] = self._frames()
+        terminated, life_lost = (self._random.random(LANES) < chance for chance in self._chances)
+        ended = terminated | (self._steps >= self._form.longest_episode)
+        ends_return = terminated | life_lost
+        transition = {
+            "observation": before,
+            "action": torch.from_numpy(self._random.integers(18, size=LANES)),
+            "reward": torch.from_numpy(self._random.normal(size=LANES).astype(np.float32)),
+            "discount": torch.from_numpy(np.where(ends_return, 0, np.float32(0.97)).astype(np.float32)),
+            "next_observation": self._flat(),
+        }
+        for lane in np.flatnonzero(ended):
+            self._begin(lane)
+        return transition, torch.from_numpy(ended), torch.from_numpy(ended | ends_return)
+
+    def _begin(self, lane: int) -> None:
+        self._steps[lane] = 0
+        self._stack[lane] = 0
+        self._stack[lane, -1] = self._frames()[lane]
+
+    def _frames(self) -> np.ndarray:
+        shape = (LANES, self._form.size)
+        if self._form.pixels == "bit":
+            return self._random.integers(2, size=shape).astype(np.float32)
+        return BYTE_VALUES[self._random.integers(256, size=shape)]
+
+    def _flat(self) -> Tensor:
+        return torch.from_numpy(self._stack.reshape(LANES, -1).copy())
+
+
+def twins(config: CellConfig, form: FrameFormat) -> tuple[Experience, Experience]:
+    """Return experience of frames, and of whole observations in the layout that vectors have."""
+    fields = transition_fields(EnvSpec((form.stack * form.size,), 18))
+    made = [Experience(config, clocks(config), fields, SEEDS, CPU, given) for given in (form, None)]
+    return made[0], made[1]
+
+
+def differences(
+    frames: Experience, whole: Experience, walk: Walk, steps: int
+) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
+    """Walk, and yield after each step every stored transition as both have it."""
+    for env_step in range(steps):
+        transition, ended, cut = walk.step()
+        for experience in (frames, whole):
+            experience.add(transition, ended, env_step, 0, cut)
+        assert torch.equal(frames.ring.newest, whole.ring.newest)
+        slots = torch.arange(int(whole.ring.size.min())).expand(LANES, -1)
+        if slots.numel():
+            yield frames.ring.gather(slots), whole.ring.gather(slots)
+
+
+def equal(found: dict[str, Tensor], expected: dict[str, Tensor]) -> bool:
+    """Return whether transitions are the same to the bit, but for what follows an end."""
+    learned = expected["discount"] > 0
+    return all(
+        torch.equal(found[name][learned], values[learned])
+        if name == "next_observation"
+        else torch.equal(found[name], values) and found[name].dtype == values.dtype
+        for name, values in expected.items()
+    )
+
+
+WALKS = [(0.0, 0.0), (0.3, 0.0), (1.0, 0.0), (0.1, 0.2)]
+
+
+@pytest.mark.parametrize("form", [BITS, BYTES])
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize(("terminates", "loses_life"), WALKS)
+def test_every_stored_transition_is_the_naive_twins(
+    configure: Configure, form: FrameFormat, n_step: int, terminates: float, loses_life: float
+) -> None:
+    sizes = {"replay__capacity": 13, "replay__min_replay_size": 13, "agent__batch_size": 8}
+    config = configure(replay__n_step=n_step, **sizes)
+    frames, whole = twins(config, form)
+    walk = Walk(form, terminates, loses_life)
+    for found, expected in differences(frames, whole, walk, 120):
+        assert equal(found, expected)
+    assert len(found["reward"][0]) == 13
+
+
+@pytest.mark.parametrize("longest", [1, 2, 5])
+def test_no_frame_could_be_spared(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch, longest: int
+) -> None:
+    form = FrameFormat("byte", 10, 1, longest)
+    config = configure(replay__capacity=13, replay__min_replay_size=13, agent__batch_size=8)
+    enough = form.frames_kept(13, 1)
+
+    def all_equal(kept: int) -> bool:
+        monkeypatch.setattr(FrameFormat, "frames_kept", lambda *_: kept)
+        return all(equal(*pair) for pair in differences(*twins(config, form), Walk(form, 0.0), 120))
+
+    assert all_equal(enough)
+    assert not all_equal(enough - 1)
+
+
+KINDS: list[dict[str, Any]] = [
+    {"replay__kind": "none"},
+    {"replay__kind": "recent"},
+    {"replay__kind": "uniform"},
+    {"replay__kind": "uniform", "replay__combined": True, "replay__replacement": False},
+    {"replay__kind": "proportional", "replay__n_step": 3},
+    {"replay__kind": "rank", "replay__combined": True},
+]
+
+
+@pytest.mark.parametrize("form", [BITS, BYTES])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_replay_draws_what_it_draws_of_whole_observations(
+    configure: Configure, form: FrameFormat, kind: dict[str, Any]
+) -> None:
+    config = configure(replay__capacity=16, replay__min_replay_size=12, agent__batch_size=8, **kind)
+    frames, whole = twins(config, form)
+    walk = Walk(form, 0.2)
+    for env_step in range(60):
+        transition, ended, cut = walk.step()
+        for experience in (frames, whole):
+            experience.add(transition, ended, env_step, env_step, cut)
+        if env_step < 20:
+            continue
+        found, expected = (made.sample(env_step, env_step) for made in (frames, whole))
+        assert torch.equal(found.slots, expected.slots)
+        assert torch.equal(found.weights, expected.weights)
+        assert equal(found.batch, expected.batch)
+        errors = torch.rand(found.slots.shape)
+        for made in (frames, whole):
+            made.learned(found.slots, errors)
+
+
+@pytest.mark.parametrize("form", [BITS, BYTES])
+def test_a_restored_replay_goes_on_as_the_one_that_was_saved(
+    configure: Configure, form: FrameFormat
+) -> None:
+    config = configure(replay__capacity=13, replay__min_replay_size=13, agent__batch_size=8)
+    (saved, whole), (restored, _) = twins(config, form), twins(config, form)
+    walk = Walk(form, 0.2)
+    list(differences(saved, whole, walk, 40))
+    restored.restore(saved.state())
+    for found, expected in differences(restored, whole, walk, 40):
+        assert equal(found, expected)
+
+
+@pytest.mark.parametrize("form", [BITS, BYTES])
+def test_frames_of_tensor_operations_are_the_compiled_ones(form: FrameFormat) -> None:
+    walk, kept = Walk(form, 0.2), 11
+    tensors, compiled = (kind(form, LANES, kept, CPU) for kind in (Frames, CompiledFrames))
+    random = np.random.default_rng(0)
+    for _ in range(60):
+        transition, ended, _cut = walk.step()
+        follows = ~ended | (transition["discount"] > 0)
+        observations = transition["observation"], transition["next_observation"]
+        handles = [made.add(*observations, ended, follows) for made in (tensors, compiled)]
+        for ours, theirs in zip(*handles, strict=True):
+            assert torch.equal(ours, theirs)
+        assert torch.equal(tensors.rows, compiled.rows)
+        places, ages = (torch.from_numpy(random.integers(top, size=(LANES, 5))) for top in (kept, 4))
+        assert torch.equal(tensors.load(places, ages), compiled.load(places, ages))
+
+
+@pytest.mark.parametrize("kind", [Frames, CompiledFrames])
+def test_every_byte_comes_back_as_the_number_that_was_emitted(kind: type[Frames]) -> None:
+    made = kind(FrameFormat("byte", 256, 1, 5), 1, 3, CPU)
+    emitted = torch.from_numpy(BYTE_VALUES).unsqueeze(0)
+    yes = torch.ones(1, dtype=torch.bool)
+    handle, _ = made.add(emitted, emitted, ~yes, yes)
+    assert made.rows[0].tolist() == list(range(256))
+    places = made.place(handle).unsqueeze(1)
+    assert torch.equal(made.load(places, torch.zeros_like(places))[0], emitted)
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+@pytest.mark.parametrize("form", [BITS, BYTES])
+def test_planned_bytes_are_the_bytes_allocated(form: FrameFormat, n_step: int) -> None:
+    ring = FrameRing(form, LANES, 1000, n_step, CPU)
+    allocated = ring._items.nbytes + ring.frames.rows.nbytes + LANES * 1000 * 12
+    cell = {"replay": {"kind": "uniform", "capacity": 1000, "n_step": n_step}, "agent": {}}
+    cell["agent"] = {"batch_size": 32}
+    assert replay_bytes(cell, form.stack * form.size, LANES, form) == allocated
+
+
+def test_a_million_atari_frames_and_minatars_hundred_thousand_take_what_they_may() -> None:
+    cell = {"replay": {"kind": "uniform", "capacity": 1_000_000}, "agent": {"batch_size": 32}}
+    atari = FrameFormat("byte", 84 * 84, 4, 27_000)
+    assert replay_bytes(cell, 4 * 84 * 84, 1, atari) <= 7.2 * 2**30
+    cell["replay"]["capacity"] = 100_000
+    assert replay_bytes(cell, 1000, 1, FrameFormat("bit", 1000, 1, 5000)) <= 15e6
+
+
+def test_more_discounts_than_a_byte_can_name_are_refused() -> None:
+    ring = FrameRing(BITS, 1, 10, 1, CPU)
+    for number in range(256):
+        ring._code(number / 256)
+    with pytest.raises(IndexError):
+        ring._code(2.0)

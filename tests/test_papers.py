@@ -1,0 +1,197 @@
+"""Papers beside our runs: verdicts on declared shapes, published numbers unchanged, and the gallery."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ablation.sizes import sized
+from ablation.study import Arm
+from analysis import gallery, paper_tables, papers
+from analysis.ablation_table import ablation_table
+from analysis.comparisons import compare
+from analysis.judging import Verdict
+from analysis.load import load
+from analysis.paper_tables import paper_table, write_papers
+from analysis.papers import DECLARED, Paper, Shape, declared, together
+from analysis.published_values import DIRECTORY, Column, rows
+from analysis.scores import SCORES
+
+from .analysis_helpers import CROSSED, make_store
+
+ROOT = Path(__file__).parent.parent
+STUDY = CROSSED | {"name": "crossed-quick"}
+BATCH_16, BOTH = "capacity=64, batch=16", "capacity=16, batch=16"
+
+
+def outcome(arm: Arm, seed: int) -> float:
+    level = 100 + {"16": 20, "2": -30}.get(arm.levels.get("batch", ""), 0)
+    return level + math.sin(seed) + (math.cos(3 * seed) if arm.role != "baseline" else 0)
+
+
+def paper(*shapes: Shape, columns: Sequence[Column] = ()) -> Paper:
+    return Paper("crossed", "Author 2000", shapes, columns)
+
+
+def verdicts(root: Path, *shapes: Shape) -> list[list[str]]:
+    table = paper_table(paper(*shapes), "crossed-quick", root)
+    return [[cell.text for cell in row[-2:]] for row in table.rows]
+
+
+def test_statements_come_to_contrasts_that_must_all_hold(tmp_path: Path) -> None:
+    make_store(tmp_path, STUDY, outcome)
+    low = "capacity=64, batch=2"
+
+    def shape(number: str, **says: Any) -> Shape:
+        return Shape(number, "says", "final", 10, **says)
+
+    found = verdicts(
+        tmp_path,
+        shape("1", ordering=[BATCH_16, "baseline", low]),
+        shape("2", pairs=[[BATCH_16, low], [low, "baseline"]]),
+        shape("3", flat=[BATCH_16, BOTH]),
+        shape("4", flat=["baseline", low]),
+        shape("5", optimum={"at": "baseline", "against": [low, BATCH_16]}),
+        shape("6", contrast={"baseline": 1, "batch=7": -1}),
+        shape("7", contrast={"baseline": 1}, size="paper"),
+    )
+    assert found == [
+        ["agrees", "agrees"],
+        ["agrees", ""],
+        ["agrees", "disagrees"],
+        ["disagrees", ""],
+        ["agrees", "agrees"],
+        ["disagrees", "disagrees"],
+        ["agrees", "disagrees"],
+        ["disagrees", ""],
+        ["not run", "not run"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("parts", "whole"),
+    [
+        (["supported", "supported"], "agrees"),
+        (["supported", "not resolved"], "not resolved"),
+        (["supported", "not run"], "not resolved"),
+        (["not run", "contradicted"], "disagrees"),
+        (["not run", "not run"], "not run"),
+    ],
+)
+def test_a_statement_is_as_good_as_its_worst_part(parts: list[Verdict], whole: str) -> None:
+    assert together(parts) == whole
+
+
+def test_published_numbers_stand_in_a_column_of_their_own_with_status_and_protocol(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(tmp_path, STUDY | {"environments": ["CartPole-v1", "Acrobot-v1"]}, outcome)
+    column = Column(
+        "mnih2015_ed_table3.csv",
+        "text",
+        "another protocol",
+        {"arms": {"baseline": "replay_target", BATCH_16: "noreplay_target"}},
+        {"game": {"environment": {"CartPole-v1": "Breakout"}}},
+        only={"capacity": "64"},
+    )
+    monkeypatch.setattr(papers, "declared", lambda: (paper(columns=[column]),))
+    runs = load("crossed", tmp_path)
+    table = ablation_table(runs, compare(runs, "final"))
+    at = [place for place, heading in enumerate(table.headings) if heading == "published"]
+    shown = {row[0].text: [row[place].text for place in at] for row in table.rows}
+    assert shown["baseline"] == ["316.8", ""]
+    assert shown[BATCH_16] == ["10.2", ""]
+    assert shown[BOTH] == ["", ""], "the paper did not run it"
+    assert any(note.endswith("published (text): another protocol") for note in table.footnotes)
+    ours = ablation_table(runs, compare(runs, "area_under_curve"))
+    assert "published" not in ours.headings, "it is no number of another score"
+
+
+def test_the_tables_are_written_as_markdown_latex_and_a_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(tmp_path, STUDY, outcome)
+    shape = Shape("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]], published="+3 (quoted)")
+    monkeypatch.setattr(
+        paper_tables, "declared", lambda: (paper(shape), Paper("other", "B 2001", [shape]))
+    )
+    tables, page = write_papers(tmp_path)
+    assert [table.label for table in tables] == ["papers-crossed-quick", "papers-other-quick"]
+    for name in ("crossed-quick.md", "crossed-quick.tex", "crossed-quick.csv", "index.html"):
+        assert "agrees" in (page.parent / name).read_text()
+    assert "was not run" in (page.parent / "other-quick.md").read_text()
+    assert [table.label for table in write_papers(tmp_path, "crossed-quick")[0]] == [
+        "papers-crossed-quick"
+    ]
+
+
+def test_the_declared_shapes_name_measures_arms_and_environments_of_their_studies() -> None:
+    for one in declared():
+        path = ROOT / f"conf/study/{one.study}.yaml"
+        assert path.exists() or not one.shapes
+        for shape in one.shapes:
+            study = sized(yaml.safe_load(path.read_text()), shape.size)
+            tests = list(shape.tests(study["name"]))
+            assert tests
+            for test in tests:
+                assert test.measure in SCORES
+                assert test.smallest > 0
+                assert sum(test.contrast.values()) == 0
+                assert test.environment in [None, *study["environments"]]
+                for arm in test.contrast:
+                    for part in arm.split(", ") if arm != "baseline" else []:
+                        factor, _, level = part.partition("=")
+                        assert level in map(str, study["factors"][factor]["levels"]), (one.study, arm)
+
+
+def test_the_declared_columns_are_in_the_files_and_the_files_are_rectangular() -> None:
+    for one in declared():
+        for column in one.columns:
+            names = rows(column.file)[0]
+            words = column.column.get("arms", {}) if not isinstance(column.column, str) else {}
+            assert set(words.values()) <= set(names)
+            for name, by_factor in column.where.items():
+                ((_, known),) = by_factor.items()
+                assert set(known.values()) <= {row[name] for row in rows(column.file)}
+    for path in DIRECTORY.glob("*.csv"):
+        with path.open(newline="") as file:
+            assert len({len(row) for row in csv.reader(file)}) == 1, path
+        assert f"`{path.stem}`" in (DIRECTORY / "README.md").read_text(), "its status is stated"
+    assert yaml.safe_load(DECLARED.read_text())
+
+
+def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_store(tmp_path / "results", STUDY, outcome)
+    shape = Shape("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]])
+    monkeypatch.setattr(gallery, "declared", lambda: (paper(shape),))
+    (tmp_path / "docs/figures").mkdir(parents=True)
+    readme, page = tmp_path / "README.md", tmp_path / "docs/papers.md"
+    readme.write_text("before\n<!-- gallery:begin -->\nold\n<!-- gallery:end -->\nafter\n")
+    page.write_text(
+        "# Papers\n<!-- crossed:begin -->\n<!-- crossed:end -->\n<!-- x:begin --><!-- x:end -->\n"
+    )
+    written = gallery.write_gallery(tmp_path / "results", tmp_path)
+    first = readme.read_text(), page.read_text()
+    assert "old" not in first[0]
+    assert first[0].startswith("before\n")
+    assert first[0].endswith("\nafter\n")
+    assert BATCH_16 in first[0]
+    assert "IQM" not in first[0]
+    assert "**agrees**" in first[1]
+    assert "<!-- x:begin --><!-- x:end -->" in first[1]
+    for path in written:
+        assert path.exists()
+        assert path.suffix == ".md" or f"figures/{path.name}" in first[1]
+    gallery.write_gallery(tmp_path / "results", tmp_path)
+    assert (readme.read_text(), page.read_text()) == first
+    page.write_text("# Papers\n")
+    with pytest.raises(gallery.NoPlace, match=r"papers\.md has no place for 'crossed'"):
+        gallery.write_gallery(tmp_path / "results", tmp_path)
