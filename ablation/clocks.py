@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ablation.config import CellConfig, ConfigError
+from ablation.config import CellConfig, ConfigError, chain_length
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,11 @@ def clocks(config: CellConfig) -> Clocks:
         capacity, batch_size, first = 1, 1, config.replay.n_step
     elif kind == "recent":
         capacity = batch_size
+    states = chain_length(config.env.id)
+    if states is not None:
+        # The memory is full before the first update.
+        capacity = 2 ** (states + 1) - 2
+        return Clocks(_env_steps(config, Fraction(1), 1), capacity, 1, 1, Fraction(1))
     env_steps = _env_steps(config, ratio, first)
     if config.replay.stores:
         _check_capacity(config, capacity, env_steps)

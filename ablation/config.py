@@ -20,6 +20,9 @@ schema knows no PyTorch."""
 
 DIGITS = "digits"
 """The supervised stream, in place of an environment: see `ablation.supervised`."""
+CLIFFWALK = "BlindCliffwalk-"
+"""The chain in place of an environment, before the number of its states: see `ablation.tabular`."""
+LONGEST_CHAIN = 20
 CART_POLES = ("CartPole-v0", "CartPole-v1")
 
 T = TypeVar("T")
@@ -193,7 +196,7 @@ class ReplayConfig:
     exponents are alpha and beta of prioritized replay (Schaul et al. 2016, equations 1 and 2).
     """
 
-    kind: Literal["none", "recent", "uniform", "proportional", "rank"]
+    kind: Literal["none", "recent", "uniform", "proportional", "rank", "greedy", "oracle"]
     capacity: Count | None
     oldest_policy: Positive | None
     min_replay_size: Count
@@ -213,13 +216,13 @@ class ReplayConfig:
 
     @property
     def prioritized(self) -> bool:
-        """Return whether draws depend on TD errors."""
+        """Return whether draws are random, in proportion to what TD errors say."""
         return self.kind in ("proportional", "rank")
 
     @property
     def stores(self) -> bool:
         """Return whether the kind keeps more than the batch that it learns from."""
-        return self.kind in ("uniform", "proportional", "rank")
+        return self.kind not in ("none", "recent")
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -268,6 +271,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
         raise ConfigError(
             "replay.n_step", config.replay.n_step, "must be 1 for digits, which earn nothing"
         )
+    _check_chain(config)
     _check_replay(config)
     _check_priorities(config.replay)
     if config.agent.exploration_epsilon.start > 1 or config.agent.exploration_epsilon.end > 1:
@@ -299,6 +303,27 @@ def validate(schema: type[T], values: Mapping[str, Any], prefix: str = "") -> T:
         return TypeAdapter(schema).validate_python(dict(values))
     except ValidationError as error:
         raise _explain(error, schema, prefix) from None
+
+
+def chain_length(env_id: str) -> int | None:
+    """Return the states of the Blind Cliffwalk that an id stands for, None for another id."""
+    digits = env_id.removeprefix(CLIFFWALK)
+    return int(digits) if env_id.startswith(CLIFFWALK) and digits.isdecimal() else None
+
+
+def _check_chain(config: CellConfig) -> None:
+    states, replay = chain_length(config.env.id), config.replay
+    if states is None:
+        if replay.kind == "oracle":
+            raise ConfigError("replay.kind", "oracle", f"only {CLIFFWALK}<states> knows the true values")
+        return
+    if not 2 <= states <= LONGEST_CHAIN:
+        raise ConfigError("env.id", config.env.id, f"takes 2 to {LONGEST_CHAIN} states")
+    if not replay.stores:
+        raise ConfigError("replay.kind", replay.kind, f"{CLIFFWALK}<states> needs one that stores")
+    for key, value in (("agent.batch_size", config.agent.batch_size), ("replay.n_step", replay.n_step)):
+        if value != 1:
+            raise ConfigError(key, value, f"must be 1 for {CLIFFWALK}<states>")
 
 
 def _check_physics(env: EnvConfig) -> None:

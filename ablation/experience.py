@@ -14,6 +14,7 @@ from ablation.config import CellConfig, ReplayConfig
 from ablation.envs.spec import EnvSpec
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
+from ablation.replay.greedy import Greedy
 from ablation.replay.n_step import Emitted, NStep
 from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
 from ablation.replay.ring import Field, Ring
@@ -81,7 +82,7 @@ class Experience:
         batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
         self.usage = Usage(lanes, clocks.capacity, device)
         self.prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
-        drawn = self.prioritized or make_indifferent(config.replay, batch_size, lanes, device)
+        drawn = self.prioritized or make_other(config.replay, clocks.capacity, batch_size, lanes, device)
         self.sampler: Sampler = Combined(drawn) if combined else drawn
         self._set_exponent(0)
         # What `importance_weights` makes of equal probabilities, whatever its exponent.
@@ -187,8 +188,12 @@ def make_prioritized(
     return Prioritized(weighing, draws, lanes, capacity, device)
 
 
-def make_indifferent(config: ReplayConfig, batch_size: int, lanes: int, device: torch.device) -> Sampler:
-    """Return the sampler of a kind that does not look at TD errors."""
+def make_other(
+    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
+) -> Sampler:
+    """Return the sampler of a kind that does not draw in proportion to priorities."""
     if not config.stores:
         return Recent(lanes, batch_size, device)
+    if config.kind == "greedy":
+        return Greedy(batch_size, lanes, capacity, device)
     return Uniform(batch_size) if config.replacement else UniformSubset(batch_size)

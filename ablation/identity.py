@@ -104,6 +104,9 @@ def _replay(config: CellConfig, replay: dict[str, Any], derived: Clocks) -> dict
     if config.replay.stores:
         kept |= {"capacity", "eviction", "replacement", "combined"}
         replay["capacity"] = derived.capacity
+        replay["min_replay_size"] = derived.min_replay_size
+    if config.replay.kind in ("greedy", "oracle"):
+        kept -= {"replacement"}
     if derived.capacity >= derived.env_steps:
         kept -= {"eviction"}
     if config.replay.prioritized:

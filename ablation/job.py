@@ -104,9 +104,9 @@ class _Session:
         self._store_runs("complete", None)
         self._remove_checkpoint()
         self._write_progress()
-        early = [record.ended for record in self._records.lanes if record.ended]
-        for end in early:
-            log.warning("%s", end.error)
+        for record in self._records.lanes:
+            if record.ended and record.ended.error:
+                log.warning("%s", record.ended.error)
 
     def _train(self) -> None:
         import torch

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ablation.config import DIGITS
+from ablation.config import DIGITS, chain_length
 from ablation.replay.frame_format import FrameFormat
 
 FLOAT_BYTES = 4
 ACTION_BYTES = LABEL_BYTES = 8
+CHAIN_BYTES = 32
+"""State, action, reward and discount of a Blind Cliffwalk's transition."""
 PRIORITY_BYTES = 8
 USAGE_BYTES = 12
 FAN_OUT = 8
@@ -28,6 +30,8 @@ def replay_bytes(
     each = 2 * observation_size * FLOAT_BYTES + 2 * FLOAT_BYTES + ACTION_BYTES
     if cell.get("env", {}).get("id") == DIGITS:
         each = observation_size * FLOAT_BYTES + LABEL_BYTES
+    elif chain_length(cell.get("env", {}).get("id", "")) is not None:
+        each = CHAIN_BYTES
     priorities = PRIORITY_BYTES * _priority_values(cell["replay"], items)
     stored = items * each
     if form is not None:
@@ -46,7 +50,9 @@ def tree_values(leaves: int) -> int:
 
 
 def _priority_values(replay: Mapping[str, Any], items: int) -> int:
-    """Return the values that a prioritized kind keeps beside its items."""
+    """Return the values that a kind that looks at TD errors keeps beside its items."""
+    if replay["kind"] == "greedy":
+        return tree_values(items)
     if replay["kind"] not in ("proportional", "rank"):
         return 0
     trees = 1 + (replay.get("new_priority") == "max_present")

@@ -84,10 +84,18 @@ class Records:
             self._return[lane] = 0
             self._length[lane] = 0
 
-    def add_evaluation(self, env_step: int, gradient_step: int, evaluation: Evaluation) -> None:
-        """Add the episodes of one evaluation."""
+    def add_evaluation(
+        self,
+        env_step: int,
+        gradient_step: int,
+        evaluation: Evaluation,
+        only: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add the episodes of one evaluation, to the lanes `only [L]` if given."""
         columns = (*EVALUATION_COLUMNS, "start_value", "discounted_return")
         for lane, record in self.going_on():
+            if only is not None and not only[lane]:
+                continue
             for episode in range(evaluation.returns.shape[1]):
                 place = lane, episode
                 values = (

@@ -1,4 +1,4 @@
-"""Chooses what trains a cell: an agent in an environment, or a classifier on a stream."""
+"""Chooses what trains a cell: an agent in an environment, a classifier on a stream, or a table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import torch
 
-from ablation.config import DIGITS, CellConfig
+from ablation.config import DIGITS, CellConfig, chain_length
 from ablation.supervised import SupervisedTrainer
+from ablation.tabular import TabularTrainer
 from ablation.train import Trainer
 
 
 def trainer_of(
     config: CellConfig, seeds: Sequence[int], device: torch.device
-) -> Trainer | SupervisedTrainer:
+) -> Trainer | SupervisedTrainer | TabularTrainer:
     """Return the trainer of a cell's runs at their beginning."""
+    if chain_length(config.env.id) is not None:
+        return TabularTrainer(config, seeds, device)
     made = SupervisedTrainer if config.env.id == DIGITS else Trainer
     return made(config, seeds, device)

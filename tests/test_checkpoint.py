@@ -30,6 +30,7 @@ CASES: list[dict[str, Any]] = [
     {"replay__kind": "proportional", "replay__new_priority": "max_present"},
     {"replay__kind": "proportional", "replay__weight_normalisation": "pool_max"},
     {"replay__kind": "rank"},
+    {"replay__kind": "greedy", "replay__combined": True},
     {"env__id": "Acrobot-v1"},
     {"env__id": "MountainCar-v0", "replay__kind": "rank"},
 ]

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from ablation.replay.greedy import Greedy
+from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Recent, Uniform, UniformSubset
 from ablation.replay.weights import importance_weights
 
@@ -89,3 +91,26 @@ def test_the_smallest_probability_is_that_of_the_pool() -> None:
     sampler.learned(torch.arange(5).unsqueeze(0), errors)
     exact = exact_shares(errors, "proportional", 0.7)
     assert sampler.smallest_probability(ring).item() == pytest.approx(exact.min(), rel=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_greedy_draws_the_largest_errors_and_first_what_was_never_drawn(batch_size: int) -> None:
+    """Against a naive twin, over additions of some lanes, wrap-arounds, ties and non-finite errors."""
+    random, lanes, capacity = np.random.default_rng(batch_size), 3, 11
+    ring = Ring({"value": Field((), torch.float32)}, lanes, capacity, CPU)
+    sampler = Greedy(batch_size, lanes, capacity, CPU)
+    naive = np.full((lanes, capacity), -np.inf)
+    for turn in range(60):
+        some = torch.tensor([0, 2]) if turn % 3 else torch.arange(lanes)
+        for _ in range(batch_size if turn == 0 else 1):
+            slots = ring.append({"value": torch.zeros(lanes)}, some)
+            sampler.added(slots, some)
+            naive[some, slots] = np.inf
+        drawn, probabilities = sampler.sample(ring, torch.empty(lanes, 0))
+        expected = np.argsort(-naive, axis=1, kind="stable")[:, :batch_size]
+        np.testing.assert_array_equal(drawn, expected)
+        assert (probabilities == 1 / batch_size).all()
+        errors = random.choice([-2.0, -1.0, 0.0, 0.5, 1.0, np.nan], size=(lanes, batch_size))
+        sampler.learned(drawn, torch.from_numpy(errors))
+        noted = np.where(np.isnan(errors), np.inf, np.abs(errors))
+        np.put_along_axis(naive, drawn.numpy(), noted, axis=1)

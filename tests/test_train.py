@@ -23,7 +23,7 @@ from ablation.train import Trainer
 from .conftest import Configure
 
 CPU = torch.device("cpu")
-KINDS = ["none", "recent", "uniform", "proportional", "rank"]
+KINDS = ["none", "recent", "uniform", "proportional", "rank", "greedy"]
 
 
 class Counting(gymnasium.Env[np.ndarray, int]):

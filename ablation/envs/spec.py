@@ -9,7 +9,7 @@ from functools import cache
 from math import prod
 from typing import Any
 
-from ablation.config import DIGITS, ConfigError
+from ablation.config import DIGITS, ConfigError, chain_length
 from ablation.envs.games import register_game
 from ablation.games import usual
 from ablation.pixels import Pixels
@@ -55,6 +55,8 @@ def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
 
         digits()
         return EnvSpec((PIXELS,), CLASSES)
+    if chain_length(env_id) is not None:
+        return EnvSpec((1,), 2)
     import gymnasium
 
     environment = _make(env_id, options)

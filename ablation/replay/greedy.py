@@ -1,0 +1,79 @@
+"""Greedy prioritization (Schaul et al. 2016, section 3.2): always the items of largest TD error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ablation.replay.kernels import FAN_OUT, LARGEST
+from ablation.replay.ring import Ring
+from ablation.replay.section_tree import section_tree
+
+
+class Greedy:
+    """The `batch_size` items whose absolute TD errors were largest when last seen; ties by slot.
+
+    New items come first, so that each is seen once. Nothing is random, and importance weights have
+    no meaning: what is drawn is drawn for certain.
+    """
+
+    width = 0
+
+    def __init__(self, batch_size: int, lanes: int, capacity: int, device: torch.device) -> None:
+        self._batch_size = batch_size
+        self._errors = section_tree(lanes, capacity, LARGEST, device)
+        self._lanes = torch.arange(lanes, device=device)
+
+    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Put new items before all others."""
+        unseen = torch.full_like(slots, torch.inf, dtype=torch.float64).unsqueeze(1)
+        self._errors.set(slots.unsqueeze(1), unseen, lanes)
+
+    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Return the slots of the largest errors, the largest first."""
+        drawn, errors = [], []
+        for _ in range(self._batch_size):
+            drawn.append(self._first())
+            errors.append(self._errors.get(drawn[-1]))
+            if self._batch_size > 1:
+                self._errors.set(drawn[-1], torch.full_like(errors[-1], -torch.inf))
+        slots = torch.cat(drawn, dim=1)
+        if self._batch_size > 1:
+            self._errors.set(slots, torch.cat(errors, dim=1))
+        return slots, self.probabilities(ring, slots)
+
+    def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:  # noqa: ARG002
+        """Return an equal share of the batch for each item; that of one that is not in it is 0."""
+        return torch.full(slots.shape, 1 / self._batch_size, dtype=torch.float64, device=slots.device)
+
+    def smallest_probability(self, ring: Ring) -> Tensor:
+        """Return zeros: most items cannot be drawn."""
+        return torch.zeros_like(ring.size, dtype=torch.float64)
+
+    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return those of equal draws from the batch."""
+        size = torch.full_like(ring.size, self._batch_size, dtype=torch.float64)
+        return size.log(), size
+
+    def learned(self, slots: Tensor, errors: Tensor) -> None:
+        """Remember the items' new errors; one that is not finite counts as infinite."""
+        noted = errors.abs().double()
+        self._errors.set(slots, torch.where(noted.isfinite(), noted, torch.inf))
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs."""
+        return {"errors": self._errors.levels[0].flatten(1)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._errors.fill(state["errors"])
+
+    def _first(self) -> Tensor:
+        """Return the slot of each lane's largest error, `[L, 1]`."""
+        found = torch.zeros_like(self._lanes)
+        for level in reversed(self._errors.levels):
+            found = found * FAN_OUT + level[self._lanes, found].argmax(dim=-1)
+        return found.unsqueeze(1)

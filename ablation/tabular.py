@@ -1,0 +1,120 @@
+"""Tabular Q-learning from a memory that is full at the start: the same replay, no environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, transitions
+from ablation.clocks import clocks
+from ablation.config import CellConfig, chain_length
+from ablation.evaluation import Evaluation
+from ablation.experience import Experience
+from ablation.records import EarlyEnd, Records
+from ablation.streams import Stream, words
+from ablation.train import OnPeriod
+
+CPU = torch.device("cpu")
+
+
+class TabularTrainer:
+    """A `Trainer` for the Blind Cliffwalk: each environment step is one update of every lane's table.
+
+    The table is looked at after 1, 2, 4, 8 ... updates, where the run ends, and with the first update
+    after which it is right: that ends the run. An evaluation is one episode whose return is minus the
+    mean squared error, and whose discounted return is what greedy actions earn. A table is smaller
+    than any accelerator's smallest step: it is always on the processor.
+    """
+
+    def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:  # noqa: ARG002
+        self._config, self._clocks = config, clocks(config)
+        n, lanes = chain_length(config.env.id), len(seeds)
+        assert n is not None
+        self._tables = Tables.initial(n, config.agent.learning_rate, seeds)
+        self._experience = Experience(config, self._clocks, FIELDS, seeds, CPU)
+        slots = self._fill(n, seeds)
+        if config.replay.kind == "oracle":
+            self._experience.sampler = Oracle(self._tables, slots)
+        self.env_step = 0
+        self.records = Records(lanes)
+
+    @property
+    def gradient_steps(self) -> int:
+        """Return the updates that every lane has taken."""
+        return self.env_step
+
+    @property
+    def done(self) -> bool:
+        """Return whether the run is at its end, or every lane's table is right."""
+        return self.env_step >= self._clocks.env_steps or not self.records.going_on()
+
+    def run(self, on_period: OnPeriod) -> Records:
+        """Train to the end of the run and return its records."""
+        every = self._config.train.evaluate_every
+        while not self.done:
+            self.advance(min(every - self.env_step % every, self._clocks.env_steps - self.env_step))
+            on_period(self.env_step, self.records)
+        return self.records
+
+    def advance(self, steps: int) -> None:
+        """Replay one transition after another, until all tables are right."""
+        for _ in range(steps):
+            if self.done:
+                return
+            drawn = self._experience.sample(self.env_step, self.env_step)
+            errors = self._tables.update(drawn.batch, drawn.weights)
+            self._experience.learned(drawn.slots, errors)
+            self.env_step += 1
+            self._look()
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        return {
+            "env_step": self.env_step,
+            "values": torch.from_numpy(self._tables.values),
+            "experience": self._experience.state(),
+            "records": self.records.state(),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        self.env_step = state["env_step"]
+        self._tables.values[:] = state["values"].numpy()
+        self._experience.restore(state["experience"])
+        self.records.restore(state["records"])
+
+    def _fill(self, n: int, seeds: Sequence[int]) -> NDArray[np.int64]:
+        """Store all transitions, in each run's own order; return a slot of each pair `[L, n, 2]`."""
+        every = transitions(n)
+        items = len(every["state"])
+        draws = np.stack([words(seed, Stream.RESET, 0, items, 1)[:, 0] for seed in seeds])
+        order = torch.from_numpy(draws.argsort(axis=1, kind="stable"))
+        never = torch.zeros(len(seeds), dtype=torch.bool)
+        slots = np.zeros((len(seeds), n, 2), np.int64)
+        for place in range(items):
+            item = {name: values[order[:, place]] for name, values in every.items()}
+            self._experience.add(item, never, 0, 0)
+            slots[np.arange(len(seeds)), item["state"], item["action"]] = place
+        return slots
+
+    def _look(self) -> None:
+        """Note how far off the tables are, where it is time, and end the runs whose table is right."""
+        off = self._tables.mean_squared_errors()
+        right = off < TOLERANCE
+        due = self.env_step & (self.env_step - 1) == 0 or self.env_step == self._clocks.env_steps
+        if not due and not right.any():
+            return
+        promised, earned = self._tables.from_the_start()
+        lengths = np.ones((len(off), 1), np.int64)
+        evaluation = Evaluation(-off[:, None], lengths, promised[:, None], earned[:, None])
+        self.records.add_evaluation(self.env_step, self.env_step, evaluation, right | due)
+        for lane, _ in self.records.going_on():
+            if right[lane]:
+                self.records.end(lane, EarlyEnd("complete", None, self.env_step, self.env_step))
