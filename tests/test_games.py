@@ -226,13 +226,30 @@ def test_a_lost_life_ends_the_return_but_not_the_episode(
     assert ends == (list(range(lost[0] - n_step + 1, lost[0] + 1)) if terminates else [])
 
 
-# Runs of both.
+# Checkpoints.
+
+
+@pytest.mark.parametrize("env_id", ["MinAtar/Asterix", "Atari/Breakout"])
+def test_restored_lanes_go_on_as_those_that_were_saved(env_id: str) -> None:
+    made, again = (lanes(env_id, limit=60, sticky_actions=0.25) for _ in range(2))
+    made.reset()
+    actions = actions_of(env_id, 130)
+    for row in actions[:85]:
+        made.step(row)
+    again.restore(made.state())
+    lost = 0
+    for row in actions[85:]:
+        found, expected = again.step(row), made.step(row)
+        for name, values in vars(expected).items():
+            assert torch.equal(getattr(found, name), values)
+        assert expected.life_lost is not None
+        lost += int(expected.life_lost.sum())
+    assert (lost > 0) == env_id.startswith("Atari")
 
 
 RUNS: list[dict[str, Any]] = [
     {"env__id": "MinAtar/Breakout", "replay__n_step": 3, "replay__kind": "proportional"},
     {"env__id": "MinAtar/Seaquest", "env__time_limit": 30},
-    {"env__id": "Atari/Breakout", "env__time_limit": 30, "env__frame_stack": 2},
 ]
 
 
@@ -286,9 +303,12 @@ def test_settings_that_cannot_be_are_refused(
         configure(**changes)
 
 
-@pytest.mark.parametrize("env_id", ["MinAtar/Brakout", "Atari/Brakout"])
-def test_a_game_that_there_is_not_is_refused_with_the_closest(env_id: str) -> None:
-    with pytest.raises(ConfigError, match="no game is called Brakout, but Breakout"):
+@pytest.mark.parametrize(
+    ("env_id", "closest"),
+    [("MinAtar/Brakout", "Breakout"), ("Atari/Brakout", "Breakout"), ("Atari/Combat", "")],
+)
+def test_a_game_that_there_is_not_is_refused_with_the_closest(env_id: str, closest: str) -> None:
+    with pytest.raises(ConfigError, match=f"no such game; the closest are {closest}"):
         env_spec(env_id)
 
 

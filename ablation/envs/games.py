@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
+from ablation.config import ConfigError
 from ablation.games import ATARI, ATARI_SETTINGS, MINATAR, MINATAR_SETTINGS
 
 MINATAR_GAMES = {
@@ -16,11 +17,14 @@ MINATAR_GAMES = {
     "SpaceInvaders": "space_invaders",
 }
 
+FOR_TWO = {"combat", "joust", "maze_craze", "warlords"}
+"""Atari games without a mode for one player: the emulator ends the process that loads them."""
+
 
 def register_game(env_id: str) -> None:
     """Register the game that an id names, if it names one and it is not registered.
 
-    Raises `LookupError` for a game that there is not.
+    Raises `ConfigError` for a game that there is not.
     """
     import gymnasium
 
@@ -37,7 +41,7 @@ def register_game(env_id: str) -> None:
     name = env_id.partition("/")[2]
     if name not in known:
         close = get_close_matches(name, known, n=5, cutoff=0)
-        raise LookupError(f"no game is called {name}, but {', '.join(close)}")
+        raise ConfigError("env.id", env_id, f"no such game; the closest are {', '.join(close)}")
     gymnasium.register(
         env_id,
         entry_point=f"ablation.envs.{kind}",
@@ -59,5 +63,5 @@ def needed(package: str) -> ModuleType:
 
 
 def _atari_games() -> dict[str, str]:
-    roms = needed("ale_py.roms").get_all_rom_ids()
-    return {"".join(word.capitalize() for word in name.split("_")): name for name in roms}
+    roms = set(needed("ale_py.roms").get_all_rom_ids()) - FOR_TWO
+    return {name.title().replace("_", ""): name for name in sorted(roms)}

@@ -119,6 +119,8 @@ def _make(env_id: str, options: Options) -> Any:
         extra = next((extra for part, extra in EXTRAS.items() if part in module), None)
         hint = f"pip install -e '.[{extra}]' installs it" if extra else str(error)
         raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None
+    except ConfigError:
+        raise
     except Exception as error:  # A plugin environment may raise anything.
         known = sorted(set(gymnasium.registry) - {env_id})
         close = get_close_matches(env_id, known, n=3, cutoff=0.5)
