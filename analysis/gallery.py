@@ -22,7 +22,7 @@ from analysis.tables import Table
 from analysis.writers import to_markdown
 
 GALLERY = "gallery"
-KINDS = ("sensitivity", "doses", "differences", "curves")
+KINDS = ("cliffwalk", "sensitivity", "doses", "differences", "curves")
 """Kinds of figures, of which a study's first that can be drawn is shown."""
 TERSE = ("IQM", "p (Holm)")
 """Columns that the README does without."""
