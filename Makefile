@@ -86,6 +86,7 @@ bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.images
 
 bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
 	$(BIN)/python -m benchmarks.engine $(ARGS)

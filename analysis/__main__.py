@@ -11,14 +11,12 @@ from typing import Any, NoReturn
 
 from analysis.comparability import ASPECTS, NotComparable
 from analysis.load import RESULTS, StudyNotFound
+from analysis.paper_commands import add_paper_commands
+from analysis.refused import Refused
 from analysis.scores import SCORES
 
 EXIT_REFUSED = 2
 EVERYTHING = "all"
-
-
-class Refused(Exception):
-    """A request that cannot be met as it was worded."""
 
 
 def main() -> None:
@@ -148,29 +146,6 @@ def _claims(arguments: argparse.Namespace) -> None:
     print(f"Claims: {page}")
 
 
-def _papers(arguments: argparse.Namespace) -> None:
-    from analysis.paper_tables import known, write_papers
-    from analysis.papers import declared
-    from analysis.writers import to_terminal
-
-    if arguments.study is not None and not known(arguments.study):
-        names = ", ".join(paper.study for paper in declared())
-        raise Refused(f"no paper's study '{arguments.study}'; there are: {names}")
-    tables, page = write_papers(arguments.results, arguments.study)
-    print("\n".join(to_terminal(table) for table in tables))
-    print(f"Papers: {page}")
-
-
-def _gallery(arguments: argparse.Namespace) -> None:
-    from analysis.gallery import NoPlace, write_gallery
-
-    try:
-        paths = write_gallery(arguments.results, arguments.project)
-    except NoPlace as error:
-        raise Refused(str(error)) from None
-    print("\n".join(str(path) for path in paths))
-
-
 def _results(arguments: argparse.Namespace) -> Any:
     from analysis.report import open_results
 
@@ -245,16 +220,9 @@ def _parser() -> argparse.ArgumentParser:
     claims = commands.add_parser("claims", help="the article's claims, each with its verdict")
     claims.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
     claims.set_defaults(run=_claims)
-    papers = commands.add_parser("papers", help="what papers say beside what the runs say")
-    papers.add_argument("study", nargs="?", help="one study, as young2019 or young2019-paper")
-    papers.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
-    papers.set_defaults(run=_papers)
-    gallery = commands.add_parser("gallery", help="put the papers' studies into README and docs")
-    gallery.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
-    gallery.add_argument("--project", type=Path, default=Path(), help="where README and docs are")
-    gallery.set_defaults(run=_gallery)
     scores = commands.add_parser("scores", parents=[shared, as_json], help="every score of every run")
     scores.set_defaults(run=_scores)
+    add_paper_commands(commands)
     _add_wandb_commands(commands)
     return parser
 

@@ -16,6 +16,7 @@ from analysis.figures import Drawn, draw, write
 from analysis.load import StudyRuns
 from analysis.paper_tables import paper_table, stored
 from analysis.papers import Paper, declared
+from analysis.refused import Refused
 from analysis.report import open_results, tables
 from analysis.results import Results
 from analysis.tables import Table
@@ -28,7 +29,7 @@ TERSE = ("IQM", "p (Holm)")
 """Columns that the README does without."""
 
 
-class NoPlace(Exception):
+class NoPlace(Refused):
     """A file lacks the comments between which a result belongs."""
 
 

@@ -67,18 +67,13 @@ def write_papers(root: Path | str, study: str | None = None) -> tuple[list[Table
     directory.mkdir(parents=True, exist_ok=True)
     tables = []
     for paper in declared():
-        for stored in _stored(paper, root, study):
-            tables.append(paper_table(paper, stored, root))
-            write_tables(tables[-1], directory, stored)
+        for name in _asked(paper, root, study) if paper.shapes else []:
+            tables.append(paper_table(paper, name, root))
+            write_tables(tables[-1], directory, name)
     return tables, write_table_page("What papers say, and what the runs say", tables, directory)
 
 
-def known(study: str) -> bool:
-    """Return whether a name, with or without a size, is that of a study that repeats a paper."""
-    return any(study == paper.study or study.startswith(f"{paper.study}-") for paper in declared())
-
-
-def _stored(paper: Paper, root: Path | str, study: str | None) -> list[str]:
+def _asked(paper: Paper, root: Path | str, study: str | None) -> list[str]:
     """Return the sizes of a paper's study that were swept, or `quick` where none was."""
     if study is not None and study != paper.study:
         return [study] if study.startswith(f"{paper.study}-") else []

@@ -95,9 +95,9 @@ def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
     )
 
 
-def paper_of(study: str, papers: Sequence[Paper] | None = None) -> Paper | None:
+def paper_of(study: str) -> Paper | None:
     """Return the paper that a stored study repeats, whatever its size."""
-    for paper in declared() if papers is None else papers:
+    for paper in declared():
         if study == paper.study or study.startswith(f"{paper.study}-"):
             return paper
     return None

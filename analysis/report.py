@@ -70,7 +70,7 @@ def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
         found["cliffwalk"] = chain
     name = results.runs.plan.study.name
     paper = paper_of(name)
-    if paper is not None and not name.endswith("-tuning"):
+    if paper is not None and paper.shapes and not name.endswith("-tuning"):
         found["papers"] = paper_table(paper, name, results.runs.root)
     for environment in results.runs.environments:
         why = None if results.empty else why_table(results, environment)

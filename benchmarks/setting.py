@@ -62,6 +62,18 @@ def cell_values(
     return values
 
 
+def young_values(env_steps: int) -> dict[str, Any]:
+    """Return the cell of Young & Tian (2019) on MinAtar's Breakout, with a smaller replay."""
+    values = default_values()
+    agent = _read("agent/young2019.yaml")
+    del agent["defaults"]
+    values["agent"] |= agent | {"exploration_epsilon": 0.1}
+    values["env"] |= {"id": "MinAtar/Breakout", "time_limit": 5000}
+    values["replay"] |= {"capacity": 10_000, "min_replay_size": WARM_UP}
+    values["train"] |= {"env_steps": env_steps, "evaluate_every": env_steps, "evaluation_episodes": 1}
+    return values
+
+
 def _read(name: str) -> dict[str, Any]:
     values: dict[str, Any] = yaml.safe_load((CONF / name).read_text())
     return values

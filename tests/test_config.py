@@ -24,6 +24,18 @@ from .conftest import Configure, values
         ({"agent__learning_rate": float("nan")}, "agent.learning_rate", "finite|greater"),
         ({"agent__learning_rat": 0.1}, "agent.learning_rat", "allowed here: .*learning_rate"),
         ({"agent__hidden_sizes": [64, 1]}, "agent.hidden_sizes.1", "greater than or equal to 2"),
+        (
+            {"agent__convolutions": [{"filters": 1, "kernel_size": 3}]},
+            "agent.convolutions.0.filters",
+            "greater than or equal to 2",
+        ),
+        (
+            {"agent__convolutions": [{"filters": 4, "kernel_size": 3, "padding": 1}]},
+            "agent.convolutions.0.padding",
+            "allowed here: filters, kernel_size, stride",
+        ),
+        ({"agent__optimizer": "sgd"}, "agent.optimizer", "'adam' or 'rmsprop'"),
+        ({"agent__rmsprop_decay": 1.0}, "agent.rmsprop_decay", "less than 1"),
         ({"agent__exploration_epsilon": 1.5}, "agent.exploration_epsilon", "between 0 and 1"),
         ({"agent__termination_reward": float("inf")}, "agent.termination_reward", "finite"),
         ({"env__time_limit": 0}, "env.time_limit", "greater than or equal to 1"),
@@ -93,10 +105,19 @@ def test_fields_that_cannot_matter_do_not_change_the_cell(
 
 
 def test_settings_at_their_neutral_values_leave_the_cell_its_name(configure: Configure) -> None:
-    neutral = {"agent__termination_reward": None, "env__time_limit": None}
+    neutral = {"agent__termination_reward": None, "env__time_limit": None, "agent__optimizer": "adam"}
+    neutral |= {"agent__convolutions": [], "agent__rmsprop_decay": 0.5, "agent__rmsprop_epsilon": 1.0}
     physics = dict.fromkeys(("half_length", "mass_pole", "force", "start_range"))
     assert cell_name(configure(**neutral, env__evaluation=physics)) == cell_name(configure())
     assert "evaluation" not in canonical(configure())["env"]
+
+
+def test_an_optimiser_is_known_by_its_own_constants(configure: Configure) -> None:
+    rmsprop = {"agent__optimizer": "rmsprop"}
+    name = cell_name(configure(**rmsprop))
+    assert cell_name(configure(**rmsprop, agent__adam_epsilon=1.0)) == name
+    assert cell_name(configure(**rmsprop, agent__rmsprop_decay=0.9)) != name
+    assert cell_name(configure(agent__adam_epsilon=1.0)) != cell_name(configure())
 
 
 def test_fields_that_matter_do(configure: Configure) -> None:
@@ -116,9 +137,13 @@ def test_fields_that_matter_do(configure: Configure) -> None:
             {"env__time_limit": 100},
             {"env__evaluation": {"force": 5.0}},
             {"agent__termination_reward": 0.0},
+            {"agent__optimizer": "rmsprop"},
+            {"agent__optimizer": "rmsprop", "agent__rmsprop_epsilon_enters": "variance"},
+            {"agent__convolutions": [{"filters": 4, "kernel_size": 3}]},
+            {"agent__convolutions": [{"filters": 4, "kernel_size": 3, "stride": 2}]},
         ]
     }
-    assert len(names) == 13
+    assert len(names) == 17
     assert all(len(name.rsplit("-", 1)[1]) == 12 for name in names)
 
 

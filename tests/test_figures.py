@@ -43,8 +43,8 @@ def test_the_figures_follow_from_the_levels(tmp_path: Path) -> None:
     assert drawn(open_results(tmp_path, "s", None)) == usual | {"doses"}
     make_store(tmp_path, CROSSED, level)
     crossed = drawn(open_results(tmp_path, "crossed", None))
-    # Three batch sizes along the baseline make a curve, two factors a heat map.
-    assert crossed == usual | {"doses", "factors-CartPole-v1"}
+    # Three batch sizes along the baseline make a curve, one for each capacity; two factors a heat map.
+    assert crossed == usual | {"doses", "factors-CartPole-v1", "sensitivity-CartPole-v1"}
 
 
 def test_an_environment_without_threshold_has_no_sample_efficiency(tmp_path: Path) -> None:

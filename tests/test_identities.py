@@ -99,7 +99,9 @@ def test_a_replay_file_differs_from_the_base_in_exactly_these_keys(name: str, ke
 
 
 FILES = [
-    (group, path.stem) for group in ("env", "replay") for path in (ROOT / "conf" / group).glob("*.yaml")
+    (group, path.stem)
+    for group in ("agent", "env", "replay")
+    for path in (ROOT / "conf" / group).glob("*.yaml")
 ]
 
 

@@ -12,7 +12,10 @@ from ablation.config import ConfigError
 from ablation.store import Store
 from ablation.study import Arm, Plan, expand, parse_study, plan_from_json
 from ablation.tuning import reported_plan, tuning_plan, undecided, with_waiting
+from analysis.figures import draw
+from analysis.figures.style import PAPER
 from analysis.load import read
+from analysis.report import open_results, tables
 from analysis.tuning import best, choices
 
 from .analysis_helpers import resolve, write_plan
@@ -98,6 +101,44 @@ def test_the_second_stage_has_each_arm_at_its_own_choice_on_the_studys_seeds(tmp
     assert cartpole.means == {"0.001": 47.5, "0.01": 47.5, "0.1": 57.5}
     assert cartpole.n == dict.fromkeys(cartpole.means, 2)
     assert cartpole.at_the_edge
+
+
+def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: Path) -> None:
+    plan = plan_of(environments=["CartPole-v1"], control=True)
+    tuning, store = tuning_plan(plan, resolve), Store(tmp_path)
+    write_plan(store, tuning, outcome)
+    write_plan(
+        store, reported_plan(plan, chosen(store, tuning), resolve), lambda arm, seed: 80.0 + 4 * seed
+    )
+    results = open_results(tmp_path, "t", None)
+    table = tables(results)["table"]
+    assert table.headings[:2] == ["arm", "rate"]
+    rates = {row[0].text: (row[1].text, row[1].marks) for row in table.rows}
+    assert rates == {
+        name: (level, "b")
+        for name, level in {
+            "baseline": "0.1",
+            "capacity=16": "0.001",
+            "baseline again": "0.1",
+        }.items()
+    }
+    assert table.footnotes[1] == "b: chosen at the edge of the levels tried"
+    (drawn,) = draw(results, "sensitivity")
+    for words in (
+        "baseline, tuning seeds: 0.001 47.5 [41.1, 53.9], n = 2; 0.01 47.5",
+        "chosen 0.1, fresh seeds: 82.0 [56.6, 107.4], n = 2.",
+        "chosen 0.001, fresh seeds",
+    ):
+        assert words in drawn.alternative
+    axis = drawn.figure.axes[0]
+    hollow = [
+        line
+        for line in axis.lines
+        if line.get_markerfacecolor() == PAPER and line.get_marker() != "None"
+    ]
+    assert sorted(len(line.get_xdata()) for line in hollow) == [3, 3]
+    filled = [line for line in axis.lines if line.get_markersize() == 7]
+    assert sorted(round(float(line.get_xdata()[0])) for line in filled) == [0, 2]
 
 
 def test_an_arm_is_chosen_for_when_all_of_its_tuning_runs_have_ended(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Memory(NamedTuple):
 
 
 class Network(NamedTuple):
-    """Layers in numbers: a table `[8, layers + 1]`, and which inputs the patches hold, all in turn.
+    """Layers in numbers: a table `[9, layers + 1]`, and which inputs the patches hold, all in turn.
 
     The table's last column says what comes out, and where everything ends.
     """
@@ -63,9 +63,14 @@ class Network(NamedTuple):
     places: NDArray[np.int32]
 
 
-INPUTS, PATCH, FILTERS, POSITIONS, INPUT_AT, WEIGHT_AT, PATCHES_AT, INDEX_AT = range(8)
-"""Rows of a network's table: sizes, and where a layer's numbers begin: of inputs and of gathered
-patches for one row of a batch, of parameters, of the index. A layer without patches has no index."""
+INPUTS, PATCH, FILTERS, POSITIONS, TURNED, INPUT_AT, WEIGHT_AT, PATCHES_AT, INDEX_AT = range(9)
+"""Rows of a network's table: sizes, whether a weight is turned round for products, and where a layer's
+numbers begin: of inputs and of gathered patches for one row of a batch, of parameters, of the index. A
+layer without patches has no index."""
+
+SMALL = 2**14
+"""Numbers in a weight up to which turning it round and a plain product are quicker than a product with
+its transpose; see docs/performance.md."""
 
 
 class Space(NamedTuple):
@@ -105,13 +110,18 @@ class Rule(NamedTuple):
 def network(layers: Sequence[Layer]) -> Network:
     """Return layers as kernels read them."""
     indices = [np.empty(0, np.int32) if one.index is None else one.index.ravel() for one in layers]
-    sizes = [[one.inputs, one.patch, one.filters, one.positions] for one in layers]
+    # Without convolutions all weights are turned, the wide too: other sums would be other numbers.
+    always = all(one.index is None for one in layers)
+    sizes = [
+        [one.inputs, one.patch, one.filters, one.positions, always or one.patch * one.filters <= SMALL]
+        for one in layers
+    ]
     steps = [
         [one.inputs, one.parameters, len(index), len(index)]
         for one, index in zip(layers, indices, strict=True)
     ]
     ends = np.cumsum([[0] * 4, *steps], axis=0)
-    last = [layers[-1].outputs, 0, 0, 0]
+    last = [layers[-1].outputs, 0, 0, 0, 0]
     return Network(np.hstack(([*sizes, last], ends)).T.copy(), np.concatenate(indices))
 
 
@@ -233,14 +243,15 @@ def _slopes_below(
     """Write the slopes of a layer's inputs to the beginning of `below`, given those of its outputs."""
     patch, filters = weight.shape
     height = len(above)
-    # A product with a transposed right side takes twice as long as turning it first.
-    turned = space.turned[: patch * filters].reshape(filters, patch)
-    _turn(weight, turned)
-    if network.table[INDEX_AT, layer] == network.table[INDEX_AT, layer + 1]:
-        np.dot(above, turned, below[: height * patch].reshape(height, patch))
-    else:
-        spread = space.spread[: height * patch]
+    gathered = network.table[INDEX_AT, layer] < network.table[INDEX_AT, layer + 1]
+    spread = space.spread[: height * patch] if gathered else below[: height * patch]
+    if network.table[TURNED, layer]:
+        turned = space.turned[: patch * filters].reshape(filters, patch)
+        _turn(weight, turned)
         np.dot(above, turned, spread.reshape(height, patch))
+    else:
+        np.dot(above, weight.T, spread.reshape(height, patch))
+    if gathered:
         batch, width = height // network.table[POSITIONS, layer], network.table[INPUTS, layer]
         _gather_back(network, layer, spread, below[: batch * width].reshape(batch, width))
 

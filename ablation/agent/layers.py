@@ -94,4 +94,4 @@ def _patches(places: NDArray[np.int32], convolution: Convolution) -> NDArray[np.
     size, stride = convolution.kernel_size, convolution.stride
     windows = np.lib.stride_tricks.sliding_window_view(places, (size, size), axis=(1, 2))
     chosen = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
-    return np.ascontiguousarray(chosen.reshape(-1, places.shape[0] * size * size))
+    return chosen.reshape(-1, places.shape[0] * size * size).copy()

@@ -27,7 +27,10 @@ def atari_game(
     episode begins with 1 to `noop_max` idle frames, and black ones where a stack needs more than it
     has. Rewards are the game's, and it ends where the game does.
     """
-    made = needed("ale_py").AtariEnv(
+    ale = needed("ale_py")
+    # Silent: what made it would otherwise be printed once for every copy.
+    ale.ALEInterface.setLoggerMode(ale.LoggerMode.Error)
+    made = ale.AtariEnv(
         game,
         obs_type="grayscale",
         frameskip=1,

@@ -36,9 +36,8 @@ def register_game(env_id: str) -> None:
         return
     name = env_id.partition("/")[2]
     if name not in known:
-        close = get_close_matches(name, known, n=3, cutoff=0.5)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise LookupError(f"no game is called {name}{hint}")
+        close = get_close_matches(name, known, n=5, cutoff=0)
+        raise LookupError(f"no game is called {name}, but {', '.join(close)}")
     gymnasium.register(
         env_id,
         entry_point=f"ablation.envs.{kind}",

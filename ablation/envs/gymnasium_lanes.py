@@ -34,7 +34,6 @@ class GymnasiumLanes:
         # Pixels stay what they are until all lanes' become numbers together.
         dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
         self._observation = np.zeros((lanes, *space.shape), dtype)
-        self._final = np.zeros_like(self._observation)
         self._lives = [0] * lanes
         self.active = torch.ones(lanes, dtype=torch.bool, device=device)
 
@@ -60,15 +59,16 @@ class GymnasiumLanes:
             outcome = self._environments[lane].step(chosen[lane])
             self._observation[lane], reward[lane], terminated[lane], truncated[lane], info = outcome
             life_lost[lane] = self._loses_life(lane, info)
-            self._final[lane] = self._observation[lane]
-            if terminated[lane] or truncated[lane]:
-                self._end(lane)
+        final = self._numbers(self._observation)
+        ended = np.flatnonzero(terminated | truncated).tolist()
+        for lane in ended:
+            self._end(lane)
         return LaneStep(
-            self._numbers(self._observation),
+            self._numbers(self._observation) if ended else final,
             self._tensor(reward),
             self._tensor(terminated),
             self._tensor(truncated),
-            self._numbers(self._final),
+            final,
             self._tensor(life_lost),
         )
 
@@ -94,7 +94,6 @@ class GymnasiumLanes:
                 self._observation[lane], *_, info = self._environments[lane].step(action)
                 self._loses_life(lane, info)
             self._actions[lane] = list(actions)
-            self._final[lane] = self._observation[lane]
         self.active.copy_(state["active"])
 
     def _end(self, lane: int) -> None:
@@ -119,7 +118,7 @@ class GymnasiumLanes:
         flat = observations.reshape(len(observations), -1)
         if flat.dtype == np.uint8:
             return torch.from_numpy(BYTE_VALUES[flat]).to(self._device)
-        return torch.tensor(flat, dtype=torch.float32, device=self._device)
+        return torch.from_numpy(flat.astype(np.float32)).to(self._device)
 
     def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.tensor(values, device=self._device)
+        return torch.from_numpy(values).to(self._device)

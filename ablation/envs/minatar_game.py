@@ -25,6 +25,7 @@ class MinAtarGame(gymnasium.Env[Any, Any]):
         minimal_actions: bool = False,
     ) -> None:
         self._game = needed("minatar").Environment(game, sticky_actions, ramping)
+        self._game.seed(0)
         count = self._game.num_actions()
         self._actions = self._game.minimal_action_set() if minimal_actions else list(range(count))
         height, width, channels = self._game.state_shape()
@@ -35,8 +36,10 @@ class MinAtarGame(gymnasium.Env[Any, Any]):
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode; given a seed, all of its randomness comes from it."""
-        super().reset(seed=seed, options=options)
-        self._game.seed(seed)
+        del options
+        # Gymnasium's generator is not used; it and a new one of the game's would cost ten steps.
+        if seed is not None:
+            self._game.random.seed(seed)
         # The package keeps it: a sticky first action would be the last one of the episode before.
         self._game.last_action = 0
         self._game.reset()

@@ -120,7 +120,7 @@ def _make(env_id: str, options: Options) -> Any:
         hint = f"pip install -e '.[{extra}]' installs it" if extra else str(error)
         raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None
     except Exception as error:  # A plugin environment may raise anything.
-        known = sorted(gymnasium.registry)
+        known = sorted(set(gymnasium.registry) - {env_id})
         close = get_close_matches(env_id, known, n=3, cutoff=0.5)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
         reason = (str(error).splitlines() or [type(error).__name__])[0]

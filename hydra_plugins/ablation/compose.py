@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
+from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, Convolution, parse
 from ablation.designs import Factor
 from ablation.games import options
 from ablation.sizes import sized
@@ -126,11 +126,15 @@ def plan_of(
     composer: Composer, study_values: Mapping[str, Any], line: CommandLine, size: str | None = None
 ) -> Plan:
     """Return the expanded plan of the study, every cell of it validated."""
+    from ablation.agent.layers import check_convolutions
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
     for arm in plan.arms:
-        env_spec(arm.env_id, options(plan.cells[arm.cell]["env"]))
+        cell = plan.cells[arm.cell]
+        convolutions = [Convolution(**one) for one in cell["agent"].get("convolutions", [])]
+        spec = env_spec(arm.env_id, options(cell["env"]))
+        check_convolutions(convolutions, spec.observation_shape)
     return plan
 
 
