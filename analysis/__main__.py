@@ -187,7 +187,16 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", parents=[scored, as_json], help="print one table")
     table.add_argument(
         "--kind",
-        choices=("table", "comparisons", "effects", "aggregates", "why", "article", "papers"),
+        choices=(
+            "table",
+            "comparisons",
+            "effects",
+            "aggregates",
+            "why",
+            "article",
+            "cliffwalk",
+            "papers",
+        ),
         default="table",
     )
     table.add_argument("--format", choices=FORMATS, default="terminal")
@@ -196,8 +205,8 @@ def _parser() -> argparse.ArgumentParser:
     figure = commands.add_parser("figure", parents=[scored], help="write one kind of figure")
     figure.add_argument(
         "name",
-        help="differences, curves, training, efficiency, doses, sensitivity, factors, profiles, "
-        "improvement",
+        help="differences, curves, training, cliffwalk, classes, efficiency, doses, sensitivity, "
+        "factors, profiles, improvement",
     )
     figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
     figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])

@@ -23,7 +23,7 @@ from analysis.tables import Table
 from analysis.writers import to_markdown
 
 GALLERY = "gallery"
-KINDS = ("sensitivity", "doses", "differences", "curves")
+KINDS = ("cliffwalk", "sensitivity", "doses", "differences", "curves")
 """Kinds of figures, of which a study's first that can be drawn is shown."""
 TERSE = ("IQM", "p (Holm)")
 """Columns that the README does without."""
@@ -83,7 +83,7 @@ def _section(paper: Paper, results: Results, figures: list[Drawn]) -> str:
     """Return what the documentation shows of a study: tables in full, verdicts, figures."""
     study = results.runs.plan.study.name
     lines = [f"#### Results of `{study}`", "", _cost(results.runs), ""]
-    lines.append(to_markdown(tables(results)["table"]))
+    lines.append(to_markdown(_chief(results)))
     if paper.shapes:
         lines.append(to_markdown(paper_table(paper, study, results.runs.root)))
     lines += [_picture(drawn, study, "figures") for drawn in figures]
@@ -93,12 +93,24 @@ def _section(paper: Paper, results: Results, figures: list[Drawn]) -> str:
 def _exhibit(paper: Paper, results: Results, figures: list[Drawn]) -> str:
     """Return what the README shows of a study: one table and one figure."""
     study = results.runs.plan.study
-    table = without(tables(results)["table"], TERSE)
-    terse = replace(table, notes=["Mean and difference with 95 % intervals (n: runs); * resolved."])
+    table = _chief(results)
+    note = table.notes[0]
+    if table.label != "cliffwalk":
+        table, note = (
+            without(table, TERSE),
+            "Mean and difference with 95 % intervals (n: runs); * resolved.",
+        )
+    terse = replace(table, notes=[note])
     lines = [f"**`{study.name}`** ([{paper.paper}](docs/papers.md#{paper.study})). {study.question}", ""]
     lines.append(to_markdown(terse).split("\n\n", 1)[1])
     lines += [_picture(drawn, study.name, "docs/figures") for drawn in figures[:1]]
     return "\n".join(lines)
+
+
+def _chief(results: Results) -> Table:
+    """Return the table that says most: of the Blind Cliffwalk its medians, of the rest all arms."""
+    found = tables(results)
+    return found.get("cliffwalk", found["table"])
 
 
 def _figures(results: Results) -> Iterator[Drawn]:

@@ -10,6 +10,7 @@ from filelock import FileLock
 from ablation.store import Store
 from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
+from analysis.cliffwalk import cliffwalk_table
 from analysis.comparability import demand_comparable
 from analysis.load import load
 from analysis.paper_tables import paper_table
@@ -64,6 +65,9 @@ def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
     outputs = None if results.empty else article_table(results)
     if outputs is not None:
         found["article"] = outputs
+    chain = None if results.empty else cliffwalk_table(results)
+    if chain is not None:
+        found["cliffwalk"] = chain
     name = results.runs.plan.study.name
     paper = paper_of(name)
     if paper is not None and paper.shapes and not name.endswith("-tuning"):

@@ -189,3 +189,22 @@ def test_power_equals_the_noncentral_t_distributions_and_inverts_to_the_detectab
     assert statistics.power(effect, 2.5, 10, tests=12) == pytest.approx(0.8, abs=1e-6)
     assert math.isnan(statistics.detectable_effect(0.0, 10))
     assert math.isnan(statistics.detectable_effect(1.0, 1))
+
+
+@pytest.mark.parametrize("n", [6, 7, 10, 25])
+def test_the_medians_interval_is_the_narrowest_pair_of_order_statistics_that_is_binomially_sure(
+    n: int,
+) -> None:
+    interval = statistics.median(np.arange(1.0, n + 1)[::-1])
+    low, high = int(interval.low), int(interval.high)
+    assert low + high == n + 1
+    assert interval.estimate == (n + 1) / 2
+    # The median lies below the low end if fewer than `low` runs do, and so above the high one.
+    assert 2 * stats.binom.cdf(low - 1, n, 0.5) <= 0.05 < 2 * stats.binom.cdf(low, n, 0.5)
+
+
+def test_five_runs_give_a_median_no_interval() -> None:
+    interval = statistics.median(np.arange(5.0))
+    assert (interval.estimate, interval.n) == (2, 5)
+    assert np.isnan(ends(interval)).all()
+    assert statistics.median(np.array([])).n == 0

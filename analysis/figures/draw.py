@@ -10,7 +10,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis.figures import curves, effects, sensitivity, training
+from analysis.figures import cliffwalk, curves, digits, effects, sensitivity, training
 from analysis.figures.style import STYLE
 from analysis.results import Results
 
@@ -81,10 +81,22 @@ def _training(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]
     yield "training", "The article's outputs: reward and loss", training.training_outputs(results)
 
 
+def _cliffwalk(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
+    yield "cliffwalk", "Updates until the values are right", cliffwalk.updates_by_transitions(results)
+
+
+def _classes(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
+    for environment, env_id in _environments(results):
+        drawn = digits.accuracy_by_class(results, environment)
+        yield f"classes-{environment}", f"Accuracy by class, {env_id}", drawn
+
+
 FIGURES: dict[str, Callable[[Results, bool], Iterator[tuple[str, str, Maybe]]]] = {
     "differences": _differences,
     "curves": _curves,
     "training": _training,
+    "cliffwalk": _cliffwalk,
+    "classes": _classes,
     "efficiency": _efficiency,
     "doses": _doses,
     "sensitivity": _sensitivity,

@@ -31,6 +31,7 @@ from analysis.statistics.intervals import (
     Sample,
     average,
     mean,
+    median,
     share,
 )
 from analysis.statistics.power import detectable_effect, power
@@ -53,6 +54,7 @@ __all__ = [
     "interquartile_mean",
     "iqm",
     "mean",
+    "median",
     "paired_difference",
     "performance_profile",
     "power",

@@ -41,6 +41,20 @@ def mean(sample: Sample, level: float = LEVEL) -> Interval:
     return Interval(estimate, estimate - half, estimate + half, n)
 
 
+def median(sample: Sample, level: float = LEVEL) -> Interval:
+    """Return the median of `[R]` between order statistics that hold it with at least that level.
+
+    Exact whatever the distribution: the runs below the median are binomial. At 95 % six runs are needed.
+    """
+    n, values = len(sample), np.sort(sample)
+    if n == 0:
+        return Interval.missing()
+    tails = 2 * special.bdtr(np.arange(n), n, 0.5)
+    outside = int((tails <= 1 - level).sum())
+    low, high = (values[outside - 1], values[-outside]) if outside else (math.nan, math.nan)
+    return Interval(float(np.median(values)), float(low), float(high), n)
+
+
 def share(count: int, n: int, level: float = LEVEL) -> Interval:
     """Return the share `count / n` of runs with Wilson's score interval (Wilson 1927)."""
     if n == 0:
