@@ -1,12 +1,13 @@
 """The papers' studies in README and `docs/papers.md`: tables and figures put there from stored runs.
 
-What it writes lies between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`; the rest of the
-files is left alone.
+What it writes lies between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`, each study's
+again between its own. The rest is left alone, and so is a study of which no run is stored here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -36,9 +37,9 @@ class NoPlace(Refused):
 def write_gallery(root: Path | str, project: Path) -> list[Path]:
     """Put every stored study of a paper into `docs/papers.md` and the README; return the files."""
     readme, page = project / "README.md", project / "docs" / "papers.md"
-    text, told, shown, written = readme.read_text(), page.read_text(), [], [readme, page]
+    text, told, shown, written = readme.read_text(), page.read_text(), {}, [readme, page]
     for paper in declared():
-        parts = []
+        sections = {}
         for study in stored(paper, root):
             results = open_results(root, study, None, ASPECTS)
             if results.empty:
@@ -46,22 +47,41 @@ def write_gallery(root: Path | str, project: Path) -> list[Path]:
             figures = list(_figures(results))
             for drawn in figures:
                 written += write(_named(drawn, study), project / "docs" / "figures", ("png",))
-            parts.append(_section(paper, results, figures))
-            shown.append(_exhibit(paper, results, figures))
-        if parts:
-            told = between(told, paper.study, "\n".join(parts), page)
-    readme.write_text(between(text, GALLERY, "\n".join(shown), readme))
+            sections[study] = _section(paper, results, figures)
+            shown[study] = _exhibit(paper, results, figures)
+        if sections:
+            told = renewed(told, paper.study, sections, page)
+    readme.write_text(renewed(text, GALLERY, shown, readme))
     page.write_text(told)
     return written
 
 
-def between(text: str, name: str, body: str, path: Path) -> str:
-    """Return a text with what is between two comments replaced; raises `NoPlace` without them."""
-    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+def renewed(text: str, place: str, parts: Mapping[str, str], path: Path) -> str:
+    """Return a text whose place has these parts, by name, and those that it had beside them.
+
+    In the order of the declared papers. Raises `NoPlace` where the text lacks the place's comments.
+    """
+    begin, end = _comments(place)
     if begin not in text or end not in text:
-        raise NoPlace(f"{path} has no place for '{name}': it needs the comments {begin} and {end}")
+        raise NoPlace(f"{path} has no place for '{place}': it needs the comments {begin} and {end}")
     before, rest = text.split(begin, 1)
-    return f"{before}{begin}\n{body.strip()}\n{end}{rest.split(end, 1)[1]}"
+    inside, after = rest.split(end, 1)
+    earlier = {match[1]: match[2].strip() for match in _PART.finditer(inside)}
+    order = [paper.study for paper in declared()]
+    every = sorted((earlier | dict(parts)).items(), key=lambda part: (_rank(part[0], order), part[0]))
+    blocks = ["\n".join((_comments(name)[0], body.strip(), _comments(name)[1])) for name, body in every]
+    return f"{before}{begin}\n" + ("\n\n".join(blocks) or inside.strip()) + f"\n{end}{after}"
+
+
+_PART = re.compile(r"<!-- (\S+):begin -->\n(.*?)<!-- \1:end -->", re.DOTALL)
+
+
+def _comments(name: str) -> tuple[str, str]:
+    return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+
+
+def _rank(study: str, order: Sequence[str]) -> int:
+    return max((at for at, name in enumerate(order) if study.startswith(name)), default=len(order))
 
 
 def without(table: Table, headings: Collection[str]) -> Table:
@@ -84,8 +104,9 @@ def _section(paper: Paper, results: Results, figures: list[Drawn]) -> str:
     study = results.runs.plan.study.name
     lines = [f"#### Results of `{study}`", "", _cost(results.runs), ""]
     lines.append(to_markdown(_chief(results)))
-    if paper.shapes:
-        lines.append(to_markdown(paper_table(paper, study, results.runs.root)))
+    judged = paper_table(paper, study, results.runs.root)
+    if judged.rows:
+        lines.append(to_markdown(judged))
     lines += [_picture(drawn, study, "figures") for drawn in figures]
     return "\n".join(lines)
 

@@ -192,6 +192,12 @@ def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
         assert path.suffix == ".md" or f"figures/{path.name}" in first[1]
     gallery.write_gallery(tmp_path / "results", tmp_path)
     assert (readme.read_text(), page.read_text()) == first
+    gallery.write_gallery(tmp_path / "nowhere", tmp_path)
+    assert (readme.read_text(), page.read_text()) == first, "what is not stored here stays"
+    make_store(tmp_path / "others", STUDY | {"name": "crossed-paper"}, outcome)
+    gallery.write_gallery(tmp_path / "others", tmp_path)
+    for text in (readme.read_text(), page.read_text()):
+        assert text.index("`crossed-paper`") < text.index("`crossed-quick`")
     page.write_text("# Papers\n")
     with pytest.raises(gallery.NoPlace, match=r"papers\.md has no place for 'crossed'"):
         gallery.write_gallery(tmp_path / "results", tmp_path)
