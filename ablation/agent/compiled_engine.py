@@ -76,7 +76,7 @@ class CompiledEngine:
         step = {name: number(value) for name, value in constants(config, self._steps).items()}
         return kernels.Rule(
             config.double_q,
-            config.loss == "huber",
+            kernels.LOSS_KINDS[config.loss],
             config.optimizer == "rmsprop",
             largest_norm=number(largest),
             **step,

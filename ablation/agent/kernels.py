@@ -24,6 +24,10 @@ Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 
+LOSS_KINDS = {"huber": 0, "squared": 1, "next_value": 2}
+SQUARED, PLAIN = LOSS_KINDS["squared"], LOSS_KINDS["next_value"]
+
+
 class Batch(NamedTuple):
     """What a gradient step learns from: observations `[L, B, O]`, the rest `[L, B]`; actions int64."""
 
@@ -94,7 +98,7 @@ class Rule(NamedTuple):
     """
 
     double_q: bool
-    huber: bool
+    loss: int
     centred: bool
     largest_norm: np.floating
     step_size: np.floating
@@ -329,10 +333,12 @@ def _first_largest(values: Floats) -> int:
 
 
 @compiled
-def _loss(error: np.floating, huber: bool) -> tuple[np.floating, np.floating]:
-    """Return Huber's loss with threshold 1, or the squared error, and the derivative."""
-    if not huber:
+def _loss(error: np.floating, kind: int) -> tuple[np.floating, np.floating]:
+    """Return Huber's loss with threshold 1, the squared error, or the error, and the derivative."""
+    if kind == SQUARED:
         return error * error, error + error
+    if kind == PLAIN:
+        return error, np.float32(1)
     clipped = error
     if error > 1:
         clipped = np.float32(1)
@@ -355,7 +361,7 @@ def _compare(lane: int, batch: Batch, space: Space, values: Floats, rule: Rule, 
         action, weight = batch.action[lane, row], batch.weight[lane, row]
         value = values[row, action]
         error = value - (batch.reward[lane, row] + batch.discount[lane, row] * best)
-        loss, slope = _loss(error, rule.huber)
+        loss, slope = _loss(error, rule.loss)
         slopes[row, action] = weight * slope * share
         seen.errors[lane, row] = error
         seen.losses[lane, row] = weight * loss
