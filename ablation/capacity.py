@@ -19,15 +19,16 @@ RUN_BYTES = 300_000
 
 @dataclass(frozen=True)
 class JobSize:
-    """What a job takes: its seeds, the bytes of its replay."""
+    """What a job takes: its seeds, the bytes of its replay, those of its diagnostics."""
 
     lanes: int
     replay_bytes: int
+    diagnostics_bytes: int = 0
 
     @property
     def peak_bytes(self) -> int:
         """Return the memory that the job is expected to take at most."""
-        return self.replay_bytes + JOB_BYTES
+        return self.replay_bytes + self.diagnostics_bytes + JOB_BYTES
 
 
 def machine_bytes() -> int:
@@ -56,7 +57,7 @@ def check_memory(jobs: Sequence[JobSize], workers: int, available: int) -> None:
     if fit:
         allowed = f"jobs of {job.peak_bytes / 1e9:.1f} GB: {has}; at most {fit} fit"
         raise ConfigError("launch.jobs", workers, allowed)
-    lanes = int((available - JOB_BYTES) // (job.replay_bytes / job.lanes))
+    lanes = int((available - JOB_BYTES) // ((job.peak_bytes - JOB_BYTES) / job.lanes))
     advice = f"at most {lanes} fit" if lanes > 0 else "not even one fits: lower replay.capacity"
     allowed = f"a job would take {job.peak_bytes / 1e9:.1f} GB: {has}; {advice}"
     raise ConfigError("launch.lanes_per_job", job.lanes, allowed)

@@ -162,7 +162,8 @@ class AgentConfig:
     each lane's gradient by its own Euclidean norm. `adam_epsilon` is added to the root of the second
     moment, `rmsprop_epsilon` to the root of the gradient's variance or, as Mnih et al. do, to the
     variance under it. `termination_reward` is learned in place of the environment's reward where an
-    episode terminates; scores keep the environment's.
+    episode terminates; scores keep the environment's. The loss `next_value` is one that an article
+    writes in a TD error's place (docs/article.md): it has no minimum.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -171,7 +172,7 @@ class AgentConfig:
     adam_epsilon: Positive
     discount: Fraction
     time_limit_bootstrap: Switch
-    loss: Literal["huber", "squared"]
+    loss: Literal["huber", "squared", "next_value"]
     double_q: Switch
     max_gradient_norm: Positive | None
     target_network: Switch

@@ -14,6 +14,9 @@ CHAIN_BYTES = 32
 """State, action, reward and discount of a Blind Cliffwalk's transition."""
 PRIORITY_BYTES = 8
 USAGE_BYTES = 12
+DIAGNOSTICS_BYTES = 16_000
+"""What diagnostics take for each number of an observation and each lane: 256 of a pool, sorted beside
+a batch, and 512 of the run; as measured, docs/environments.md."""
 FAN_OUT = 8
 """Children of a section of a prioritized sampler's trees."""
 
@@ -38,6 +41,11 @@ def replay_bytes(
         stored = form.storage_bytes(items, cell["replay"].get("n_step", 1))
     total: int = lanes * (stored + items * USAGE_BYTES + priorities)
     return total
+
+
+def diagnostics_bytes(observation_size: int, lanes: int) -> int:
+    """Return the bytes that the diagnostics of `lanes` runs take at most."""
+    return lanes * observation_size * DIAGNOSTICS_BYTES
 
 
 def tree_values(leaves: int) -> int:

@@ -12,7 +12,6 @@ from analysis.load import StudyRuns
 from analysis.results import Results
 from analysis.statistics import Interval
 from analysis.tables import Cell, Table, ends, footer
-from analysis.texts import number
 
 PREFIX = "BlindCliffwalk-"
 """Of the ids of chains, before their number of states."""
@@ -85,5 +84,6 @@ def _title(arm: Arm) -> str:
 def _cell(median: Interval, late: int) -> Cell:
     if not median.n:
         return Cell("missing")
-    text = f"{number(median.estimate)} [{number(median.low)}, {number(median.high)}] ({median.n})"
+    middle, low, high = (f"{end:,.10g}" for end in (median.estimate, median.low, median.high))
+    text = f"{middle} [{low}, {high}] ({median.n})"
     return Cell(f"{text}, {late} not there" if late else text, value=median.estimate)

@@ -52,7 +52,7 @@ def paper_table(paper: Paper, study: str, root: Path | str) -> Table:
         ["", "the paper", "where", "measured", "matters", "effect", "n", "published", "part", "verdict"],
         rows,
         names=4,
-        notes=[_note(len(found))],
+        notes=[_note(len(found), paper.declared)],
         values=values,
         label=f"papers-{study}",
     )
@@ -103,9 +103,9 @@ def _cells(shape: Shape, row: Judged, whole: str, first: bool) -> list[Cell]:
     ]
 
 
-def _note(tests: int) -> str:
+def _note(tests: int, declared: str) -> str:
     return (
-        f"Declared before the runs (analysis/papers.yaml). Each interval has a level of "
+        f"Declared {declared} (analysis/papers.yaml). Each interval has a level of "
         f"{100 * level_of(tests):.2f} %, so that all {tests} hold together with 95 % (Bonferroni): "
         "Student's t over seeds, paired. A part agrees: on the expected side of zero and estimated at "
         "no less than what matters, or, where no effect is expected, within what matters. It disagrees: "

@@ -17,6 +17,8 @@ from analysis.published_values import ENVIRONMENT, Column, Published
 
 DECLARED = Path(__file__).with_name("papers.yaml")
 
+BEFORE = "before the runs"
+
 Agreement = Literal["agrees", "disagrees", "not resolved", "not run"]
 AGREEMENTS: Mapping[Verdict, Agreement] = {
     "supported": "agrees",
@@ -73,12 +75,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper, the study file that repeats its design, its statements and the numbers it prints."""
+    """A paper, the study file that repeats its design, its statements and the numbers it prints.
+
+    `declared` says when its statements were written down.
+    """
 
     study: str
     paper: str
     shapes: Sequence[Shape] = ()
     columns: Sequence[Column] = field(default_factory=tuple)
+    declared: str = BEFORE
 
 
 @cache
@@ -90,6 +96,7 @@ def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
             entry["paper"],
             [Shape(**shape) for shape in entry.get("shapes", [])],
             [Column(**column) for column in entry.get("published", [])],
+            entry.get("declared", BEFORE),
         )
         for entry in yaml.safe_load(path.read_text())
     )

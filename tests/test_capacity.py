@@ -16,6 +16,7 @@ SMALL, LARGE = JobSize(2, 100), JobSize(10, 1_000_000_000)
 def test_memory_counts_the_largest_jobs_that_run_at_the_same_time() -> None:
     assert peak_bytes([SMALL, LARGE, SMALL], 2) == 2 * JOB_BYTES + 1_000_000_100
     assert peak_bytes([SMALL], 8) == JOB_BYTES + 100
+    assert peak_bytes([JobSize(2, 100, 30)], 8) == JOB_BYTES + 130
     assert peak_bytes([], 2) == 0
 
 
@@ -30,6 +31,8 @@ def test_a_job_that_does_not_fit_alone_is_refused_with_the_lanes_that_would() ->
     with pytest.raises(ConfigError, match=r"launch\.lanes_per_job = 10: .*at most 4 fit"):
         check_memory([LARGE], 1, room)
     check_memory([JobSize(4, 400_000_000)], 1, room)
+    with pytest.raises(ConfigError, match="at most 4 fit"):
+        check_memory([JobSize(10, 600_000_000, 400_000_000)], 1, room)
     with pytest.raises(ConfigError, match="not even one fits"):
         check_memory([LARGE], 1, JOB_BYTES)
 

@@ -20,7 +20,7 @@ from .conftest import Configure, values
         ({"agent__learn_period": 2.5}, "agent.learn_period", "integer"),
         ({"agent__batch_size": "many"}, "agent.batch_size", "integer"),
         ({"agent__double_q": 1}, "agent.double_q", "boolean"),
-        ({"agent__loss": "absolute"}, "agent.loss", "'huber' or 'squared'"),
+        ({"agent__loss": "absolute"}, "agent.loss", "'huber', 'squared' or 'next_value'"),
         ({"agent__learning_rate": float("nan")}, "agent.learning_rate", "finite|greater"),
         ({"agent__learning_rat": 0.1}, "agent.learning_rat", "allowed here: .*learning_rate"),
         ({"agent__hidden_sizes": [64, 1]}, "agent.hidden_sizes.1", "greater than or equal to 2"),

@@ -337,6 +337,8 @@ def test_fifty_thousand_steps_of_atari_end_to_end(tmp_path: Path) -> None:
     results = tmp_path / "results"
     words = [
         "env=atari_breakout",
+        # A greedy policy may never launch the ball.
+        "env.time_limit=1000",
         "study.seeds=1",
         "tracking=disabled",
         f"results_dir={results}",
@@ -345,8 +347,9 @@ def test_fifty_thousand_steps_of_atari_end_to_end(tmp_path: Path) -> None:
         "train.evaluation_episodes=2",
         "train.log_every=5000",
         "replay.capacity=10000",
-        "agent.hidden_sizes=[32]",
-        "agent.learn_period=4",
+        "agent.hidden_sizes=[16]",
+        "agent.batch_size=8",
+        "agent.learn_period=10",
     ]
     command = [sys.executable, "-m", "ablation", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -356,8 +359,8 @@ def test_fifty_thousand_steps_of_atari_end_to_end(tmp_path: Path) -> None:
     assert (record["status"], record["env_steps"]) == ("complete", 50_000)
     episodes = pd.read_parquet(run / "episodes.parquet")
     assert 49_000 <= episodes["episode_length"].sum() <= 50_000
-    # Bricks are worth 1, 4 and 7: whole scores, of all five lives.
-    assert episodes["episode_return"].mod(1).eq(0).all()
-    assert episodes["terminated"].all()
+    # Bricks are worth 1, 4 and 7: scores beyond the learned ones of 1, of all five lives.
+    assert episodes["episode_return"].max() >= 4
+    assert (episodes["terminated"] | (episodes["episode_length"] == 1000)).all()
     evaluations = pd.read_parquet(run / "evaluations.parquet")
     assert evaluations["env_step"].tolist() == [25_000, 25_000, 50_000, 50_000]

@@ -70,7 +70,7 @@ def _train_plainly(
     target = _plain_network(0, [OBSERVATION, 16, 12, ACTIONS])
     target.load_state_dict(network.state_dict())
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-3, eps=1e-8)
-    criterion = {"huber": nn.SmoothL1Loss, "squared": nn.MSELoss}[loss](reduction="none")
+    criterion = {"huber": nn.SmoothL1Loss, "squared": nn.MSELoss}
     for number, (batch, weights) in enumerate(batches, start=1):
         item = {name: values[lane] for name, values in batch.items()}
         with torch.no_grad():
@@ -79,7 +79,11 @@ def _train_plainly(
             value = ahead.gather(1, chooser.argmax(1, keepdim=True)).squeeze(1)
             goal = item["reward"] + item["discount"] * value
         taken = network(item["observation"]).gather(1, item["action"].unsqueeze(1)).squeeze(1)
-        losses = criterion(taken, goal)
+        if loss == "next_value":
+            # The article's section 3, up to rewards, which no parameter changes.
+            losses = (item["discount"] > 0) * network(item["next_observation"]).amax(dim=1)
+        else:
+            losses = criterion[loss](reduction="none")(taken, goal)
         optimiser.zero_grad()
         (losses * weights[lane] if weighted else losses).mean().backward()
         if clip is not None:
@@ -97,7 +101,7 @@ def precision(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
 
 
 @pytest.mark.parametrize("engine", [CompiledEngine, TensorEngine])
-@pytest.mark.parametrize("loss", ["huber", "squared"])
+@pytest.mark.parametrize("loss", ["huber", "squared", "next_value"])
 @pytest.mark.parametrize("double_q", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("clip", [None, 0.5])

@@ -33,8 +33,8 @@ class CompiledEngine:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
         lanes, rows = observation.shape[:2]
         values = torch.empty((lanes, rows, self._layers[-1].outputs))
-        space = self._space(rows)
-        kernels.evaluate(self._memory.online, self._network, observation.numpy(), space, values.numpy())
+        seen, room = observation.numpy(), self._space(rows).activations
+        kernels.evaluate(self._memory.online, self._network, seen, room, values.numpy())
         return values
 
     def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class CompiledEngine:
             observation.numpy(),
             epsilon,
             drawn.numpy(),
-            self._space(1),
+            self._space(1).activations,
             actions.numpy(),
         )
         return actions
@@ -76,7 +76,7 @@ class CompiledEngine:
         step = {name: number(value) for name, value in constants(config, self._steps).items()}
         return kernels.Rule(
             config.double_q,
-            config.loss == "huber",
+            kernels.LOSS_KINDS[config.loss],
             config.optimizer == "rmsprop",
             largest_norm=number(largest),
             **step,

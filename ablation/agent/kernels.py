@@ -5,7 +5,8 @@ operations over all lanes at once stream every one of them from memory each time
 
 Arrays are float32 unless said otherwise. A lane's parameters are one vector: each layer's weight
 `[patch, filters]` and bias `[filters]` in turn. Its activations are each layer's `[rows, size]` in
-turn, inputs first. All in one file: Numba's cache does not notice a change in another one.
+turn, inputs first, each followed by its patches where a layer gathers any. All in one file: Numba's
+cache does not notice a change in another one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from ablation.compiled import compiled
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+
+LOSS_KINDS = {"huber": 0, "squared": 1, "next_value": 2}
+SQUARED, PLAIN = LOSS_KINDS["squared"], LOSS_KINDS["next_value"]
 
 
 class Batch(NamedTuple):
@@ -63,10 +68,10 @@ class Network(NamedTuple):
     places: NDArray[np.int32]
 
 
-INPUTS, PATCH, FILTERS, POSITIONS, TURNED, INPUT_AT, WEIGHT_AT, PATCHES_AT, INDEX_AT = range(9)
+INPUTS, PATCH, FILTERS, POSITIONS, TURNED, INPUT_AT, COLUMNS_AT, WEIGHT_AT, INDEX_AT = range(9)
 """Rows of a network's table: sizes, whether a weight is turned round for products, and where a layer's
-numbers begin: of inputs and of gathered patches for one row of a batch, of parameters, of the index. A
-layer without patches has no index."""
+numbers begin: among activations, for one row of a batch, its inputs and what its weight multiplies,
+gathered patches or the inputs themselves; its parameters; its part of the index."""
 
 SMALL = 2**14
 """Numbers in a weight up to which turning it round and a plain product are quicker than a product with
@@ -76,11 +81,10 @@ its transpose; see docs/performance.md."""
 class Space(NamedTuple):
     """Room for one lane to work in, used again by the next.
 
-    Activations, gathered patches, slopes, slopes of patches, a weight turned round, next values.
+    Activations and patches, slopes, slopes of patches, a weight turned round, next values.
     """
 
     activations: Floats
-    patches: Floats
     slopes: Floats
     spread: Floats
     turned: Floats
@@ -94,7 +98,7 @@ class Rule(NamedTuple):
     """
 
     double_q: bool
-    huber: bool
+    loss: int
     centred: bool
     largest_norm: np.floating
     step_size: np.floating
@@ -117,12 +121,15 @@ def network(layers: Sequence[Layer]) -> Network:
         for one in layers
     ]
     steps = [
-        [one.inputs, one.parameters, len(index), len(index)]
+        [one.inputs + len(index), one.parameters, len(index)]
         for one, index in zip(layers, indices, strict=True)
     ]
-    ends = np.cumsum([[0] * 4, *steps], axis=0)
+    input_at, weight_at, index_at = np.cumsum([[0] * 3, *steps], axis=0).T
+    before = [one.inputs if len(index) else 0 for one, index in zip(layers, indices, strict=True)]
+    columns_at = input_at + np.array([*before, 0])
     last = [layers[-1].outputs, 0, 0, 0, 0]
-    return Network(np.hstack(([*sizes, last], ends)).T.copy(), np.concatenate(indices))
+    table = np.vstack((np.array([*sizes, last]).T, input_at, columns_at, weight_at, index_at))
+    return Network(table, np.concatenate(indices))
 
 
 def room(layers: Sequence[Layer], rows: int, like: Floats) -> Space:
@@ -131,8 +138,7 @@ def room(layers: Sequence[Layer], rows: int, like: Floats) -> Space:
     gathered = [layer.index.size for layer in layers if layer.index is not None]
     weights = max(layer.patch * layer.filters for layer in layers)
     return Space(
-        np.zeros(2 * rows * sum(widths), like.dtype),
-        np.zeros(2 * rows * sum(gathered), like.dtype),
+        np.zeros(2 * rows * sum(widths + gathered), like.dtype),
         np.zeros((2, rows * max(widths)), like.dtype),
         np.zeros(rows * max(gathered[1:], default=0), like.dtype),
         np.zeros(weights, like.dtype),
@@ -141,29 +147,16 @@ def room(layers: Sequence[Layer], rows: int, like: Floats) -> Space:
 
 
 @compiled
-def _columns(network: Network, layer: int, space: Space, rows: int, used: int) -> Floats:
-    """Return what a layer's weight is multiplied by, `[used * positions, patch]`, of the first rows."""
-    patch = network.table[PATCH, layer]
-    height = used * network.table[POSITIONS, layer]
-    if network.table[INDEX_AT, layer] == network.table[INDEX_AT, layer + 1]:
-        start = rows * network.table[INPUT_AT, layer]
-        return space.activations[start : start + height * patch].reshape(height, patch)
-    start = rows * network.table[PATCHES_AT, layer]
-    return space.patches[start : start + height * patch].reshape(height, patch)
-
-
-@compiled
-def _gather(network: Network, layer: int, space: Space, rows: int) -> None:
-    """Write the patches of a layer's inputs to where `_columns` has them."""
-    index = network.places[network.table[INDEX_AT, layer] : network.table[INDEX_AT, layer + 1]]
+def _gather(network: Network, layer: int, activations: Floats, rows: int) -> None:
+    """Write the patches of a layer's inputs behind them."""
+    places = network.places[network.table[INDEX_AT, layer] : network.table[INDEX_AT, layer + 1]]
     width = network.table[INPUTS, layer]
-    start = rows * network.table[INPUT_AT, layer]
-    at = rows * network.table[PATCHES_AT, layer]
+    start, at = rows * network.table[INPUT_AT, layer], rows * network.table[COLUMNS_AT, layer]
     for row in range(rows):
-        inputs = space.activations[start + row * width : start + (row + 1) * width]
-        patches = space.patches[at + row * len(index) : at + (row + 1) * len(index)]
-        for place in range(len(index)):
-            patches[place] = inputs[index[place]]
+        inputs = activations[start + row * width : start + (row + 1) * width]
+        patches = activations[at + row * len(places) : at + (row + 1) * len(places)]
+        for place in range(len(places)):
+            patches[place] = inputs[places[place]]
 
 
 @compiled
@@ -178,16 +171,18 @@ def _gather_back(network: Network, layer: int, spread: Floats, below: Floats) ->
 
 
 @compiled
-def _forward(parameters: Floats, network: Network, space: Space, rows: int) -> int:
+def _forward(parameters: Floats, network: Network, activations: Floats, rows: int) -> int:
     """Fill the activations from the inputs that they begin with; return where the outputs begin."""
     layers = network.table.shape[1] - 1
     for layer in range(layers):
         patch, filters = network.table[PATCH, layer], network.table[FILTERS, layer]
         height = rows * network.table[POSITIONS, layer]
-        _gather(network, layer, space, rows)
-        inputs = _columns(network, layer, space, rows, rows)
+        start = rows * network.table[COLUMNS_AT, layer]
+        if start > rows * network.table[INPUT_AT, layer]:
+            _gather(network, layer, activations, rows)
+        inputs = activations[start : start + height * patch].reshape(height, patch)
         start = rows * network.table[INPUT_AT, layer + 1]
-        outputs = space.activations[start : start + height * filters].reshape(height, filters)
+        outputs = activations[start : start + height * filters].reshape(height, filters)
         offset = network.table[WEIGHT_AT, layer]
         weight = parameters[offset : offset + patch * filters].reshape(patch, filters)
         offset += patch * filters
@@ -219,8 +214,9 @@ def _backward(
     for step in range(layers):
         layer = layers - 1 - step
         patch, filters = network.table[PATCH, layer], network.table[FILTERS, layer]
-        inputs = _columns(network, layer, space, rows, batch)
-        height = len(inputs)
+        height = batch * network.table[POSITIONS, layer]
+        start = rows * network.table[COLUMNS_AT, layer]
+        inputs = space.activations[start : start + height * patch].reshape(height, patch)
         above = space.slopes[step % 2, : height * filters].reshape(height, filters)
         offset = network.table[WEIGHT_AT, layer]
         bias_start = offset + patch * filters
@@ -243,7 +239,7 @@ def _slopes_below(
     """Write the slopes of a layer's inputs to the beginning of `below`, given those of its outputs."""
     patch, filters = weight.shape
     height = len(above)
-    gathered = network.table[INDEX_AT, layer] < network.table[INDEX_AT, layer + 1]
+    gathered = network.table[COLUMNS_AT, layer] > network.table[INPUT_AT, layer]
     spread = space.spread[: height * patch] if gathered else below[: height * patch]
     if network.table[TURNED, layer]:
         turned = space.turned[: patch * filters].reshape(filters, patch)
@@ -259,10 +255,11 @@ def _slopes_below(
 @compiled
 def _stop(network: Network, layer: int, space: Space, rows: int, below: Floats, batch: int) -> None:
     """Let slopes through a ReLU: its derivative is 1 exactly where its output is positive."""
-    start = rows * network.table[INPUT_AT, layer]
-    for place in range(batch * network.table[INPUTS, layer]):
-        if space.activations[start + place] <= 0:
-            below[place] = 0
+    start, count = rows * network.table[INPUT_AT, layer], batch * network.table[INPUTS, layer]
+    inputs = space.activations[start : start + count]
+    for place in range(count):
+        # A choice and a store always, not a store at times: it takes many at once.
+        below[place] = np.float32(0) if inputs[place] <= 0 else below[place]
 
 
 @compiled
@@ -329,10 +326,12 @@ def _first_largest(values: Floats) -> int:
 
 
 @compiled
-def _loss(error: np.floating, huber: bool) -> tuple[np.floating, np.floating]:
-    """Return Huber's loss with threshold 1, or the squared error, and the derivative."""
-    if not huber:
+def _loss(error: np.floating, kind: int) -> tuple[np.floating, np.floating]:
+    """Return Huber's loss with threshold 1, the squared error, or the error, and the derivative."""
+    if kind == SQUARED:
         return error * error, error + error
+    if kind == PLAIN:
+        return error, np.float32(1)
     clipped = error
     if error > 1:
         clipped = np.float32(1)
@@ -355,7 +354,7 @@ def _compare(lane: int, batch: Batch, space: Space, values: Floats, rule: Rule, 
         action, weight = batch.action[lane, row], batch.weight[lane, row]
         value = values[row, action]
         error = value - (batch.reward[lane, row] + batch.discount[lane, row] * best)
-        loss, slope = _loss(error, rule.huber)
+        loss, slope = _loss(error, rule.loss)
         slopes[row, action] = weight * slope * share
         seen.errors[lane, row] = error
         seen.losses[lane, row] = weight * loss
@@ -364,14 +363,18 @@ def _compare(lane: int, batch: Batch, space: Space, values: Floats, rule: Rule, 
 
 @compiled
 def evaluate(
-    parameters: Floats, network: Network, observation: Floats, space: Space, values: Floats
+    parameters: Floats,
+    network: Network,
+    observation: Floats,
+    activations: Floats,
+    values: Floats,
 ) -> None:
     """Write the networks' values `[L, N, A]` for observations `[L, N, O]`."""
     rows, actions = values.shape[1:]
     for lane in range(len(observation)):
-        _fill(space.activations, observation[lane])
-        start = _forward(parameters[lane], network, space, rows)
-        values[lane] = space.activations[start : start + rows * actions].reshape(rows, actions)
+        _fill(activations, observation[lane])
+        start = _forward(parameters[lane], network, activations, rows)
+        values[lane] = activations[start : start + rows * actions].reshape(rows, actions)
 
 
 @compiled
@@ -381,7 +384,7 @@ def act(
     observation: Floats,
     epsilon: float,
     drawn: Doubles,
-    space: Space,
+    activations: Floats,
     actions: Integers,
 ) -> None:
     """Write epsilon-greedy actions `[L]` for observations `[L, O]`; see `exploration`."""
@@ -390,9 +393,9 @@ def act(
         if drawn[lane, 0] < epsilon:
             actions[lane] = int(drawn[lane, 1])
         else:
-            _fill(space.activations, observation[lane : lane + 1])
-            start = _forward(parameters[lane], network, space, 1)
-            actions[lane] = _first_largest(space.activations[start : start + count])
+            _fill(activations, observation[lane : lane + 1])
+            start = _forward(parameters[lane], network, activations, 1)
+            actions[lane] = _first_largest(activations[start : start + count])
 
 
 @compiled
@@ -402,14 +405,14 @@ def learn(memory: Memory, network: Network, batch: Batch, rule: Rule, space: Spa
     rows = 2 * size if rule.double_q else size
     for lane in range(len(batch.action)):
         _fill(space.activations, batch.next_observation[lane])
-        start = _forward(memory.target[lane], network, space, size)
+        start = _forward(memory.target[lane], network, space.activations, size)
         space.ahead[: size * actions] = space.activations[start : start + size * actions]
         _fill(space.activations, batch.observation[lane])
         if rule.double_q:
             width = batch.observation.shape[2]
             _fill(space.activations[size * width :], batch.next_observation[lane])
         online, gradient = memory.online[lane], memory.gradient[lane]
-        start = _forward(online, network, space, rows)
+        start = _forward(online, network, space.activations, rows)
         values = space.activations[start : start + rows * actions].reshape(rows, actions)
         _compare(lane, batch, space, values, rule, seen)
         _backward(online, gradient, network, space, rows, size)

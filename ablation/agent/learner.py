@@ -13,7 +13,7 @@ from ablation.agent.compiled_engine import CompiledEngine
 from ablation.agent.engine import Engine, Parameters, Update
 from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
-from ablation.agent.targets import bootstrap_values
+from ablation.agent.targets import bootstrap_values, of_next_states
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig
 from ablation.streams import Stream, unit_interval, words
@@ -68,6 +68,9 @@ class Learner:
         `discount` `[L, B]`; `weights [L, B]` multiply each transition's loss. The loss is the mean
         over the batch.
         """
+        if self._config.loss == "next_value":
+            ahead = self.action_values(batch["next_observation"])
+            batch, weights = of_next_states(batch, weights, ahead)
         update = self._engine.step(batch, weights)
         self.gradient_steps += 1
         self._refresh_by_gradient_steps()

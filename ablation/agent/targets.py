@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -32,7 +32,32 @@ def squared(error: Tensor) -> tuple[Tensor, Tensor]:
     return error.square(), 2 * error
 
 
-LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {"huber": huber, "squared": squared}
+def plain(error: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the error itself and its derivative: a loss that has no minimum."""
+    return error, torch.ones_like(error)
+
+
+def of_next_states(
+    batch: Mapping[str, Tensor], weights: Tensor, next_values: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Return a batch and weights on which `plain` is the mean of (1 - done) max Q(s') - r.
+
+    `next_values` are the online network's, `[L, B, A]`. Where an episode ended the loss is 0: what the
+    mean has there does not depend on the network.
+    """
+    changed = {
+        "observation": batch["next_observation"],
+        "action": next_values.argmax(dim=-1),
+        "discount": torch.zeros_like(batch["discount"]),
+    }
+    return {**batch, **changed}, weights * (batch["discount"] > 0)
+
+
+LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+    "huber": huber,
+    "squared": squared,
+    "next_value": plain,
+}
 
 
 def scatter_to_actions(values: Tensor, actions: Tensor, like: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,6 +19,8 @@ ENV_ID = "digits"
 TURNS = 5
 """Turns of a run, equally long, each with its share of the classes in order."""
 COLUMNS = 3
+WIDTH = 34
+"""Letters in a line of a panel's title."""
 
 Accuracy = NDArray[np.float64]
 
@@ -29,13 +32,13 @@ def accuracy_by_class(results: Results, environment: str) -> tuple[Figure, str] 
     if not arms:
         return None
     rows = math.ceil(len(arms) / COLUMNS)
-    figure = Figure(figsize=(2.7 * COLUMNS, 1.75 * rows + 0.4), layout="constrained")
+    figure = Figure(figsize=(2.7 * COLUMNS, 1.9 * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
     words = []
     for axis, arm in zip(axes.flat, arms, strict=False):
         steps, accuracy, n = mean_accuracy(results, arm)
         image = _draw(axis, steps, accuracy)
-        axis.set_title(f"{arm.name} (n={n})", fontsize=7)
+        axis.set_title(textwrap.fill(f"{arm.name} (n={n})", WIDTH), fontsize=7)
         last = ", ".join(f"{value:.2f}" for value in accuracy[:, -1])
         words.append(f"{arm.name} (n={n}), at the end, by class from 0: {last}")
     for axis in axes.flat[len(arms) :]:

@@ -11,7 +11,7 @@ from ablation.config import ConfigError
 from ablation.games import options
 from ablation.job import Job
 from ablation.ledger import Ledger
-from ablation.memory import replay_bytes
+from ablation.memory import diagnostics_bytes, replay_bytes
 from ablation.settings import Settings
 from ablation.store import RunKey
 from ablation.study import Arm, Plan
@@ -133,8 +133,9 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> Plan
     cell = plan.cells[arm.cell]
     spec = env_spec(arm.env_id, options(cell["env"]))
     form = frame_format(spec, cell["env"].get("time_limit"))
-    size = replay_bytes(cell, spec.observation_size, len(seeds), form)
-    return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], JobSize(len(seeds), size))
+    replay = replay_bytes(cell, spec.observation_size, len(seeds), form)
+    size = JobSize(len(seeds), replay, diagnostics_bytes(spec.observation_size, len(seeds)))
+    return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], size)
 
 
 def _name(cell: str, seeds: Sequence[int]) -> str:
