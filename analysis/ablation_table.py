@@ -170,7 +170,7 @@ def _leading(
         ]
         if also:
             marks[arm.name] = footnotes.mark(
-                f"also {', '.join(dict.fromkeys(also))}: trains exactly the same"
+                f"also {'; '.join(dict.fromkeys(also))}: trains exactly the same"
             )
     arms = {arm.name: arm for arm in reversed(runs.plan.arms)}
     if not components:
