@@ -60,7 +60,7 @@ def test_unequal_numbers_of_runs_are_shown(made: Results) -> None:
 
 def test_merged_combinations_are_footnotes_of_what_they_train(made: Results) -> None:
     table = tables(made)["table"]
-    assert "a: also capacity=64, replay=uniform: trains exactly the same" in table.footnotes
+    assert "a: also capacity=64; replay=uniform: trains exactly the same" in table.footnotes
     assert table.rows[0][0].marks == "a"
     assert any("also capacity=1000" in note for note in table.footnotes)
 
