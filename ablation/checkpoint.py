@@ -27,7 +27,7 @@ def save(directory: Path, cell: str, seeds: Sequence[int], state: dict[str, Any]
     header = _header(cell, seeds)
     try:
         with beside.open("wb") as file:
-            torch.save({"header": header, "state": state}, file)
+            torch.save({"header": header, "state": _by_itself(state)}, file)
             file.flush()
             os.fsync(file.fileno())
         beside.replace(directory / NAME)
@@ -65,6 +65,17 @@ def remove(directory: Path) -> None:
     """Remove a job's checkpoint, if there is one, and what killed saves left beside it."""
     for path in (directory / NAME, *directory.glob(f".{NAME}.*")):
         path.unlink(missing_ok=True)
+
+
+def _by_itself(value: Any) -> Any:
+    """Return a state whose tensors are all that their memory holds: with a view, all of it is saved."""
+    if isinstance(value, dict):
+        return {key: _by_itself(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_by_itself(part) for part in value)
+    if isinstance(value, torch.Tensor) and value.untyped_storage().nbytes() > value.nbytes:
+        return value.clone()
+    return value
 
 
 def _header(cell: str, seeds: Sequence[int]) -> dict[str, Any]:

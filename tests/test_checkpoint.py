@@ -118,3 +118,12 @@ def test_a_save_that_fails_leaves_the_earlier_checkpoint(
         checkpoint.save(saved, "cell", SEEDS, {})
     assert (saved / checkpoint.NAME).read_bytes() == before
     assert [path.name for path in saved.iterdir()] == [checkpoint.NAME]
+
+
+def test_a_checkpoint_is_no_larger_than_what_is_in_use(tmp_path: Path) -> None:
+    memory = torch.zeros(1_000_000)
+    checkpoint.save(tmp_path, "cell", [0], {"ring": [memory[:10]], "other": (memory[10:20],)})
+    assert (tmp_path / checkpoint.NAME).stat().st_size < 10_000
+    found = checkpoint.load(tmp_path, "cell", [0], torch.device("cpu"))
+    assert found is not None
+    assert torch.equal(found["ring"][0], memory[:10])

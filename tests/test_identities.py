@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from ablation.identity import flatten
 from ablation.replay.n_step import NStep
@@ -105,10 +106,17 @@ FILES = [
 ]
 
 
+def _named(group: str, name: str) -> Any:
+    """Return what a file sets, with what the files that it builds on set."""
+    own = OmegaConf.load(ROOT / f"conf/{group}/{name}.yaml")
+    built_on = own.pop("defaults", [])
+    parts = [own if part == "_self_" else _named(group, part) for part in built_on] or [own]
+    return OmegaConf.merge(*parts)
+
+
 @pytest.mark.parametrize(("group", "name"), sorted(set(FILES) - {("replay", "base")}))
 def test_a_configuration_file_changes_exactly_the_keys_that_it_names(group: str, name: str) -> None:
-    named = yaml.safe_load((ROOT / f"conf/{group}/{name}.yaml").read_text())
-    named.pop("defaults", None)
+    named: Any = OmegaConf.to_container(_named(group, name))
     keys = set(flatten(named if group == "env" else {group: named}))
     with config_loader(str(ROOT / "conf")) as loader:
         composer = Composer(loader)
