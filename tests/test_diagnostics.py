@@ -68,6 +68,11 @@ def test_distance_is_in_standard_deviations_of_the_reference(size: int) -> None:
     wide = torch.cat((reference, reference), dim=2)
     shifted = wide + torch.tensor([0.5, 1.5])
     assert measures.distance(shifted, wide).item() == pytest.approx(2.0)
+    # A component that the reference never changes, as most of a one-hot vector are, has no unit.
+    still = torch.zeros_like(reference)
+    batch = torch.cat((batch, torch.ones_like(batch)), 2)
+    reference = torch.cat((reference, still), 2)
+    assert measures.distance(batch, reference).item() == pytest.approx(5.0)
 
 
 def test_the_effective_share_of_a_batch_is_kishs() -> None:

@@ -53,13 +53,14 @@ def distance(batch: Tensor, reference: Tensor) -> Tensor:
     """Return how far the observations `[L, B, O]` lie from the reference's `[L, R, O]`.
 
     Wasserstein's distance between the marginals in standard deviations of the reference, the mean
-    over components; exact where B divides R or R divides B.
+    over the components that vary in it; exact where B divides R or R divides B.
     """
     levels = max(batch.shape[1], reference.shape[1])
     first, second = (_spread_out(values, levels) for values in (batch, reference))
     scale = second.std(dim=2, correction=0)
-    smallest = torch.finfo(torch.float64).tiny
-    return ((first - second).abs().mean(dim=2) / scale.clamp(min=smallest)).mean(dim=1)
+    varies = scale > 0
+    apart = (first - second).abs().mean(dim=2) / scale.where(varies, torch.ones_like(scale))
+    return (apart * varies).sum(dim=1) / varies.sum(dim=1).clamp(min=1)
 
 
 def effective_share(weights: Tensor) -> Tensor:

@@ -85,8 +85,9 @@ def average(intervals: Sequence[Interval]) -> Interval:
 
 
 def standard_error(sample: Sample) -> float:
-    """Return the standard error of the mean of `[R]`, at least two runs."""
-    return float(sample.std(ddof=1)) / math.sqrt(len(sample))
+    """Return the standard error of the mean of `[R]`, at least two runs; infinite beyond what fits."""
+    with np.errstate(over="ignore"):
+        return float(sample.std(ddof=1)) / math.sqrt(len(sample))
 
 
 def t_quantile(degrees: float, level: float) -> float:
