@@ -52,7 +52,7 @@ def cell(steps: int, kind: str = "uniform", batch: int = 32) -> dict[str, dict[s
     return {
         "env": {"id": "E"},
         "replay": {"kind": kind},
-        "agent": {"batch_size": batch},
+        "agent": {"batch_size": batch, "replay_ratio": "1"},
         "train": {"env_steps": steps},
     }
 
