@@ -82,7 +82,7 @@ check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/mypy
 	$(PYTEST)
 
-bench: $(MARK) ## measure speed and memory beside Stable-Baselines3
+bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and image networks
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
