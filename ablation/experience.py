@@ -98,19 +98,20 @@ class Experience:
         ended: Tensor,
         env_step: int,
         gradient_step: int,
-        cut: Tensor | None = None,
+        ends_return: Tensor | None = None,
     ) -> None:
         """Store what is complete with this transition of every lane; `ended` is bool `[L]`.
 
         Both clocks are those before the transition was made. Returns go no further than it where the
-        episode `ended`, or given `cut`, bool `[L]`, there.
+        episode `ended`, or where it `ends_return`, bool `[L]`, with the episode going on.
         """
         if isinstance(self.ring, FrameRing):
             transition = self.ring.handled(transition, ended)
         bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
         complete: Iterable[Emitted] = [(transition, None)]
         if self._n_step is not None:
-            complete = self._n_step.push(transition, ended if cut is None else cut)
+            cut = ended if ends_return is None else ended | ends_return
+            complete = self._n_step.push(transition, cut)
         for number, (item, lanes) in enumerate(complete):
             slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
             self.sampler.added(slots, lanes)

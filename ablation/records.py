@@ -68,7 +68,7 @@ class Records:
         """Count one environment step of every lane and close the episodes that ended with it."""
         self._return += reward
         self._length += 1
-        for lane in np.flatnonzero(terminated | truncated).tolist():
+        for lane in (terminated | truncated).nonzero()[0].tolist():
             record = self.lanes[lane]
             values = (
                 env_step,

@@ -75,7 +75,7 @@ class BlockStream:
         self._width = width
         self._device = device
         self._first_step = -1
-        self._block = torch.empty(0)
+        self._block: Sequence[Tensor] = ()
 
     def at(self, step: int) -> Tensor:
         """Return one step's part of the block: words are `[L, width]`, int64 holding 32-bit values."""
@@ -85,10 +85,10 @@ class BlockStream:
             self._first_step = first_step
         return self._block[step - first_step]
 
-    def _draw(self, first_step: int) -> Tensor:
+    def _draw(self, first_step: int) -> Sequence[Tensor]:
         lanes = [words(seed, self._stream, first_step, BLOCK_STEPS, self._width) for seed in self._seeds]
         block = np.stack(lanes, axis=1).astype(np.int64)
-        return self._prepare(torch.from_numpy(block).to(self._device))
+        return self._prepare(torch.from_numpy(block).to(self._device)).unbind()
 
 
 def unit_interval(bits: Tensor) -> Tensor:

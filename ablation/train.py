@@ -61,6 +61,7 @@ class Trainer:
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
         explore = partial(exploration, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
+        self._no_more, self._discount = torch.tensor([0.0, config.agent.discount], device=device)
         self._observation = self._environment.reset()
         self.env_step = 0
         self.records = Records(len(seeds))
@@ -131,8 +132,7 @@ class Trainer:
         ended = step.terminated | step.truncated
         ends_return = self._ends_return(step)
         transition = self._transition(actions, step, ends_return)
-        cut = ended | ends_return
-        self._experience.add(transition, ended, self.env_step, self.gradient_steps, cut)
+        self._experience.add(transition, ended, self.env_step, self.gradient_steps, ends_return)
         self._observation = step.observation
         self.env_step += 1
         self.records.add_step(
@@ -162,7 +162,7 @@ class Trainer:
             "observation": self._observation,
             "action": actions,
             "reward": reward,
-            "discount": torch.where(ends_return, 0.0, agent.discount),
+            "discount": torch.where(ends_return, self._no_more, self._discount),
             "next_observation": step.final_observation,
         }
 

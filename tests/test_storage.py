@@ -39,9 +39,17 @@ def test_a_ring_keeps_the_newest_items_of_each_lane(items: int) -> None:
     assert ring.gather(ring.newest.unsqueeze(1))["x"][:, 0, 1].tolist() == [items - 1] * 3
 
 
-def test_lanes_that_store_different_numbers_of_items_equal_a_naive_twin() -> None:
+def without_kernels(ring: Ring) -> Ring:
+    """Make a ring on the processor work as rings elsewhere do."""
+    ring._arrays = None
+    return ring
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_lanes_that_store_different_numbers_of_items_equal_a_naive_twin(compiled: bool) -> None:
     random = np.random.default_rng(0)
     ring = Ring({"x": Field((), torch.int64)}, 4, 7, CPU)
+    ring = ring if compiled else without_kernels(ring)
     naive: list[list[int]] = [[] for _ in range(4)]
     for number in range(60):
         lanes = np.flatnonzero(random.random(4) < 0.4)
@@ -70,6 +78,25 @@ def test_random_eviction_replaces_every_slot_alike_and_only_when_full() -> None:
             counts[slot] += 1
         assert ring.newest.tolist() == slot.tolist()
     assert_follows(counts, np.ones(8))
+
+
+def test_rings_with_and_without_kernels_are_equal() -> None:
+    fields = {"x": Field((3,), torch.float32), "y": Field((), torch.int64), "z": Field((), torch.uint8)}
+    rings = [Ring(fields, 4, 6, CPU), without_kernels(Ring(fields, 4, 6, CPU))]
+    random = torch.Generator().manual_seed(0)
+    for number in range(60):
+        item = {
+            "x": torch.rand((4, 3), generator=random),
+            "y": torch.randint(-5, 5, (4,), generator=random),
+            "z": torch.randint(0, 256, (4,), generator=random),
+        }
+        lanes = None if number % 3 else (torch.rand(4, generator=random) < 0.5).nonzero().flatten()
+        bits = bits_of(4, 1, number)[:, 0] if number % 2 else None
+        first, second = (ring.append(item, lanes, bits) for ring in rings)
+        assert torch.equal(first, second)
+    drawn = bits_of(4, 5) % 6
+    compiled, plain = ([*ring.gather(drawn).values(), ring.size, ring.newest] for ring in rings)
+    assert all(torch.equal(*pair) for pair in zip(compiled, plain, strict=True))
 
 
 KINDS_OF_CELLS: list[dict[str, Any]] = [

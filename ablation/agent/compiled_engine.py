@@ -25,7 +25,7 @@ class CompiledEngine:
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
         self._memory = kernels.Memory(*(tensor.numpy() for tensor in tensors))
-        self._steps = 0
+        self._steps, self._rule = 0, self._first_rule()
         self._room: dict[int, kernels.Space] = {}
         self._seen: tuple[Update, kernels.Seen] | None = None
 
@@ -55,8 +55,8 @@ class CompiledEngine:
         """Take one gradient step; see `Learner.update`."""
         self._steps += 1
         update, seen = self._outputs(weights)
-        space = self._space(weights.shape[1])
-        kernels.learn(self._memory, self._network, _arrays(batch, weights), self._rule(), space, seen)
+        space, rule = self._space(weights.shape[1]), self._rule_of_step()
+        kernels.learn(self._memory, self._network, _arrays(batch, weights), rule, space, seen)
         return update
 
     def state(self) -> dict[str, Any]:
@@ -69,17 +69,22 @@ class CompiledEngine:
             moment.copy_(saved)
         self._steps = state["steps"]
 
-    def _rule(self) -> kernels.Rule:
-        config = self._config
+    def _first_rule(self) -> kernels.Rule:
+        config, number = self._config, self._memory.online.dtype.type
         largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
-        number = self._memory.online.dtype.type
-        step = {name: number(value) for name, value in constants(config, self._steps).items()}
         return kernels.Rule(
             config.double_q,
             kernels.LOSS_KINDS[config.loss],
             config.optimizer == "rmsprop",
             largest_norm=number(largest),
-            **step,
+            **{name: number(value) for name, value in constants(config, 1).items()},
+        )
+
+    def _rule_of_step(self) -> kernels.Rule:
+        """Return the rule with what changes from step to step."""
+        number, step = self._memory.online.dtype.type, constants(self._config, self._steps)
+        return self._rule._replace(
+            step_size=number(step["step_size"]), second_correction=number(step["second_correction"])
         )
 
     def _space(self, rows: int) -> kernels.Space:

@@ -26,7 +26,7 @@ class Dynamics(Protocol):
         """Return the first state `[S]` of the episode that Gymnasium resets with this seed."""
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
-        """Return the next states, the rewards `[L]` and whether each terminated; `actions` is double."""
+        """Return the next states, the rewards `[L]` and whether each terminated."""
 
     def observe(self, state: Array) -> Array:
         """Return the observations `[L, O]`."""
@@ -47,7 +47,7 @@ class TensorLanes:
         self._dynamics = dynamics
         self._time_limit = time_limit
         self._reset_seed = reset_seed
-        self._device = device
+        self._device, self._on_cpu = device, device.type == "cpu"
         self._repeat = repeat
         self._episode = [0] * lanes
         self._ahead: list[tuple[int, Array]] = [(0, ())] * lanes
@@ -68,7 +68,8 @@ class TensorLanes:
 
     def step(self, actions: Tensor) -> LaneStep:
         """Take `actions [L]`, int64; see `LaneEnvironment`."""
-        state, reward, terminated = self._dynamics.step(self._state, self._array(actions.double()))
+        moves = actions.numpy() if self._on_cpu else actions.double()
+        state, reward, terminated = self._dynamics.step(self._state, moves)
         self._steps += 1
         truncated = self._steps >= self._time_limit
         active = self._array(self.active)
@@ -77,20 +78,15 @@ class TensorLanes:
             reward, terminated, truncated = reward * active, terminated & active, truncated & active
         ended = terminated | truncated
         if not self._repeat:
-            self.active &= torch.as_tensor(~ended)
+            self.active &= self._tensor(~ended)
         self._state = state
         final = self._observe()
         observation = final
         if self._repeat and ended.any():
             self._begin_next([lane for lane, end in enumerate(ended.tolist()) if end])
             observation = self._observe()
-        return LaneStep(
-            observation,
-            torch.as_tensor(reward).float(),
-            torch.as_tensor(terminated),
-            torch.as_tensor(truncated),
-            final,
-        )
+        ends = self._tensor(terminated), self._tensor(truncated)
+        return LaneStep(observation, self._single(reward), *ends, final)
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -129,7 +125,13 @@ class TensorLanes:
         return states[episode - first]
 
     def _observe(self) -> Tensor:
-        return torch.as_tensor(self._dynamics.observe(self._state)).float()
+        return self._single(self._dynamics.observe(self._state))
 
     def _array(self, tensor: Tensor) -> Array:
-        return tensor.numpy() if self._device.type == "cpu" else tensor
+        return tensor.numpy() if self._on_cpu else tensor
+
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array) if self._on_cpu else array
+
+    def _single(self, array: Array) -> Tensor:
+        return torch.from_numpy(array.astype(np.float32)) if self._on_cpu else array.float()

@@ -34,6 +34,33 @@ def gather(items: Integers, capacity: int, slots: Integers, drawn: Integers) -> 
 
 
 @compiled
+def store(
+    items: Integers,
+    capacity: int,
+    arriving: Integers,
+    lanes: Integers,
+    words: Integers,
+    size: Integers,
+    newest: Integers,
+    slots: Integers,
+) -> None:
+    """Copy the rows `arriving [L, W]` of `lanes [M]` to the slots `[M]` that they take.
+
+    `words [L]` choose what makes room in a full lane; with none of them the oldest does.
+    """
+    for row in range(len(lanes)):
+        lane = lanes[row]
+        slot = (newest[lane] + 1) % capacity
+        if len(words):
+            full = size[lane] == capacity
+            slot = (words[lane] * capacity) >> 32 if full else size[lane]
+        slots[row] = newest[lane] = slot
+        size[lane] = min(size[lane] + 1, capacity)
+        for word in range(items.shape[1]):
+            items[lane * capacity + slot, word] = arriving[lane, word]
+
+
+@compiled
 def uniform(words: Integers, size: Integers, slots: Integers, probabilities: Doubles) -> None:
     """Write `slots [L, B]`, uniform in `[0, size)` of each lane, and what each one's chance was.
 
@@ -136,16 +163,21 @@ def write(
     leaves: Integers,
     new: Doubles,
 ) -> None:
-    """Write `new [M, B]` at `leaves [M, B]` of `lanes [M]` and renew the sections above."""
+    """Write `new [M, B]` at `leaves [M, B]` of `lanes [M]` and renew the sections above.
+
+    Level by level: a section read right after one of its values was written waits for the write.
+    """
+    index = np.empty(leaves.shape[1], np.int64)
     for row in range(len(lanes)):
         lane = values[lanes[row]]
-        for draw in range(leaves.shape[1]):
-            index = leaves[row, draw]
-            lane[index] = new[row, draw]
-            for level in range(1, len(starts)):
-                index //= FAN_OUT
-                first = starts[level - 1] + index * FAN_OUT
-                lane[starts[level] + index] = _reduced(lane[first : first + FAN_OUT], operation)
+        for draw in range(len(index)):
+            index[draw] = leaves[row, draw]
+            lane[index[draw]] = new[row, draw]
+        for level in range(1, len(starts)):
+            for draw in range(len(index)):
+                index[draw] //= FAN_OUT
+                first = starts[level - 1] + index[draw] * FAN_OUT
+                lane[starts[level] + index[draw]] = _reduced(lane[first : first + FAN_OUT], operation)
 
 
 @compiled

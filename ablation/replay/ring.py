@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,6 +79,12 @@ class Ring:
         self._fields_arriving = self._layout.split(self._arriving)
         self._drawn = torch.empty((0, 0), dtype=torch.uint8, device=device)
         self._fields_drawn: dict[str, Tensor] = {}
+        self._lanes = torch.arange(lanes, device=device)
+        # Compiled where that is possible, with views made once: making them takes longer than reading.
+        self._arrays: _Arrays | None = None
+        if device.type == "cpu":
+            moving = self._items.view(self._layout.word), self._arriving.view(self._layout.word)
+            self._arrays = _Arrays(self.capacity, self.size, self.newest, *moving, self._fields_arriving)
 
     def append(
         self, item: Mapping[str, Tensor], lanes: Tensor | None = None, bits: Tensor | None = None
@@ -87,23 +94,19 @@ class Ring:
         Given `lanes`, int64 `[M]`, only those lanes store theirs and `[M]` slots come back. The item
         that makes room in a full lane is the oldest; given random words `bits [L]`, any.
         """
+        lanes = self._lanes if lanes is None else lanes
+        if self._arrays is not None:
+            return self._arrays.store(item, lanes, bits)
         if bits is None:
             slots = (self.newest + 1) % self.capacity
         else:
             slots = torch.where(self.size < self.capacity, self.size, integers(bits, self.capacity))
-        if lanes is None:
-            self.newest.copy_(slots)
-            self.size.add_(1).clamp_(max=self.capacity)
-            rows = self._first_rows + slots
-        else:
-            slots = slots[lanes]
-            self.newest[lanes] = slots
-            self.size[lanes] = (self.size[lanes] + 1).clamp(max=self.capacity)
-            rows = self._first_rows[lanes] + slots
+        slots = slots[lanes]
+        self.newest[lanes] = slots
+        self.size[lanes] = (self.size[lanes] + 1).clamp(max=self.capacity)
         for name, values in self._fields_arriving.items():
             values.copy_(item[name])
-        arriving = self._arriving if lanes is None else self._arriving[lanes]
-        self._items.index_copy_(0, rows, arriving)
+        self._items.index_copy_(0, self._first_rows[lanes] + slots, self._arriving[lanes])
         return slots
 
     def gather(self, slots: Tensor) -> dict[str, Tensor]:
@@ -117,10 +120,8 @@ class Ring:
             self._fields_drawn = {
                 name: values.view(*slots.shape, *values.shape[1:]) for name, values in fields.items()
             }
-        if slots.device.type == "cpu":
-            word = self._layout.word
-            items, drawn = (rows.view(word).numpy() for rows in (self._items, self._drawn))
-            kernels.gather(items, self.capacity, slots.numpy(), drawn)
+        if self._arrays is not None:
+            self._arrays.gather(slots, self._drawn)
         else:
             rows = (self._first_rows.unsqueeze(1) + slots).flatten()
             torch.index_select(self._items, 0, rows, out=self._drawn)
@@ -144,3 +145,41 @@ class Ring:
         self.newest.copy_(state["newest"])
         saved = state["items"]
         self._items.view(self.lanes, self.capacity, -1)[:, : saved.shape[1]] = saved
+
+
+class _Arrays:
+    """A ring's memory as arrays of words, for what is compiled; arguments are the ring's tensors."""
+
+    def __init__(
+        self,
+        capacity: int,
+        size: Tensor,
+        newest: Tensor,
+        items: Tensor,
+        arriving: Tensor,
+        fields_arriving: Mapping[str, Tensor],
+    ) -> None:
+        self._capacity, self._size, self._newest = capacity, size.numpy(), newest.numpy()
+        self._items, self._arriving = items.numpy(), arriving.numpy()
+        self._fields_arriving = {name: values.numpy() for name, values in fields_arriving.items()}
+        self._no_words = np.empty(0, np.int64)
+
+    def store(self, item: Mapping[str, Tensor], lanes: Tensor, bits: Tensor | None) -> Tensor:
+        for name, values in self._fields_arriving.items():
+            values[...] = item[name].numpy()
+        slots = torch.empty_like(lanes)
+        kernels.store(
+            self._items,
+            self._capacity,
+            self._arriving,
+            lanes.numpy(),
+            self._no_words if bits is None else bits.numpy(),
+            self._size,
+            self._newest,
+            slots.numpy(),
+        )
+        return slots
+
+    def gather(self, slots: Tensor, drawn: Tensor) -> None:
+        words = drawn.numpy().view(self._items.dtype)
+        kernels.gather(self._items, self._capacity, slots.numpy(), words)
