@@ -11,7 +11,7 @@ from ablation.config import ConfigError
 from ablation.room import free_bytes
 
 JOB_BYTES = 500_000_000
-"""Peak memory of a job beside its replay, W&B included, as measured: docs/performance.md."""
+"""Peak memory of a job beside what is counted, W&B included, as measured: docs/performance.md."""
 
 RUN_BYTES = 300_000
 """Room on disk for a run's tables and its offline W&B files: docs/scaling.md has what was measured."""
@@ -19,16 +19,17 @@ RUN_BYTES = 300_000
 
 @dataclass(frozen=True)
 class JobSize:
-    """What a job takes: its seeds, the bytes of its replay, those of its diagnostics."""
+    """What a job takes: its seeds, the bytes of its replay, of its diagnostics, of its networks."""
 
     lanes: int
     replay_bytes: int
     diagnostics_bytes: int = 0
+    network_bytes: int = 0
 
     @property
     def peak_bytes(self) -> int:
         """Return the memory that the job is expected to take at most."""
-        return self.replay_bytes + self.diagnostics_bytes + JOB_BYTES
+        return self.replay_bytes + self.diagnostics_bytes + self.network_bytes + JOB_BYTES
 
 
 def machine_bytes() -> int:

@@ -23,7 +23,8 @@ class Classifier:
     def __init__(
         self, config: AgentConfig, seeds: Sequence[int], inputs: int, classes: int, device: torch.device
     ) -> None:
-        self._network = StackedNetwork(len(seeds), network_layers(config, (inputs,), classes), device)
+        layers = network_layers(config.convolutions, config.hidden_sizes, (inputs,), classes)
+        self._network = StackedNetwork(len(seeds), layers, device)
         count = self._network.parameters_per_lane
         bits = np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds])
         units = unit_interval(torch.from_numpy(bits.astype(np.int64))).to(device)

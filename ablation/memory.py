@@ -1,10 +1,11 @@
-"""How much memory a job's replay takes, known before anything is allocated (and without PyTorch)."""
+"""How much memory a job's replay and networks take, before anything is allocated, without PyTorch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ablation.agent.layers import Layer, room_sizes, row_length
 from ablation.config import DIGITS, chain_length
 from ablation.replay.frame_format import FrameFormat
 
@@ -17,6 +18,9 @@ USAGE_BYTES = 12
 DIAGNOSTICS_BYTES = 16_000
 """What diagnostics take for each number of an observation and each lane: 256 of a pool, sorted beside
 a batch, and 512 of the run; as measured, docs/environments.md."""
+PARAMETER_ROWS = 7
+"""Of the online and target networks, the gradient and two moments; and what diagnostics keep of the
+online network and the gradient before a step."""
 FAN_OUT = 8
 """Children of a section of a prioritized sampler's trees."""
 
@@ -41,6 +45,12 @@ def replay_bytes(
         stored = form.storage_bytes(items, cell["replay"].get("n_step", 1))
     total: int = lanes * (stored + items * USAGE_BYTES + priorities)
     return total
+
+
+def network_bytes(layers: Sequence[Layer], batch_size: int, lanes: int) -> int:
+    """Return the bytes of the networks of `lanes` runs, and of the room that gradient steps work in."""
+    rows = lanes * PARAMETER_ROWS * row_length(layers)
+    return FLOAT_BYTES * (rows + sum(room_sizes(layers, batch_size)))
 
 
 def diagnostics_bytes(observation_size: int, lanes: int) -> int:

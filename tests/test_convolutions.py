@@ -13,12 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ablation.agent.compiled_engine import CompiledEngine
-from ablation.agent.layers import network_layers
+from ablation.agent.layers import Layer, network_layers
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig, ConfigError
 from ablation.diagnostics.measures import dormant_share
+from ablation.memory import network_bytes
 from hydra_plugins.ablation.commands import config_loader
 from hydra_plugins.ablation.compose import Composer, plan_of
 
@@ -53,6 +54,10 @@ def agent_of(configure: Configure, case: Case, **changes: Any) -> AgentConfig:
     convolutions = [dict(zip(names, one, strict=True)) for one in case.convolutions]
     hidden = {"agent__hidden_sizes": list(case.hidden), "agent__convolutions": convolutions}
     return configure(**hidden, **changes).agent
+
+
+def layers_of(agent: AgentConfig, shape: Sequence[int]) -> list[Layer]:
+    return network_layers(agent.convolutions, agent.hidden_sizes, shape, ACTIONS)
 
 
 def plain_network(case: Case, views: Sequence[Tensor], lane: int) -> nn.Sequential:
@@ -109,7 +114,7 @@ def test_values_and_gradients_equal_autograd_through_torch_nn(
     configure: Configure, case: Case, double: None
 ) -> None:
     lanes, size = 3, 5
-    layers = network_layers(agent_of(configure, case), case.shape, ACTIONS)
+    layers = layers_of(agent_of(configure, case), case.shape)
     network = StackedNetwork(lanes, layers, CPU)
     generator = torch.Generator().manual_seed(1)
     units = torch.rand(lanes, network.parameters_per_lane, generator=generator)
@@ -146,7 +151,7 @@ def test_updates_equal_a_plain_pytorch_loop(
     agent = agent_of(configure, case, **RULES[rule])
     seeds, size = [3, 8], 6
     learner = Learner(agent, seeds, case.shape, ACTIONS, CPU, engine)
-    network = StackedNetwork(len(seeds), network_layers(agent, case.shape, ACTIONS), CPU)
+    network = StackedNetwork(len(seeds), layers_of(agent, case.shape), CPU)
     models = [plain_network(case, network.views(learner.parameters.online), lane) for lane in (0, 1)]
     steps = batches(case, 40, len(seeds), size)
     for number, batch in enumerate(steps, start=1):
@@ -226,7 +231,7 @@ def test_both_engines_act_alike_on_single_images(configure: Configure) -> None:
 
 def test_initial_parameters_lie_within_the_bounds_of_conv2d(configure: Configure) -> None:
     case = CASES["three, as Mnih's, of a smaller image"]
-    network = StackedNetwork(1, network_layers(agent_of(configure, case), case.shape, ACTIONS), CPU)
+    network = StackedNetwork(1, layers_of(agent_of(configure, case), case.shape), CPU)
     units = torch.rand(1, network.parameters_per_lane, generator=torch.Generator().manual_seed(0))
     views = network.views(network.initial(units))
     for view, inputs in zip(views[:4], (2 * 8 * 8, 2 * 8 * 8, 8 * 4 * 4, 8 * 4 * 4), strict=True):
@@ -332,7 +337,20 @@ def test_convolutions_that_do_not_fit_are_refused(
 ) -> None:
     agent = agent_of(configure, Case((1, 1, 1), tuple(convolutions), ()))
     with pytest.raises(ConfigError, match=message):
-        network_layers(agent, shape, ACTIONS)
+        layers_of(agent, shape)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_planned_bytes_of_networks_are_the_bytes_allocated(configure: Configure, case: Case) -> None:
+    agent = agent_of(configure, case)
+    learner = Learner(agent, [1, 2, 3], case.shape, ACTIONS, CPU)
+    learner.update(batches(case, 1, 3, 6)[0], torch.ones(3, 6))
+    engine, parameters = learner._engine, learner.parameters
+    assert isinstance(engine, CompiledEngine)
+    # The online networks and gradients count twice: diagnostics keep those of the step before.
+    rows = (parameters.online, parameters.gradient) * 2 + (parameters.target, *engine._moments)
+    room = sum(part.nbytes for part in engine._room[6])
+    assert network_bytes(layers_of(agent, case.shape), 6, 3) == sum(row.nbytes for row in rows) + room
 
 
 PRESETS = {"young2019": ((4, 10, 10), 132_179), "mnih2015": ((4, 84, 84), 1_685_667)}
@@ -343,7 +361,7 @@ def test_a_preset_has_the_published_network(name: str) -> None:
     shape, parameters = PRESETS[name]
     with config_loader(str(ROOT / "conf")) as loader:
         agent = Composer(loader).resolve({"agent": name}).agent
-    layers = network_layers(agent, shape, ACTIONS)
+    layers = layers_of(agent, shape)
     assert sum(layer.parameters for layer in layers) == parameters
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.agent.layers import Layer
+from ablation.agent.layers import Layer, room_sizes
 from ablation.compiled import compiled
 
 Floats = NDArray[np.float32]
@@ -134,16 +134,8 @@ def network(layers: Sequence[Layer]) -> Network:
 
 def room(layers: Sequence[Layer], rows: int, like: Floats) -> Space:
     """Return room, in the precision of `like`, for passes over up to `2 * rows` inputs."""
-    widths = [layers[0].inputs, *(layer.outputs for layer in layers)]
-    gathered = [layer.index.size for layer in layers if layer.index is not None]
-    weights = max(layer.patch * layer.filters for layer in layers)
-    return Space(
-        np.zeros(2 * rows * sum(widths + gathered), like.dtype),
-        np.zeros((2, rows * max(widths)), like.dtype),
-        np.zeros(rows * max(gathered[1:], default=0), like.dtype),
-        np.zeros(weights, like.dtype),
-        np.zeros(rows * widths[-1], like.dtype),
-    )
+    parts = Space(*(np.zeros(size, like.dtype) for size in room_sizes(layers, rows)))
+    return parts._replace(slopes=parts.slopes.reshape(2, -1))
 
 
 @compiled

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.config import AgentConfig, ConfigError, Convolution
+from ablation.config import ConfigError, Convolution
 
 KEY = "agent.convolutions"
+
+ROW_MULTIPLE = 64
+"""Rows of parameters are padded to this many numbers: a vectorised kernel treats its tail in another way
+than its body, and a lane at the tail would get other last bits than the same lane elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +57,53 @@ def fully_connected(sizes: Sequence[int]) -> list[Layer]:
     return [Layer(inputs, outputs) for inputs, outputs in pairwise(sizes)]
 
 
-def network_layers(config: AgentConfig, shape: Sequence[int], actions: int) -> list[Layer]:
+def network_layers(
+    convolutions: Sequence[Convolution], hidden_sizes: Sequence[int], shape: Sequence[int], actions: int
+) -> list[Layer]:
     """Return an agent's layers for observations of `shape`: convolutions, hidden layers, action values.
 
     `shape` is `(C, H, W)` or `(O,)`. Raises `ConfigError` as `check_convolutions` does.
     """
-    check_convolutions(config.convolutions, shape)
+    check_convolutions(convolutions, shape)
     layers, size = [], int(np.prod(shape))
-    if config.convolutions:
+    if convolutions:
         channels, height, width = shape
         # Observations are channels first, what a convolution puts out is channels last.
         places = np.arange(size, dtype=np.int32).reshape(channels, height, width)
-        for convolution in config.convolutions:
+        for convolution in convolutions:
             layers.append(Layer(size, convolution.filters, _patches(places, convolution)))
             size = layers[-1].outputs
             sides = _sides(places.shape[1:], convolution)
             places = np.arange(size, dtype=np.int32).reshape(*sides, -1).transpose(2, 0, 1)
-    return layers + fully_connected((size, *config.hidden_sizes, actions))
+    return layers + fully_connected((size, *hidden_sizes, actions))
+
+
+def layers_of_cell(cell: Mapping[str, Any], shape: Sequence[int], actions: int) -> list[Layer]:
+    """Return the layers of a cell, given its canonical configuration; see `network_layers`."""
+    convolutions = [Convolution(**one) for one in cell["agent"].get("convolutions", [])]
+    return network_layers(convolutions, cell["agent"]["hidden_sizes"], shape, actions)
+
+
+def row_length(layers: Sequence[Layer]) -> int:
+    """Return the numbers in the row that a lane's parameters take."""
+    return -(-sum(layer.parameters for layer in layers) // ROW_MULTIPLE) * ROW_MULTIPLE
+
+
+def room_sizes(layers: Sequence[Layer], rows: int) -> tuple[int, ...]:
+    """Return the numbers in each part of the room that a gradient step on `rows` items works in.
+
+    Twice the activations and patches, each of two layers' slopes, slopes of patches, a weight, action
+    values.
+    """
+    widths = [layers[0].inputs, *(layer.outputs for layer in layers)]
+    gathered = [layer.index.size for layer in layers if layer.index is not None]
+    return (
+        2 * rows * sum(widths + gathered),
+        2 * rows * max(widths),
+        rows * max(gathered[1:], default=0),
+        max(layer.patch * layer.filters for layer in layers),
+        rows * widths[-1],
+    )
 
 
 def check_convolutions(convolutions: Sequence[Convolution], shape: Sequence[int]) -> None:

@@ -38,8 +38,8 @@ class Learner:
         make_engine: MakeEngine | None = None,
     ) -> None:
         self._config = config
-        network = StackedNetwork(len(seeds), network_layers(config, observation_shape, actions), device)
-        self._network = network
+        layers = network_layers(config.convolutions, config.hidden_sizes, observation_shape, actions)
+        self._network = network = StackedNetwork(len(seeds), layers, device)
         count = network.parameters_per_lane
         bits = torch.from_numpy(
             np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds]).astype(np.int64)

@@ -15,11 +15,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ablation.agent.layers import Layer
-
-ROW_MULTIPLE = 64
-"""Rows are padded to this many elements: a vectorised kernel treats its tail in another way than its
-body, and a lane at the tail would get other last bits than the same lane elsewhere."""
+from ablation.agent.layers import Layer, row_length
 
 
 class StackedNetwork:
@@ -40,8 +36,7 @@ class StackedNetwork:
 
     def zeros(self) -> Tensor:
         """Return `[L, P]` for one set of parameters (or gradients) of all lanes."""
-        row = -(-self.parameters_per_lane // ROW_MULTIPLE) * ROW_MULTIPLE
-        return torch.zeros((self.lanes, row), device=self.device)
+        return torch.zeros((self.lanes, row_length(self.layers)), device=self.device)
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Split `[L, P]` into `[weight, bias, ...]`: `[L, patch, filters]` and `[L, 1, filters]`."""

@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, Convolution, parse
+from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
 from ablation.designs import Factor
 from ablation.games import options
 from ablation.sizes import sized
@@ -126,15 +126,14 @@ def plan_of(
     composer: Composer, study_values: Mapping[str, Any], line: CommandLine, size: str | None = None
 ) -> Plan:
     """Return the expanded plan of the study, every cell of it validated."""
-    from ablation.agent.layers import check_convolutions
+    from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
     for arm in plan.arms:
         cell = plan.cells[arm.cell]
-        convolutions = [Convolution(**one) for one in cell["agent"].get("convolutions", [])]
         spec = env_spec(arm.env_id, options(cell["env"]))
-        check_convolutions(convolutions, spec.observation_shape)
+        layers_of_cell(cell, spec.observation_shape, spec.actions)
     return plan
 
 

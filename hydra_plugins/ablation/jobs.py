@@ -11,7 +11,7 @@ from ablation.config import ConfigError
 from ablation.games import options
 from ablation.job import Job
 from ablation.ledger import Ledger
-from ablation.memory import diagnostics_bytes, replay_bytes
+from ablation.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.settings import Settings
 from ablation.store import RunKey
 from ablation.study import Arm, Plan
@@ -116,6 +116,7 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
 
 
 def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> PlannedJob:
+    from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
     from ablation.frames import frame_format
 
@@ -133,8 +134,13 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> Plan
     cell = plan.cells[arm.cell]
     spec = env_spec(arm.env_id, options(cell["env"]))
     form = frame_format(spec, cell["env"].get("time_limit"))
-    replay = replay_bytes(cell, spec.observation_size, len(seeds), form)
-    size = JobSize(len(seeds), replay, diagnostics_bytes(spec.observation_size, len(seeds)))
+    layers = layers_of_cell(cell, spec.observation_shape, spec.actions)
+    size = JobSize(
+        len(seeds),
+        replay_bytes(cell, spec.observation_size, len(seeds), form),
+        diagnostics_bytes(spec.observation_size, len(seeds)),
+        network_bytes(layers, cell["agent"]["batch_size"], len(seeds)),
+    )
     return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], size)
 
 
