@@ -112,6 +112,13 @@ def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_plan_imports_nothing_that_takes_seconds(tmp_path: Path) -> None:
+    code = "import sys; from ablation.__main__ import main; main(); print(*sys.modules)"
+    done = run(code, "plan", "study=replay", f"results_dir={tmp_path}", module="tests.run_code")
+    assert done.returncode == 0, done.stderr
+    assert {"torch", "numba", "pandas", "matplotlib", "wandb"}.isdisjoint(done.stdout.split())
+
+
 def test_plan_and_status_speak_json(swept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     results, _ = swept
     words = ["replay=none,uniform", "study.seeds=4", f"results_dir={results}", *SHORT, "--json"]

@@ -13,7 +13,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -130,11 +129,11 @@ class GridWorld:
         return values.astype(np.int64) if self.xp is np else values.long()
 
     def _table(self, name: str, like: Array) -> Array:
-        return getattr(maze(), name) if self.xp is np else _on_device(name, like.device)
+        return getattr(maze(), name) if self.xp is np else _on_device(self.xp, name, like.device)
 
 
 @cache
-def _on_device(name: str, device: torch.device) -> torch.Tensor:
+def _on_device(torch: Any, name: str, device: Any) -> Array:
     return torch.from_numpy(getattr(maze(), name)).to(device)
 
 
