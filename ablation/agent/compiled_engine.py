@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ class CompiledEngine:
         self._steps, self._rule = 0, self._first_rule()
         self._room: dict[int, kernels.Space] = {}
         self._seen: tuple[Update, kernels.Seen] | None = None
+        self._tensors: tuple[Tensor, ...] = ()
+        self._arrays: dict[str, Any] = {}
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
@@ -39,7 +42,7 @@ class CompiledEngine:
 
     def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
-        actions = torch.empty(len(observation), dtype=torch.int64)
+        actions = np.empty(len(observation), np.int64)
         kernels.act(
             self._memory.online,
             self._network,
@@ -47,16 +50,17 @@ class CompiledEngine:
             epsilon,
             drawn.numpy(),
             self._space(1).activations,
-            actions.numpy(),
+            actions,
         )
-        return actions
+        return torch.from_numpy(actions)
 
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
         self._steps += 1
         update, seen = self._outputs(weights)
         space, rule = self._space(weights.shape[1]), self._rule_of_step()
-        kernels.learn(self._memory, self._network, _arrays(batch, weights), rule, space, seen)
+        arrays = kernels.Batch(weight=weights.numpy(), **self._fields(batch))
+        kernels.learn(self._memory, self._network, arrays, rule, space, seen)
         return update
 
     def state(self) -> dict[str, Any]:
@@ -87,6 +91,14 @@ class CompiledEngine:
             step_size=number(step["step_size"]), second_correction=number(step["second_correction"])
         )
 
+    def _fields(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return a batch's arrays; a ring gives the same tensors with other numbers again and again."""
+        tensors = tuple(batch.values())
+        if len(tensors) != len(self._tensors) or any(map(is_not, tensors, self._tensors)):
+            self._tensors = tensors
+            self._arrays = {name: values.numpy() for name, values in batch.items()}
+        return self._arrays
+
     def _space(self, rows: int) -> kernels.Space:
         if rows not in self._room:
             self._room[rows] = kernels.room(self._layers, rows, self._memory.online)
@@ -97,8 +109,3 @@ class CompiledEngine:
             tensors = [torch.empty(like.shape) for _ in range(3)]
             self._seen = Update(*tensors), kernels.Seen(*(tensor.numpy() for tensor in tensors))
         return self._seen
-
-
-def _arrays(batch: Mapping[str, Tensor], weights: Tensor) -> kernels.Batch:
-    fields = {name: values.numpy() for name, values in batch.items()}
-    return kernels.Batch(weight=weights.numpy(), **fields)

@@ -54,6 +54,7 @@ class TensorLanes:
         self._steps = self._array(torch.zeros(lanes, dtype=torch.int64, device=device))
         self._state: Array = None
         self.active = torch.ones(lanes, dtype=torch.bool, device=device)
+        self._active = self._array(self.active)
 
     def reset(self) -> Tensor:
         """Begin episode 0 in every lane and return the observations `[L, O]`."""
@@ -72,7 +73,7 @@ class TensorLanes:
         state, reward, terminated = self._dynamics.step(self._state, moves)
         self._steps += 1
         truncated = self._steps >= self._time_limit
-        active = self._array(self.active)
+        active = self._active
         if not active.all():
             state[~active] = self._state[~active]
             reward, terminated, truncated = reward * active, terminated & active, truncated & active

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,9 +45,9 @@ class Proportional:
         """Return the masses of items from their errors alone."""
         if errors.device.type != "cpu":
             return (errors + self._inside) ** exponent + self._outside
-        masses = torch.empty_like(errors)
-        kernels.masses(errors.numpy(), self._inside, exponent, self._outside, masses.numpy())
-        return masses
+        masses = np.empty(errors.shape)
+        kernels.masses(errors.numpy(), self._inside, exponent, self._outside, masses)
+        return torch.from_numpy(masses)
 
     def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
         """Return the masses of all items, zero where there is none."""
@@ -217,9 +218,9 @@ class Prioritized:
     def _noted(self, errors: Tensor) -> Tensor:
         """Return absolute errors, and raise the largest seen to them."""
         if errors.device.type == "cpu":
-            noted = torch.empty(errors.shape, dtype=torch.float64)
-            kernels.note(errors.numpy(), self._largest.numpy(), noted.numpy())
-            return noted
+            found = np.empty(errors.shape)
+            kernels.note(errors.numpy(), self._largest.numpy(), found)
+            return torch.from_numpy(found)
         noted = errors.abs().double()
         noted = torch.where(noted.isfinite(), noted, self._largest)
         torch.maximum(self._largest, noted.amax(dim=1, keepdim=True), out=self._largest)

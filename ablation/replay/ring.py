@@ -163,11 +163,13 @@ class _Arrays:
         self._items, self._arriving = items.numpy(), arriving.numpy()
         self._fields_arriving = {name: values.numpy() for name, values in fields_arriving.items()}
         self._no_words = np.empty(0, np.int64)
+        self._drawn: Tensor | None = None
+        self._words_drawn = self._arriving
 
     def store(self, item: Mapping[str, Tensor], lanes: Tensor, bits: Tensor | None) -> Tensor:
         for name, values in self._fields_arriving.items():
             values[...] = item[name].numpy()
-        slots = torch.empty_like(lanes)
+        slots = np.empty(len(lanes), np.int64)
         kernels.store(
             self._items,
             self._capacity,
@@ -176,10 +178,11 @@ class _Arrays:
             self._no_words if bits is None else bits.numpy(),
             self._size,
             self._newest,
-            slots.numpy(),
+            slots,
         )
-        return slots
+        return torch.from_numpy(slots)
 
     def gather(self, slots: Tensor, drawn: Tensor) -> None:
-        words = drawn.numpy().view(self._items.dtype)
-        kernels.gather(self._items, self._capacity, slots.numpy(), words)
+        if drawn is not self._drawn:
+            self._drawn, self._words_drawn = drawn, drawn.numpy().view(self._items.dtype)
+        kernels.gather(self._items, self._capacity, slots.numpy(), self._words_drawn)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -102,9 +103,9 @@ class Uniform(Indifferent):
         if bits.device.type != "cpu":
             slots = integers(bits, ring.size.unsqueeze(1))
             return slots, self.probabilities(ring, slots)
-        slots, probabilities = torch.empty_like(bits), torch.empty(bits.shape, dtype=torch.float64)
-        kernels.uniform(bits.numpy(), ring.size.numpy(), slots.numpy(), probabilities.numpy())
-        return slots, probabilities
+        drawn, chances = np.empty(bits.shape, np.int64), np.empty(bits.shape)
+        kernels.uniform(bits.numpy(), ring.size.numpy(), drawn, chances)
+        return torch.from_numpy(drawn), torch.from_numpy(chances)
 
 
 class UniformSubset(Indifferent):

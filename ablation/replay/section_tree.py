@@ -130,11 +130,9 @@ class CompiledSectionTree(SectionTree):
 
     def draw(self, words: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
         """Return leaves `[L, B]` drawn in proportion to their values, and their shares of the sum."""
-        leaves, shares = torch.empty_like(words), torch.empty(words.shape, dtype=torch.float64)
-        kernels.draw(
-            self._array, self._starts, words.numpy(), stratified, leaves.numpy(), shares.numpy()
-        )
-        return leaves, shares
+        leaves, shares = np.empty(words.shape, np.int64), np.empty(words.shape)
+        kernels.draw(self._array, self._starts, words.numpy(), stratified, leaves, shares)
+        return torch.from_numpy(leaves), torch.from_numpy(shares)
 
     def find(self, mass: Tensor) -> Tensor:
         """Return the leaves at which the running sum first exceeds `mass [L, B]`."""

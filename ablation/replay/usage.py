@@ -17,21 +17,22 @@ class Usage:
 
     def __init__(self, lanes: int, capacity: int, device: torch.device) -> None:
         self.table = torch.zeros((lanes, capacity, 3), dtype=torch.int32, device=device)
+        self._array = self.table.numpy() if device.type == "cpu" else None
         self._lanes = torch.arange(lanes, device=device)
 
     def added(self, slots: Tensor, lanes: Tensor | None, env_step: int, gradient_step: int) -> None:
         """Begin the records of new items at `slots`: `[L]`, or `[M]` of those lanes."""
         rows = self._lanes if lanes is None else lanes
-        if self.table.device.type == "cpu":
-            kernels.begin(self.table.numpy(), rows.numpy(), slots.numpy(), env_step, gradient_step)
+        if self._array is not None:
+            kernels.begin(self._array, rows.numpy(), slots.numpy(), env_step, gradient_step)
         else:
             record = (env_step, gradient_step, 0)
             self.table[rows, slots] = self.table.new_tensor(record)
 
     def drawn(self, slots: Tensor) -> None:
         """Count the draws `[L, B]`; a slot named twice was drawn twice."""
-        if self.table.device.type == "cpu":
-            kernels.count(self.table.numpy(), slots.numpy())
+        if self._array is not None:
+            kernels.count(self._array, slots.numpy())
         else:
             ones = torch.ones((), dtype=torch.int32, device=slots.device).expand(slots.shape)
             self.table[..., DRAWN].scatter_add_(1, slots, ones)

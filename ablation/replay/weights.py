@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -30,7 +31,7 @@ def importance_weights(
         relative = size.unsqueeze(1) * probabilities
         lowest = relative.amin(dim=-1) if by_batch else lowest
         return ((relative / lowest.unsqueeze(1)) ** -exponent).float()
-    found = torch.empty(probabilities.shape)
-    chances, sizes, result = probabilities.numpy(), size.numpy(), found.numpy()
-    kernels.weights(chances, sizes, lowest.numpy(), by_batch, exponent, result)
-    return found
+    found = np.empty(probabilities.shape, np.float32)
+    chances, sizes = probabilities.numpy(), size.numpy()
+    kernels.weights(chances, sizes, lowest.numpy(), by_batch, exponent, found)
+    return torch.from_numpy(found)
