@@ -84,7 +84,7 @@ def stored(paper: Paper, root: Path | str) -> list[str]:
     """Return the names of a paper's studies that were swept, without their tuning stages."""
     found = Store(root).root.glob(f"studies/{paper.study}*/plan.json")
     names = sorted(path.parent.name for path in found)
-    return [name for name in names if not name.endswith("-tuning")]
+    return [name for name in names if paper.has(name) and not name.endswith("-tuning")]
 
 
 def _cells(shape: Shape, row: Judged, whole: str, first: bool) -> list[Cell]:

@@ -86,6 +86,10 @@ class Paper:
     columns: Sequence[Column] = field(default_factory=tuple)
     declared: str = BEFORE
 
+    def has(self, study: str) -> bool:
+        """Return whether a stored study is this one, in whatever size."""
+        return study == self.study or study.startswith(f"{self.study}-")
+
 
 @cache
 def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
@@ -104,10 +108,7 @@ def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
 
 def paper_of(study: str) -> Paper | None:
     """Return the paper that a stored study repeats, whatever its size."""
-    for paper in declared():
-        if study == paper.study or study.startswith(f"{paper.study}-"):
-            return paper
-    return None
+    return next((paper for paper in declared() if paper.has(study)), None)
 
 
 def together(verdicts: Sequence[Verdict]) -> Agreement:

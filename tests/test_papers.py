@@ -131,6 +131,14 @@ def test_the_tables_are_written_as_markdown_latex_and_a_page(
     ]
 
 
+def test_a_study_belongs_to_the_paper_of_its_own_name_and_not_to_one_whose_name_begins_alike() -> None:
+    owners = {
+        name: [one.study for one in declared() if one.has(name)]
+        for name in ("schaul2016", "schaul2016-quick", "schaul2016_control-quick", "schaul")
+    }
+    assert list(owners.values()) == [["schaul2016"], ["schaul2016"], ["schaul2016_control"], []]
+
+
 def test_the_declared_shapes_name_measures_arms_and_environments_of_their_studies() -> None:
     for one in declared():
         path = ROOT / f"conf/study/{one.study}.yaml"
