@@ -61,7 +61,7 @@ class Trainer:
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
         explore = partial(exploration, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
-        self._no_more, self._discount = torch.tensor([0.0, config.agent.discount], device=device)
+        self._discount_at_end, self._discount = torch.tensor([0.0, config.agent.discount], device=device)
         self._observation = self._environment.reset()
         self.env_step = 0
         self.records = Records(len(seeds))
@@ -162,7 +162,7 @@ class Trainer:
             "observation": self._observation,
             "action": actions,
             "reward": reward,
-            "discount": torch.where(ends_return, self._no_more, self._discount),
+            "discount": torch.where(ends_return, self._discount_at_end, self._discount),
             "next_observation": step.final_observation,
         }
 

@@ -90,11 +90,7 @@ def row_length(layers: Sequence[Layer]) -> int:
 
 
 def room_sizes(layers: Sequence[Layer], rows: int) -> tuple[int, ...]:
-    """Return the numbers in each part of the room that a gradient step on `rows` items works in.
-
-    Twice the activations and patches, each of two layers' slopes, slopes of patches, a weight, action
-    values.
-    """
+    """Return the numbers in each part of `kernels.Space` for a gradient step on `rows` items."""
     widths = [layers[0].inputs, *(layer.outputs for layer in layers)]
     gathered = [layer.index.size for layer in layers if layer.index is not None]
     return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,8 +23,8 @@ class BadValue:
 def bad_values(step: LaneStep) -> list[BadValue]:
     """Return the first non-finite field of each lane that has one; usually nothing."""
     # One finite sum of squares clears all lanes; only a suspicious one is looked at closely.
-    seen = [values.cpu().numpy() for values in (step.final_observation, step.reward)]
-    if all(math.isfinite(np.vdot(values, values)) for values in seen):
+    seen = [values.flatten() for values in (step.final_observation, step.reward)]
+    if all(math.isfinite(values.dot(values).item()) for values in seen):
         return []
     found: dict[int, BadValue] = {}
     for field in ("reward", "final_observation"):

@@ -133,6 +133,7 @@ def plan_of(
     for arm in plan.arms:
         cell = plan.cells[arm.cell]
         spec = env_spec(arm.env_id, options(cell["env"]))
+        # Refuses what such observations cannot go through.
         layers_of_cell(cell, spec.observation_shape, spec.actions)
     return plan
 
