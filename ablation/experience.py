@@ -12,6 +12,7 @@ from torch import Tensor
 from ablation.clocks import Clocks
 from ablation.config import CellConfig, ReplayConfig
 from ablation.envs.spec import EnvSpec
+from ablation.held import Held
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.greedy import Greedy
@@ -84,13 +85,23 @@ class Experience:
         self.prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
         drawn = self.prioritized or make_other(config.replay, clocks.capacity, batch_size, lanes, device)
         self.sampler: Sampler = Combined(drawn) if combined else drawn
-        self._set_exponent(0)
+        if self.prioritized is not None:
+            self.prioritized.exponent.set(value_at(config.replay.priority_exponent, 0, clocks.env_steps))
+        # What the next `store` and `draw` go by: a transition's clocks and an exponent.
+        self._stored_at, self._learned_at = Held(device), Held(device)
+        self._correction = Held(device)
         # What `importance_weights` makes of equal probabilities, whatever its exponent.
         self._equal_weights = torch.ones((lanes, clocks.batch_size), device=device)
         self._replay_bits = BlockStream(seeds, Stream.REPLAY, self.sampler.width, device)
         random = config.replay.eviction == "random" and config.replay.stores
         width = config.replay.n_step
         self._evict_bits = BlockStream(seeds, Stream.EVICT, width, device) if random else None
+
+    @property
+    def steady(self) -> bool:
+        """Whether storing and drawing are the same operations at every step, and can be captured."""
+        refreshes = self.prioritized is not None and self.prioritized.refreshes
+        return self._n_step is None and not refreshes and not isinstance(self.ring, FrameRing)
 
     def add(
         self,
@@ -100,14 +111,28 @@ class Experience:
         gradient_step: int,
         ends_return: Tensor | None = None,
     ) -> None:
+        """Store what is complete with this transition of every lane: `ready_to_store`, then `store`."""
+        self.ready_to_store(env_step, gradient_step)
+        self.store(transition, ended, ends_return)
+
+    def ready_to_store(self, env_step: int, gradient_step: int) -> None:
+        """Set the clocks, those before the transition was made, and the words that `store` goes by."""
+        if self._evict_bits is not None:
+            self._evict_bits.turn(env_step)
+        self._stored_at.set(env_step + 1)
+        self._learned_at.set(gradient_step)
+
+    def store(
+        self, transition: Mapping[str, Tensor], ended: Tensor, ends_return: Tensor | None = None
+    ) -> None:
         """Store what is complete with this transition of every lane; `ended` is bool `[L]`.
 
-        Both clocks are those before the transition was made. Returns go no further than it where the
-        episode `ended`, or where it `ends_return`, bool `[L]`, with the episode going on.
+        Returns go no further than it where the episode `ended`, or where it `ends_return`, bool
+        `[L]`, with the episode going on.
         """
         if isinstance(self.ring, FrameRing):
             transition = self.ring.handled(transition, ended)
-        bits = None if self._evict_bits is None else self._evict_bits.at(env_step)
+        bits = None if self._evict_bits is None else self._evict_bits.current
         complete: Iterable[Emitted] = [(transition, None)]
         if self._n_step is not None:
             cut = ended if ends_return is None else ended | ends_return
@@ -115,20 +140,32 @@ class Experience:
         for number, (item, lanes) in enumerate(complete):
             slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
             self.sampler.added(slots, lanes)
-            self.usage.added(slots, lanes, env_step + 1, gradient_step)
+            self.usage.added(slots, lanes, self._stored_at.value, self._learned_at.value)
 
     def sample(self, env_step: int, gradient_step: int) -> Drawn:
+        """Return what is drawn for a gradient step: `ready_to_draw`, then `draw`."""
+        self.ready_to_draw(env_step, gradient_step)
+        return self.draw()
+
+    def ready_to_draw(self, env_step: int, gradient_step: int) -> None:
+        """Set the words and the exponents that `draw` goes by."""
+        self._replay_bits.turn(gradient_step)
+        if self.prioritized is not None:
+            config, run_steps = self._config, self._clocks.env_steps
+            self.prioritized.exponent.set(value_at(config.priority_exponent, env_step, run_steps))
+            correction = value_at(config.importance_sampling_exponent, env_step, run_steps)
+            self._correction.set(correction)
+
+    def draw(self) -> Drawn:
         """Return what is drawn for a gradient step; valid until the next call."""
-        self._set_exponent(env_step)
-        slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.at(gradient_step))
+        slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.current)
         self.usage.drawn(slots)
         weights = self._equal_weights
         if self.prioritized is not None:
-            correction = self._config.importance_sampling_exponent
             weights = importance_weights(
                 probabilities,
                 self.ring.size,
-                value_at(correction, env_step, self._clocks.env_steps),
+                self._correction.value,
                 self._smallest_probability(),
                 self._config.weight_normalisation != "none",
             )
@@ -154,11 +191,6 @@ class Experience:
         self.ring.restore(state["ring"])
         self.sampler.restore(state["sampler"])
         self.usage.restore(state["usage"])
-
-    def _set_exponent(self, env_step: int) -> None:
-        if self.prioritized is not None:
-            exponent = self._config.priority_exponent
-            self.prioritized.exponent = value_at(exponent, env_step, self._clocks.env_steps)
 
     def _smallest_probability(self) -> Tensor | None:
         if self._config.weight_normalisation != "pool_max":

@@ -68,21 +68,17 @@ class Records:
         """Count one environment step of every lane and close the episodes that ended with it."""
         self._return += reward
         self._length += 1
-        for lane in (terminated | truncated).nonzero()[0].tolist():
+        ended = (terminated | truncated).nonzero()[0]
+        if not len(ended):
+            return
+        columns = (ended, self._return[ended], self._length[ended], terminated[ended], truncated[ended])
+        for lane, return_, length, *ends in zip(*(values.tolist() for values in columns), strict=True):
             record = self.lanes[lane]
-            values = (
-                env_step,
-                gradient_step,
-                len(record.episodes),
-                float(self._return[lane]),
-                int(self._length[lane]),
-                bool(terminated[lane]),
-                bool(truncated[lane]),
-            )
+            values = (env_step, gradient_step, len(record.episodes), return_, length, *ends)
             if record.ended is None:
                 record.episodes.append(dict(zip(EPISODE_COLUMNS, values, strict=True)))
-            self._return[lane] = 0
-            self._length[lane] = 0
+        self._return[ended] = 0
+        self._length[ended] = 0
 
     def add_evaluation(
         self,

@@ -14,6 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
+from ablation.philox import tensor_words
+
 WORDS_PER_COUNT = 8
 """32-bit words that one increment of Philox's counter yields (four of 64 bits)."""
 
@@ -76,19 +79,42 @@ class BlockStream:
         self._device = device
         self._first_step = -1
         self._block: Sequence[Tensor] = ()
+        self._current: Tensor | None = None
 
-    def at(self, step: int) -> Tensor:
-        """Return one step's part of the block: words are `[L, width]`, int64 holding 32-bit values."""
+    @property
+    def current(self) -> Tensor:
+        """The part of the step last turned to; words are `[L, width]`, int64 holding 32-bit values.
+
+        On accelerators always the same tensor, so that captured operations find the numbers there.
+        """
+        assert self._current is not None, "turn to a step first"
+        return self._current
+
+    def turn(self, step: int) -> None:
+        """Make a step's part of the block the current one."""
         first_step = step - step % BLOCK_STEPS
         if first_step != self._first_step:
             self._block = self._draw(first_step)
             self._first_step = first_step
-        return self._block[step - first_step]
+        part = self._block[step - first_step]
+        if runs_compiled(self._device):
+            self._current = part
+        elif self._current is None:
+            self._current = part.clone()
+        else:
+            self._current.copy_(part)
+
+    def at(self, step: int) -> Tensor:
+        """Turn to a step and return its part."""
+        self.turn(step)
+        return self.current
 
     def _draw(self, first_step: int) -> Sequence[Tensor]:
-        lanes = [words(seed, self._stream, first_step, BLOCK_STEPS, self._width) for seed in self._seeds]
-        block = np.stack(lanes, axis=1).astype(np.int64)
-        return self._prepare(torch.from_numpy(block).to(self._device)).unbind()
+        place = self._stream, first_step, BLOCK_STEPS, self._width
+        if not runs_compiled(self._device):
+            return self._prepare(tensor_words(self._seeds, *place, self._device)).unbind()
+        lanes = [words(seed, *place) for seed in self._seeds]
+        return self._prepare(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64))).unbind()
 
 
 def unit_interval(bits: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor
 from ablation.agent.engine import Update
 from ablation.agent.exploration import EXPLORE_WIDTH, exploration
 from ablation.agent.learner import Learner
+from ablation.capture import captured
 from ablation.clocks import clocks
 from ablation.config import CellConfig
 from ablation.diagnostics.probe import Diagnostics
@@ -21,9 +22,12 @@ from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
+from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
 from ablation.evaluation import Evaluator
-from ablation.experience import Drawn, Experience, transition_fields
+from ablation.experience import Experience, transition_fields
 from ablation.frames import frame_format
+from ablation.held import Held
+from ablation.outcomes import Outcomes
 from ablation.records import EarlyEnd, Records
 from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
@@ -61,10 +65,19 @@ class Trainer:
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
         explore = partial(exploration, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
+        self._epsilon = Held(device)
         self._discount_at_end, self._discount = torch.tensor([0.0, config.agent.discount], device=device)
-        self._observation = self._environment.reset()
+        self._observation = self._environment.reset().clone()
         self.env_step = 0
         self.records = Records(len(seeds))
+        # Where a step waits for nothing, its outcome is read later, together with others.
+        self._outcomes: Outcomes | None = None
+        self._outcomes_read = 0
+        if isinstance(self._environment, TensorLanes):
+            self._outcomes = Outcomes(len(seeds), STEPS_AHEAD, device)
+        steady = self._outcomes is not None and self._experience.steady
+        self._interaction = captured(self._interact_once, device) if steady else self._interact_once
+        self._gradient_step = captured(self._learn_once, device) if steady else self._learn_once
 
     @property
     def gradient_steps(self) -> int:
@@ -93,7 +106,9 @@ class Trainer:
             self._interact()
             update = self._learn()
             if update is not None and self._logs:
+                self._read_outcomes()
                 self._log(update)
+        self._read_outcomes()
 
     def close(self) -> None:
         """Close the environments."""
@@ -120,28 +135,51 @@ class Trainer:
         if self._diagnostics is not None:
             self._diagnostics.restore(state["diagnostics"])
         self.records.restore(state["records"])
-        self._observation = state["observation"]
-        self.env_step = state["env_step"]
+        self._observation.copy_(state["observation"])
+        self.env_step = self._outcomes_read = state["env_step"]
 
     def _interact(self) -> None:
         if self._diagnostics is not None:
             self._diagnostics.observe(self.env_step, self._observation)
-        drawn = self._exploration.at(self.env_step)
-        actions = self._learner.act(self._observation, self._epsilon(), drawn)
-        step = self._drop_bad_values(self._environment.step(actions))
+        self._exploration.turn(self.env_step)
+        self._epsilon.set(self._epsilon_now())
+        self._experience.ready_to_store(self.env_step, self.gradient_steps)
+        step = self._interaction()
+        self.env_step += 1
+        if self._outcomes is None:
+            ends = step.terminated.cpu().numpy(), step.truncated.cpu().numpy()
+            self.records.add_step(self.env_step, self.gradient_steps, step.reward.cpu().numpy(), *ends)
+        elif self.env_step - self._outcomes_read == STEPS_AHEAD:
+            self._read_outcomes()
+
+    def _interact_once(self) -> LaneStep:
+        """Act, and store what came of it; see `Captured` for what this may not do."""
+        actions = self._learner.act(self._observation, self._epsilon.value, self._exploration.current)
+        step = self._environment.step(actions)
+        if self._outcomes is None:
+            step = self._drop_bad_values(step)
+        else:
+            self._outcomes.keep(step)
         ended = step.terminated | step.truncated
         ends_return = self._ends_return(step)
         transition = self._transition(actions, step, ends_return)
-        self._experience.add(transition, ended, self.env_step, self.gradient_steps, ends_return)
-        self._observation = step.observation
-        self.env_step += 1
-        self.records.add_step(
-            self.env_step,
-            self._learner.gradient_steps,
-            step.reward.cpu().numpy(),
-            step.terminated.cpu().numpy(),
-            step.truncated.cpu().numpy(),
-        )
+        self._experience.store(transition, ended, ends_return)
+        self._observation.copy_(step.observation)
+        return step
+
+    def _read_outcomes(self) -> None:
+        """Put the outcomes of the steps since the last time into the records."""
+        if self._outcomes is None or self._outcomes_read == self.env_step:
+            return
+        for outcome in self._outcomes.read():
+            learned = self._clocks.gradient_steps_due(self._outcomes_read)
+            self._outcomes_read += 1
+            for lane in np.flatnonzero(~outcome.finite).tolist():
+                self._fail(lane, "an observation or a reward is not finite", self._outcomes_read)
+            ends = outcome.terminated, outcome.truncated
+            self.records.add_step(self._outcomes_read, learned, outcome.reward, *ends)
+        assert isinstance(self._environment, TensorLanes)
+        self._environment.prepare()
 
     def _ends_return(self, step: LaneStep) -> Tensor:
         """Return where nothing more is to come: termination; truncation only ends what is seen."""
@@ -170,24 +208,30 @@ class Trainer:
         update = None
         due = self._clocks.gradient_steps_due(self.env_step)
         while self._learner.gradient_steps < due:
-            gradient_step = self._learner.gradient_steps
-            drawn = self._experience.sample(self.env_step, gradient_step)
-            last = gradient_step + 1 == due
-            update = self._diagnosed(drawn) if self._logs and last else self._update(drawn)
-            self._experience.learned(drawn.slots, update.errors)
+            self._experience.ready_to_draw(self.env_step, self.gradient_steps)
+            last = self.gradient_steps + 1 == due
+            if self._diagnostics is not None and self._logs and last:
+                update = self._diagnosed(self._diagnostics)
+            else:
+                update = self._gradient_step()
+                self._learner.count()
         self._learner.end_of_step(self.env_step)
         return update
 
-    def _update(self, drawn: Drawn) -> Update:
-        return self._learner.update(drawn.batch, drawn.weights)
+    def _learn_once(self) -> Update:
+        """Take a gradient step; see `Captured` for what this may not do."""
+        drawn = self._experience.draw()
+        update = self._learner.step(drawn.batch, drawn.weights)
+        self._experience.learned(drawn.slots, update.errors)
+        return update
 
-    def _diagnosed(self, drawn: Drawn) -> Update:
+    def _diagnosed(self, diagnostics: Diagnostics) -> Update:
         """Take a gradient step under observation."""
-        if self._diagnostics is None:
-            return self._update(drawn)
-        self._diagnostics.before()
-        update = self._update(drawn)
-        self._diagnosis = self._diagnostics.row(self.env_step, drawn, update)
+        drawn = self._experience.draw()
+        diagnostics.before()
+        update = self._learner.update(drawn.batch, drawn.weights)
+        self._diagnosis = diagnostics.row(self.env_step, drawn, update)
+        self._experience.learned(drawn.slots, update.errors)
         return update
 
     @property
@@ -202,7 +246,7 @@ class Trainer:
             "gradient_norm": self._learner.gradient_norm(),
         }
         values = {name: tensor.double().cpu().numpy() for name, tensor in tensors.items()}
-        values["exploration_epsilon"] = np.full(len(self._seeds), self._epsilon())
+        values["exploration_epsilon"] = np.full(len(self._seeds), self._epsilon_now())
         self._end_diverged(values)
         self.records.add_learner(self.env_step, self.gradient_steps, values | self._diagnosis)
 
@@ -211,7 +255,7 @@ class Trainer:
         evaluation = self._evaluator(round_, self._learner.action_values)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
-    def _epsilon(self) -> float:
+    def _epsilon_now(self) -> float:
         return value_at(self._config.agent.exploration_epsilon, self.env_step, self._clocks.env_steps)
 
     def _end_diverged(self, values: Mapping[str, np.ndarray]) -> None:
@@ -228,16 +272,18 @@ class Trainer:
         if not bad:
             return step
         for found in bad:
-            if self.records.lanes[found.lane].ended is None:
-                where = f"environment {self._config.env.id}, seed {self._seeds[found.lane]}"
-                error = f"{where}, step {self.env_step + 1}: {found.field} is {found.value}, not finite"
-                self._end(found.lane, "failed", error, self.env_step + 1)
+            self._fail(found.lane, f"{found.field} is {found.value}, not finite", self.env_step + 1)
         return replace(
             step,
             observation=step.observation.nan_to_num(0, 0, 0),
             reward=step.reward.nan_to_num(0, 0, 0),
             final_observation=step.final_observation.nan_to_num(0, 0, 0),
         )
+
+    def _fail(self, lane: int, error: str, env_step: int) -> None:
+        if self.records.lanes[lane].ended is None:
+            where = f"environment {self._config.env.id}, seed {self._seeds[lane]}"
+            self._end(lane, "failed", f"{where}, step {env_step}: {error}", env_step)
 
     def _end(self, lane: int, status: str, error: str, env_step: int) -> None:
         self.records.end(lane, EarlyEnd(status, error, env_step, self._learner.gradient_steps))

@@ -42,14 +42,14 @@ def ring_of(lanes: int, capacity: int, items: int = 0, sampler: Sampler | None =
 def proportional(capacity: int, lanes: int = 1, exponent: float = 0.7, **draws: Any) -> Prioritized:
     draws = {"batch_size": 32} | draws
     sampler = Prioritized(Proportional(1e-6, "error", True), Draws(**draws), lanes, capacity, CPU)
-    sampler.exponent = exponent
+    sampler.exponent.set(exponent)
     return sampler
 
 
 def ranked(capacity: int, lanes: int = 1, exponent: float = 0.7, **draws: Any) -> Prioritized:
     draws = {"batch_size": 32} | draws
     sampler = Prioritized(Rank(lanes, capacity, CPU), Draws(**draws), lanes, capacity, CPU)
-    sampler.exponent = exponent
+    sampler.exponent.set(exponent)
     return sampler
 
 

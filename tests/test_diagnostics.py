@@ -147,7 +147,7 @@ def test_usage_equals_a_naive_twin() -> None:
 def prioritized(masses: list[float], share: float = 0.0) -> Prioritized:
     weighing = Proportional(0.0, "error", True)
     sampler = Prioritized(weighing, Draws(4, uniform_share=share), 1, len(masses), CPU)
-    sampler.exponent = 1.0
+    sampler.exponent.set(1.0)
     slots = torch.arange(len(masses)).unsqueeze(0)
     sampler.learned(slots, torch.tensor([masses]))
     return sampler

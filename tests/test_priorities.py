@@ -147,10 +147,10 @@ def test_duplicates_in_a_batch_write_one_priority() -> None:
 def test_a_changing_exponent_reaches_every_item_at_the_next_refresh() -> None:
     weighing = Proportional(1e-6, "error", False)
     sampler = Prioritized(weighing, Draws(4, refresh_period=1), 1, 8, CPU)
-    sampler.exponent = 1.0
+    sampler.exponent.set(1.0)
     ring, errors = ring_of(1, 8, 8, sampler), errors_of(8)
     sampler.learned(torch.arange(8).unsqueeze(0), errors)
-    sampler.exponent = 0.3
+    sampler.exponent.set(0.3)
     slots, probabilities = sampler.sample(ring, bits_of(1, 4))
     exact = exact_shares(errors, "proportional", 0.3)
     np.testing.assert_allclose(probabilities[0], exact[slots[0]], rtol=1e-9)

@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
+from ablation.philox import tensor_words
 from ablation.streams import BLOCK_STEPS, BlockStream, Stream, integers, unit_interval, words
 
 CPU = torch.device("cpu")
@@ -24,6 +25,13 @@ def test_a_step_reads_the_same_words_wherever_the_block_begins(width: int) -> No
     whole = words(7, Stream.REPLAY, 0, 50, width)
     for first in (0, 1, 17, 49):
         np.testing.assert_array_equal(words(7, Stream.REPLAY, first, 50 - first, width), whole[first:])
+
+
+@pytest.mark.parametrize(("width", "first"), [(1, 0), (2, 5), (8, 256), (32, 10**9), (100, 77)])
+def test_words_made_by_tensors_are_numpys(width: int, first: int) -> None:
+    seeds = [0, 3, 2**40 + 7]
+    expected = np.stack([words(seed, Stream.REPLAY, first, 9, width) for seed in seeds], axis=1)
+    np.testing.assert_array_equal(tensor_words(seeds, Stream.REPLAY, first, 9, width, CPU), expected)
 
 
 def test_seeds_streams_steps_and_widths_have_words_of_their_own() -> None:

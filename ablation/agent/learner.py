@@ -15,6 +15,7 @@ from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
 from ablation.agent.targets import bootstrap_values, of_next_states
 from ablation.agent.tensor_engine import TensorEngine
+from ablation.compiled import runs_compiled
 from ablation.config import AgentConfig
 from ablation.streams import Stream, unit_interval, words
 
@@ -46,7 +47,7 @@ class Learner:
         )
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
-        make = make_engine or (CompiledEngine if device.type == "cpu" else TensorEngine)
+        make = make_engine or (CompiledEngine if runs_compiled(device) else TensorEngine)
         self._engine = make(config, network, self.parameters)
         self.gradient_steps = 0
 
@@ -62,7 +63,13 @@ class Learner:
         return self._engine.act(observation, epsilon, drawn)
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Take one gradient step on a batch and return what it saw.
+        """Take one gradient step on a batch, count it, and return what it saw; see `step`."""
+        update = self.step(batch, weights)
+        self.count()
+        return update
+
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Change the online parameters by one gradient step on a batch and return what it saw.
 
         The batch holds `observation` and `next_observation` `[L, B, O]`, `action`, `reward` and
         `discount` `[L, B]`; `weights [L, B]` multiply each transition's loss. The loss is the mean
@@ -71,10 +78,16 @@ class Learner:
         if self._config.loss == "next_value":
             ahead = self.action_values(batch["next_observation"])
             batch, weights = of_next_states(batch, weights, ahead)
-        update = self._engine.step(batch, weights)
+        return self._engine.step(batch, weights)
+
+    def count(self) -> None:
+        """Count a gradient step; refresh the target network if its period in them ends here."""
         self.gradient_steps += 1
-        self._refresh_by_gradient_steps()
-        return update
+        config = self._config
+        in_gradient_steps = config.target_update_unit == "gradient_steps"
+        due = in_gradient_steps and self.gradient_steps % config.target_update_period == 0
+        if due or not config.target_network:
+            self.refresh_target()
 
     def activations(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
         """Return every layer's activations for observations `[L, N, O]` under parameters `[L, P]`.
@@ -133,10 +146,3 @@ class Learner:
         self.parameters.gradient.copy_(state["gradient"])
         self._engine.restore(state["optimiser"])
         self.gradient_steps = state["gradient_steps"]
-
-    def _refresh_by_gradient_steps(self) -> None:
-        config = self._config
-        in_gradient_steps = config.target_update_unit == "gradient_steps"
-        due = in_gradient_steps and self.gradient_steps % config.target_update_period == 0
-        if due or not config.target_network:
-            self.refresh_target()

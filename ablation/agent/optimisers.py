@@ -17,7 +17,13 @@ def make_optimiser(config: AgentConfig, parameters: Tensor) -> torch.optim.Optim
     """Return what changes the parameters of all lanes by their gradient, in place."""
     if config.optimizer == "rmsprop":
         return CentredRMSProp(config, parameters)
-    return torch.optim.Adam([parameters], lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
+    return torch.optim.Adam(
+        [parameters],
+        lr=config.learning_rate,
+        eps=config.adam_epsilon,
+        fused=True,
+        capturable=parameters.is_cuda,
+    )
 
 
 class CentredRMSProp(torch.optim.Optimizer):

@@ -8,19 +8,22 @@ field of each: NumPy on the processor, where its small operations are the quicke
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.envs.generators import uniforms
+
 Array = Any
 """An array of the namespace."""
 
 
-def uniform(seed: int, low: float, high: float, size: int) -> NDArray[np.float64]:
-    """Return what an environment that Gymnasium resets with this seed draws first."""
-    return np.random.Generator(np.random.PCG64(seed)).uniform(low, high, size)
+def uniform(seeds: Sequence[int], low: float, high: float, size: int) -> NDArray[np.float64]:
+    """Return what environments that Gymnasium resets with these seeds draw first, `[N, size]`."""
+    return low + (high - low) * uniforms(seeds, size)
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,9 @@ class CartPole:
     largest_position: float = 2.4
     start_range: float = 0.05
 
-    def begin(self, seed: int) -> NDArray[np.float64]:
-        """Return position, velocity, angle and angular velocity, each within +-`start_range`."""
-        return uniform(seed, -self.start_range, self.start_range, 4)
+    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return positions, velocities, angles and angular velocities, within +-`start_range`."""
+        return uniform(seeds, -self.start_range, self.start_range, 4)
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of 1 for each lane, and whether the pole fell."""
@@ -99,9 +102,9 @@ class MountainCar:
     force: float = 0.001
     gravity: float = 0.0025
 
-    def begin(self, seed: int) -> NDArray[np.float64]:
-        """Return a position in the valley, within [-0.6, -0.4], at rest."""
-        return np.append(uniform(seed, -0.6, -0.4, 1), 0.0)
+    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return positions in the valley, within [-0.6, -0.4], at rest."""
+        return np.pad(uniform(seeds, -0.6, -0.4, 1), ((0, 0), (0, 1)))
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of -1 for each lane, and whether the car is at the goal."""
@@ -133,9 +136,9 @@ class Acrobot:
     seconds_per_step: float = 0.2
     largest_velocities: tuple[float, float] = (4 * math.pi, 9 * math.pi)
 
-    def begin(self, seed: int) -> NDArray[np.float64]:
+    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
         """Return angles and velocities within +-0.1, rounded to single precision as Gymnasium does."""
-        return uniform(seed, -0.1, 0.1, 4).astype(np.float32).astype(np.float64)
+        return uniform(seeds, -0.1, 0.1, 4).astype(np.float32).astype(np.float64)
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of -1 or at the end 0, and whether the tip is high enough."""

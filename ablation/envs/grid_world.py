@@ -7,6 +7,7 @@ reads the state as a one-hot vector, and so does whoever acts here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -111,9 +112,9 @@ class GridWorld:
 
     xp: Any
 
-    def begin(self, seed: int) -> NDArray[np.float64]:  # noqa: ARG002
-        """Return the start."""
-        return np.array([maze().start], np.float64)
+    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return the start, for each seed."""
+        return np.full((len(seeds), 1), maze().start, np.float64)
 
     def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
         """Return the next states, a reward of -1 for each lane, and whether it is at the goal."""

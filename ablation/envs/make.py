@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ablation.compiled import runs_compiled
+from ablation.envs.array_lanes import ArrayLanes
 from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
@@ -36,9 +38,12 @@ def lane_maker(
 
     def make(lanes: int, reset_seed: ResetSeed, repeat: bool) -> LaneEnvironment:
         if backend == "tensor":
-            dynamics: Any = DYNAMICS[env_id](np if device.type == "cpu" else torch)
+            compiled = runs_compiled(device)
+            dynamics: Any = DYNAMICS[env_id](np if compiled else torch)
             dynamics = replace(dynamics, **changed)
             steps = time_limit(env_id) if limit is None else limit
+            if compiled:
+                return ArrayLanes(dynamics, steps, lanes, reset_seed, repeat)
             return TensorLanes(dynamics, steps, lanes, reset_seed, device, repeat)
         return GymnasiumLanes(maker(env_id, limit, changed, options), lanes, reset_seed, device, repeat)
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
 from ablation.pixels import BYTE_VALUES
 from ablation.replay import frame_kernels
 from ablation.replay.frame_format import FrameFormat
@@ -151,5 +152,5 @@ class CompiledFrames(Frames):
 
 def frames(form: FrameFormat, lanes: int, kept: int, device: torch.device) -> Frames:
     """Return room for frames, compiled where that is possible."""
-    kind = CompiledFrames if device.type == "cpu" else Frames
+    kind = CompiledFrames if runs_compiled(device) else Frames
     return kind(form, lanes, kept, device)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
+from ablation.held import Number
 from ablation.replay import kernels
 
 
-def power(base: Tensor, exponent: float) -> Tensor:
+def power(base: Tensor, exponent: Number) -> Tensor:
     """Return `base ** exponent`, float64, elementwise.
 
     PyTorch takes the tail of a vector by another routine than its body on the processor: an element's
     last bit would depend on how many lanes there are.
     """
-    if base.device.type != "cpu":
-        return base**exponent
+    if not runs_compiled(base.device):
+        return base.pow(exponent)
     base = base.contiguous()
     result = torch.empty_like(base)
     kernels.power(base.view(-1).numpy(), exponent, result.view(-1).numpy())

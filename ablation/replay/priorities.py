@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
+from ablation.held import Held, Number
 from ablation.replay import kernels
 from ablation.replay.kernels import LARGEST, SMALLEST, SUM
 from ablation.replay.powers import power
@@ -24,10 +26,10 @@ class Weighing(Protocol):
     refreshes: bool
     """Whether masses of items change without their errors changing."""
 
-    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
+    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
         """Return masses for `errors [L, B]`, or `[M, B]` of those lanes."""
 
-    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
         """Return the masses of all items; `errors [L, C]` is negative where there is no item."""
 
 
@@ -41,15 +43,15 @@ class Proportional:
         self._outside = epsilon if epsilon_enters == "priority" else 0.0
         self.refreshes = not fixed
 
-    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
+    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the masses of items from their errors alone."""
-        if errors.device.type != "cpu":
-            return (errors + self._inside) ** exponent + self._outside
+        if not runs_compiled(errors.device):
+            return (errors + self._inside).pow(exponent) + self._outside
         masses = np.empty(errors.shape)
         kernels.masses(errors.numpy(), self._inside, exponent, self._outside, masses)
         return torch.from_numpy(masses)
 
-    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
         """Return the masses of all items, zero where there is none."""
         there = errors >= 0
         return torch.where(there, self.masses(errors.clamp(min=0), exponent, None), 0.0)
@@ -68,12 +70,12 @@ class Rank:
         # Negated errors in rising order: unfilled ranks are infinite, so beyond every item's.
         self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64, device=device)
 
-    def masses(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
+    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
         """Return the masses of items by their place among the errors last sorted."""
         table = self.sorted if lanes is None else self.sorted[lanes]
         return power(torch.searchsorted(table, -errors).double() + 1, -exponent)
 
-    def pool_masses(self, errors: Tensor, exponent: float) -> Tensor:
+    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
         """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
         there = errors >= 0
         self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
@@ -110,7 +112,7 @@ class Prioritized:
         capacity: int,
         device: torch.device,
     ) -> None:
-        self.exponent = 0.0
+        self.exponent = Held(device)
         self._weighing, self._draws = weighing, draws
         self.width = draws.batch_size * (3 if draws.uniform_share else 1)
         self._sums = section_tree(lanes, capacity, SUM, device)
@@ -121,6 +123,11 @@ class Prioritized:
         self._errors = torch.full(shape, -1.0, dtype=torch.float64, device=device)
         self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
         self._drawn = 0
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether masses of items change without their errors changing."""
+        return self._weighing.refreshes
 
     def added(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Give new items the error that new items start with."""
@@ -170,7 +177,7 @@ class Prioritized:
 
         Old ones are in use, new ones are what `errors` make of them.
         """
-        new = self._weighing.masses(errors.abs().double(), self.exponent, None)
+        new = self._weighing.masses(errors.abs().double(), self.exponent.value, None)
         old = self._sums.get(slots)
         return (new - old).abs() / (new + old)
 
@@ -187,7 +194,7 @@ class Prioritized:
             "sorted": getattr(self._weighing, "sorted", None),
             "largest": self._largest,
             "drawn": self._drawn,
-            "exponent": self.exponent,
+            "exponent": float(self.exponent.value),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -198,12 +205,12 @@ class Prioritized:
         self._errors.copy_(state["errors"])
         self._largest.copy_(state["largest"])
         self._drawn = state["drawn"]
-        self.exponent = state["exponent"]
+        self.exponent.set(state["exponent"])
         if isinstance(self._weighing, Rank):
             self._weighing.sorted.copy_(state["sorted"])
 
     def _write(self, slots: Tensor, errors: Tensor, lanes: Tensor | None) -> None:
-        masses = self._weighing.masses(errors, self.exponent, lanes)
+        masses = self._weighing.masses(errors, self.exponent.value, lanes)
         self._sums.set(slots, masses, lanes)
         if self._minima is not None:
             self._minima.set(slots, masses, lanes)
@@ -217,7 +224,7 @@ class Prioritized:
 
     def _noted(self, errors: Tensor) -> Tensor:
         """Return absolute errors, and raise the largest seen to them."""
-        if errors.device.type == "cpu":
+        if runs_compiled(errors.device):
             found = np.empty(errors.shape)
             kernels.note(errors.numpy(), self._largest.numpy(), found)
             return torch.from_numpy(found)
@@ -227,7 +234,7 @@ class Prioritized:
         return noted
 
     def _refresh(self) -> None:
-        masses = self._weighing.pool_masses(self._errors, self.exponent)
+        masses = self._weighing.pool_masses(self._errors, self.exponent.value)
         self._sums.fill(masses)
         if self._minima is not None:
             self._minima.fill(torch.where(self._errors >= 0, masses, torch.inf))

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
 from ablation.replay import kernels
 from ablation.streams import integers
 
@@ -82,7 +83,7 @@ class Ring:
         self._lanes = torch.arange(lanes, device=device)
         # Compiled where that is possible, with views made once: making them takes longer than reading.
         self._arrays: _Arrays | None = None
-        if device.type == "cpu":
+        if runs_compiled(device):
             moving = self._items.view(self._layout.word), self._arriving.view(self._layout.word)
             self._arrays = _Arrays(self.capacity, self.size, self.newest, *moving, self._fields_arriving)
 

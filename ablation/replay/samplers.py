@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
 from ablation.streams import integers
@@ -100,7 +101,7 @@ class Uniform(Indifferent):
 
     def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
         """Return independent uniform slots."""
-        if bits.device.type != "cpu":
+        if not runs_compiled(bits.device):
             slots = integers(bits, ring.size.unsqueeze(1))
             return slots, self.probabilities(ring, slots)
         drawn, chances = np.empty(bits.shape, np.int64), np.empty(bits.shape)

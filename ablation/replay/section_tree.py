@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
 from ablation.replay import kernels
 from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
 from ablation.streams import unit_interval
@@ -143,5 +144,5 @@ class CompiledSectionTree(SectionTree):
 
 def section_tree(lanes: int, leaves: int, operation: int, device: torch.device) -> SectionTree:
     """Return a tree of empty leaves, compiled where that is possible."""
-    kind = CompiledSectionTree if device.type == "cpu" else SectionTree
+    kind = CompiledSectionTree if runs_compiled(device) else SectionTree
     return kind(lanes, leaves, operation, device)

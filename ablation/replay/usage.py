@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
+from ablation.held import Number
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
 
@@ -17,17 +19,19 @@ class Usage:
 
     def __init__(self, lanes: int, capacity: int, device: torch.device) -> None:
         self.table = torch.zeros((lanes, capacity, 3), dtype=torch.int32, device=device)
-        self._array = self.table.numpy() if device.type == "cpu" else None
+        self._array = self.table.numpy() if runs_compiled(device) else None
         self._lanes = torch.arange(lanes, device=device)
 
-    def added(self, slots: Tensor, lanes: Tensor | None, env_step: int, gradient_step: int) -> None:
+    def added(
+        self, slots: Tensor, lanes: Tensor | None, env_step: Number, gradient_step: Number
+    ) -> None:
         """Begin the records of new items at `slots`: `[L]`, or `[M]` of those lanes."""
         rows = self._lanes if lanes is None else lanes
         if self._array is not None:
             kernels.begin(self._array, rows.numpy(), slots.numpy(), env_step, gradient_step)
         else:
-            record = (env_step, gradient_step, 0)
-            self.table[rows, slots] = self.table.new_tensor(record)
+            for column, value in ((STORED, env_step), (LEARNED, gradient_step), (DRAWN, 0)):
+                self.table[rows, slots, column] = value.int() if isinstance(value, Tensor) else value
 
     def drawn(self, slots: Tensor) -> None:
         """Count the draws `[L, B]`; a slot named twice was drawn twice."""

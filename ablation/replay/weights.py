@@ -6,13 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.compiled import runs_compiled
+from ablation.held import Number
 from ablation.replay import kernels
 
 
 def importance_weights(
     probabilities: Tensor,
     size: Tensor,
-    exponent: float,
+    exponent: Number,
     smallest_probability: Tensor | None = None,
     normalised: bool = True,
 ) -> Tensor:
@@ -27,10 +29,10 @@ def importance_weights(
     lowest = torch.ones(len(size), dtype=torch.float64, device=size.device)
     if normalised and smallest_probability is not None:
         lowest = size * smallest_probability
-    if size.device.type != "cpu":
+    if not runs_compiled(size.device):
         relative = size.unsqueeze(1) * probabilities
         lowest = relative.amin(dim=-1) if by_batch else lowest
-        return ((relative / lowest.unsqueeze(1)) ** -exponent).float()
+        return (relative / lowest.unsqueeze(1)).pow(-exponent).float()
     found = np.empty(probabilities.shape, np.float32)
     chances, sizes = probabilities.numpy(), size.numpy()
     kernels.weights(chances, sizes, lowest.numpy(), by_batch, exponent, found)

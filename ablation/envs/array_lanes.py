@@ -1,0 +1,109 @@
+"""Environments whose dynamics are array operations, on the processor: all lanes in one step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ablation.envs.dynamics import Dynamics
+from ablation.envs.lanes import LaneStep, ResetSeed
+
+EPISODES_AHEAD = 16
+"""First states that are drawn together; none of them depends on it."""
+
+
+class ArrayLanes:
+    """A `LaneEnvironment` over batched dynamics; an episode is truncated after `time_limit` steps."""
+
+    def __init__(
+        self,
+        dynamics: Dynamics,
+        time_limit: int,
+        lanes: int,
+        reset_seed: ResetSeed,
+        repeat: bool = True,
+    ) -> None:
+        self._dynamics = dynamics
+        self._time_limit = time_limit
+        self._reset_seed = reset_seed
+        self._repeat = repeat
+        self._episode = [0] * lanes
+        self._ahead: list[tuple[int, NDArray[np.float64]]] = [(0, np.empty((0, 0)))] * lanes
+        self._steps = np.zeros(lanes, np.int64)
+        self._state = np.empty((lanes, 0))
+        self.active = torch.ones(lanes, dtype=torch.bool)
+        self._active = self.active.numpy()
+
+    def reset(self) -> Tensor:
+        """Begin episode 0 in every lane and return the observations `[L, O]`."""
+        lanes = len(self._episode)
+        self._episode = [0] * lanes
+        self._ahead = [(0, np.empty((0, 0)))] * lanes
+        self._state = self._dynamics.begin([self._reset_seed(lane, 0) for lane in range(lanes)])
+        self._steps[:] = 0
+        self.active.fill_(True)
+        return self._observe()
+
+    def step(self, actions: Tensor) -> LaneStep:
+        """Take `actions [L]`, int64; see `LaneEnvironment`."""
+        state, reward, terminated = self._dynamics.step(self._state, actions.numpy())
+        self._steps += 1
+        truncated = self._steps >= self._time_limit
+        active = self._active
+        if not active.all():
+            state[~active] = self._state[~active]
+            reward, terminated, truncated = reward * active, terminated & active, truncated & active
+        ended = terminated | truncated
+        if not self._repeat:
+            self._active &= ~ended
+        self._state = state
+        final = self._observe()
+        observation = final
+        if self._repeat and ended.any():
+            self._begin_next([lane for lane, end in enumerate(ended.tolist()) if end])
+            observation = self._observe()
+        ends = torch.from_numpy(terminated), torch.from_numpy(truncated)
+        return LaneStep(observation, torch.from_numpy(reward.astype(np.float32)), *ends, final)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to release."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the dynamics' states and each lane's place in its episode."""
+        return {
+            "state": torch.from_numpy(self._state),
+            "steps": torch.from_numpy(self._steps),
+            "episode": list(self._episode),
+            "active": self.active,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._state = state["state"].clone().numpy()
+        self._steps[:] = state["steps"].numpy()
+        self._episode = list(state["episode"])
+        self.active.copy_(state["active"])
+
+    def _begin_next(self, lanes: Sequence[int]) -> None:
+        for lane in lanes:
+            self._episode[lane] += 1
+            self._state[lane] = self._first_state(lane)
+            self._steps[lane] = 0
+
+    def _first_state(self, lane: int) -> NDArray[np.float64]:
+        episode, (first, states) = self._episode[lane], self._ahead[lane]
+        if not first <= episode < first + len(states):
+            episodes = range(episode, episode + EPISODES_AHEAD)
+            seeds = [self._reset_seed(lane, number) for number in episodes]
+            first, states = episode, self._dynamics.begin(seeds)
+            self._ahead[lane] = first, states
+        drawn: NDArray[np.float64] = states[episode - first]
+        return drawn
+
+    def _observe(self) -> Tensor:
+        return torch.from_numpy(self._dynamics.observe(self._state).astype(np.float32))
