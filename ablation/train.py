@@ -33,7 +33,7 @@ from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
 
 OnPeriod = Callable[[int, Records], None]
-"""Called with the environment step after every evaluation and at the end of the run."""
+"""Called with the environment step after every evaluation, at every step that logs, and at the end."""
 
 
 class Trainer:
@@ -91,11 +91,11 @@ class Trainer:
 
     def run(self, on_period: OnPeriod) -> Records:
         """Train to the end of the run and return its records."""
-        every = self._config.train.evaluate_every
+        train, last = self._config.train, self._clocks.env_steps
         while not self.done:
-            period = every - self.env_step % every
-            self.advance(min(period, self._clocks.env_steps - self.env_step))
-            if self.env_step % every == 0:
+            ahead = [every - self.env_step % every for every in (train.evaluate_every, train.log_every)]
+            self.advance(min(*ahead, last - self.env_step))
+            if self.env_step % train.evaluate_every == 0:
                 self._evaluate()
             on_period(self.env_step, self.records)
         return self.records

@@ -270,3 +270,18 @@ def test_other_physics_change_evaluations_and_nothing_that_is_trained(
     lane, other = plain.records.lanes[0], heavy.records.lanes[0]
     assert (lane.episodes, lane.learner) == (other.episodes, other.learner)
     assert lane.evaluations != other.evaluations
+
+
+def test_a_run_can_be_saved_at_every_evaluation_and_every_step_that_logs(configure: Configure) -> None:
+    trainer = Trainer(configure(train__evaluate_every=60, train__log_every=25), [1], CPU)
+    seen: list[int] = []
+    trainer.run(lambda env_step, _: seen.append(env_step))
+    assert seen == [25, 50, 60, 75, 100, 120, 125, 150, 175, 180, 200]
+    assert [row["env_step"] for row in trainer.records.lanes[0].evaluations] == [
+        60,
+        60,
+        120,
+        120,
+        180,
+        180,
+    ]
