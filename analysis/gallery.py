@@ -44,7 +44,7 @@ def write_gallery(root: Path | str, project: Path) -> list[Path]:
             results = open_results(root, study, None, ASPECTS)
             if results.empty:
                 continue
-            figures = list(_figures(results))
+            figures = list(_figures(results, paper.figure))
             for drawn in figures:
                 written += write(_named(drawn, study), project / "docs" / "figures", ("png",))
             sections[study] = _section(paper, results, figures)
@@ -134,9 +134,9 @@ def _chief(results: Results) -> Table:
     return found.get("cliffwalk", found["table"])
 
 
-def _figures(results: Results) -> Iterator[Drawn]:
-    """Yield a study's figures of the first kind that it has."""
-    for kind in KINDS:
+def _figures(results: Results, preferred: str | None) -> Iterator[Drawn]:
+    """Yield a study's figures of the first kind that it has, the paper's own before all others."""
+    for kind in (*([preferred] if preferred else []), *KINDS):
         drawn = list(draw(results, kind))
         if drawn:
             yield from drawn

@@ -77,7 +77,8 @@ class Shape:
 class Paper:
     """A paper, the study file that repeats its design, its statements and the numbers it prints.
 
-    `declared` says when its statements were written down.
+    `declared` says when its statements were written down, `figure` the kind that shows what the paper's
+    own figure does, where a gallery would choose another.
     """
 
     study: str
@@ -85,6 +86,7 @@ class Paper:
     shapes: Sequence[Shape] = ()
     columns: Sequence[Column] = field(default_factory=tuple)
     declared: str = BEFORE
+    figure: str | None = None
 
     def has(self, study: str) -> bool:
         """Return whether a stored study is this one, in whatever size."""
@@ -101,6 +103,7 @@ def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
             [Shape(**shape) for shape in entry.get("shapes", [])],
             [Column(**column) for column in entry.get("published", [])],
             entry.get("declared", BEFORE),
+            entry.get("figure"),
         )
         for entry in yaml.safe_load(path.read_text())
     )

@@ -14,7 +14,9 @@ from ablation.study import Arm
 from analysis import load
 from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line
+from analysis.figures.effects import doses
 from analysis.figures.style import COLOURS, style
+from analysis.levels import Levels
 from analysis.report import open_results
 from analysis.results import Results
 
@@ -45,6 +47,14 @@ def test_the_figures_follow_from_the_levels(tmp_path: Path) -> None:
     crossed = drawn(open_results(tmp_path, "crossed", None))
     # Three batch sizes along the baseline make a curve, one for each capacity; two factors a heat map.
     assert crossed == usual | {"doses", "factors-CartPole-v1", "sensitivity-CartPole-v1"}
+
+
+def test_doses_are_named_as_the_study_names_its_levels() -> None:
+    arms = [Arm(name, "arm", "pole", "CartPole-v1", {}, {}, name, [0]) for name in "abc"]
+    points = {(level,): arm for level, arm in zip(("2^-12", "2^-14", "2^-10"), arms, strict=True)}
+    found = doses(Levels({"step size": ["2^-12", "2^-14", "2^-10"]}, points), "step size")
+    assert [level for level, _ in found.values()] == ["2^-14", "2^-12", "2^-10"]
+    assert [arm.name for _, arm in found.values()] == ["b", "a", "c"]
 
 
 def test_an_environment_without_threshold_has_no_sample_efficiency(tmp_path: Path) -> None:

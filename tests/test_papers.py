@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,10 @@ def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
     gallery.write_gallery(tmp_path / "others", tmp_path)
     for text in (readme.read_text(), page.read_text()):
         assert text.index("`crossed-paper`") < text.index("`crossed-quick`")
+    monkeypatch.setattr(gallery, "declared", lambda: (replace(paper(shape), figure="factors"),))
+    own = gallery.write_gallery(tmp_path / "results", tmp_path)
+    assert {path.name for path in own} != {path.name for path in written}
+    assert any("-factors-" in path.name for path in own)
     page.write_text("# Papers\n")
     with pytest.raises(gallery.NoPlace, match=r"papers\.md has no place for 'crossed'"):
         gallery.write_gallery(tmp_path / "results", tmp_path)

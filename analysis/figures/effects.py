@@ -94,14 +94,14 @@ def _forest(
     return figure
 
 
-def doses(levels: Levels, factor: str) -> dict[float, Arm]:
-    """Return the arms along a factor by its levels as positive numbers; nothing unless enough are."""
+def doses(levels: Levels, factor: str) -> dict[float, tuple[str, Arm]]:
+    """Return a factor's levels and their arms by them as positive numbers; nothing unless enough are."""
     found = {}
     for level, arm in levels.along(factor).items():
         value = as_number(level)
         if value is None:
             return {}
-        found[value] = arm
+        found[value] = level, arm
     return dict(sorted(found.items())) if len(found) >= DOSES else {}
 
 
@@ -126,24 +126,26 @@ def dose_response(results: Results) -> tuple[Figure, str] | None:
 
 
 def _dose_panel(
-    results: Results, axis: Axes, environment: str, factor: str, found: dict[float, Arm]
+    results: Results, axis: Axes, environment: str, factor: str, found: dict[float, tuple[str, Arm]]
 ) -> str:
     by_arm = {row.arm.name: row.mean for row in results.of_environment(environment)}
-    points = {dose: by_arm[arm.name] for dose, arm in found.items() if by_arm[arm.name].n > 0}
+    points = {dose: by_arm[arm.name] for dose, (_, arm) in found.items() if by_arm[arm.name].n > 0}
     styles = arm_styles(results.runs)
     axis.plot(list(points), [point.estimate for point in points.values()], color=FAINT, lw=1, zorder=0)
     for dose, point in points.items():
-        look = styles[found[dose].name]
+        look = styles[found[dose][1].name]
         axis.plot([dose] * 2, [point.low, point.high], color=look.colour, lw=1.6)
         axis.plot(dose, point.estimate, look.marker, color=look.colour, ms=5)
     axis.set_xscale("log")
-    axis.set_xticks(list(points), [f"{dose:g}" for dose in points], minor=False)
+    axis.set_xticks(list(points), [found[dose][0] for dose in points], minor=False)
     axis.minorticks_off()
     axis.set_xlabel(factor)
     axis.set_ylabel(results.score.replace("_", " "))
     env_id = results.runs.arms(environment)[0].env_id
     axis.set_title(f"{factor}, {env_id}")
-    texts = [f"{dose:g}: {interval_text(point)}, n = {point.n}" for dose, point in points.items()]
+    texts = [
+        f"{found[dose][0]}: {interval_text(point)}, n = {point.n}" for dose, point in points.items()
+    ]
     return f"{factor} on {env_id}: {'; '.join(texts)}."
 
 
