@@ -14,25 +14,8 @@ from pydantic.dataclasses import dataclass
 from ablation.config import CellConfig, ConfigError, validate
 from ablation.designs import Combination, Overrides, combinations
 from ablation.identity import canonical, cell_name
-from ablation.sizes import DEFAULT_SIZE
 from ablation.store import RunKey
-from ablation.study_file import Score, Study, parse_study
-
-__all__ = [
-    "BASELINE",
-    "CONTROL",
-    "DEFAULT_SIZE",
-    "Arm",
-    "Choice",
-    "Merged",
-    "Plan",
-    "Pruned",
-    "Score",
-    "Study",
-    "expand",
-    "parse_study",
-    "plan_from_json",
-]
+from ablation.study_file import Score, Study
 
 BASELINE = "baseline"
 CONTROL = "baseline again"

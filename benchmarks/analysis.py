@@ -15,7 +15,8 @@ from ablation.designs import Factor
 from ablation.identity import canonical, cell_name
 from ablation.provenance import git_state, versions
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, Plan, Study
+from ablation.study import Arm, Plan
+from ablation.study_file import Study
 from analysis.statistics import bootstrap, iqm
 
 CELLS, SEEDS, EVALUATIONS, EPISODES = 20, 50, 500, 5

@@ -11,7 +11,8 @@ import numpy as np
 
 from ablation.config import CellConfig, parse
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, Plan, expand, parse_study
+from ablation.study import Arm, Plan, expand
+from ablation.study_file import parse_study
 
 from .conftest import values
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ablation.store import RunKey, Store, write_json
-from ablation.study import expand, parse_study
+from ablation.study import expand
+from ablation.study_file import parse_study
 from analysis.figures import draw
 from analysis.report import open_results, tables
 

@@ -20,8 +20,8 @@ from ablation.agent.tensor_engine import TensorEngine
 from ablation.config import AgentConfig, ConfigError
 from ablation.diagnostics.measures import dormant_share
 from ablation.memory import network_bytes
-from hydra_plugins.ablation.commands import config_loader
 from hydra_plugins.ablation.compose import Composer, plan_of
+from hydra_plugins.ablation.explain import config_loader
 
 from .conftest import Configure
 from .test_identities import ROOT

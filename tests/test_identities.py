@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 
 from ablation.identity import flatten
 from ablation.replay.n_step import NStep
-from hydra_plugins.ablation.commands import config_loader
 from hydra_plugins.ablation.compose import Composer
+from hydra_plugins.ablation.explain import config_loader
 
 from .conftest import Configure
 from .test_train import digest, train

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, expand, parse_study
+from ablation.study import Arm, expand
+from ablation.study_file import parse_study
 from analysis.figures import draw
 from analysis.figures.digits import mean_accuracy
 from analysis.report import open_results, tables

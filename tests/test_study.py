@@ -10,7 +10,8 @@ import pytest
 from ablation.config import CellConfig, ConfigError, parse
 from ablation.ledger import take_stock
 from ablation.store import RunKey, Store
-from ablation.study import expand, parse_study, plan_from_json
+from ablation.study import expand, plan_from_json
+from ablation.study_file import parse_study
 
 from .conftest import values
 

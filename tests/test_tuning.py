@@ -10,7 +10,8 @@ import pytest
 
 from ablation.config import ConfigError
 from ablation.store import Store
-from ablation.study import Arm, Plan, expand, parse_study, plan_from_json
+from ablation.study import Arm, Plan, expand, plan_from_json
+from ablation.study_file import parse_study
 from ablation.tuning import reported_plan, tuning_plan, undecided, with_waiting
 from analysis.figures import draw
 from analysis.figures.style import PAPER

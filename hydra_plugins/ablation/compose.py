@@ -17,7 +17,8 @@ from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
 from ablation.designs import Factor
 from ablation.games import options
 from ablation.sizes import sized
-from ablation.study import Plan, Study, expand, parse_study
+from ablation.study import Plan, expand
+from ablation.study_file import Study, parse_study
 
 CONFIG_NAME = "config"
 
