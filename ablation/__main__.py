@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.room import NoRoom
 from ablation.stopping import EXIT_STOPPED
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from ablation.config import CellConfig
+from ablation.config.schema import CellConfig
 from ablation.store import Store, read_json, write_json
 
 BUDGET_SECONDS = 6.0
@@ -104,7 +104,7 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     """Return the seconds of an environment step with all that belongs to it, evaluation apart."""
     import torch
 
-    from ablation.clocks import clocks
+    from ablation.config.step_schedule import clocks
     from ablation.trainers import trainer_of
 
     torch.set_num_threads(1)

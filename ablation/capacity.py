@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.room import free_bytes
 
 JOB_BYTES = 500_000_000

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ablation.identity import CORE_VERSION
+from ablation.config.identity import CORE_VERSION
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from ablation.agent.engine import Update
 from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import make_optimiser
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 from ablation.streams import Stream, unit_interval, words
 
 

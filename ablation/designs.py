@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 
 Overrides = dict[str, Any]
 """Configuration keys (`replay.capacity`) or config groups (`replay`) and the value each takes."""

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.streams import Stream, words
 
 CLASSES, PIXELS = 10, 64

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ablation.clocks import Clocks
-from ablation.config import CellConfig, ReplayConfig
+from ablation.config.schedules import value_at
+from ablation.config.schema import CellConfig, ReplayConfig
+from ablation.config.step_schedule import Clocks
 from ablation.envs.spec import EnvSpec
 from ablation.held import Held
 from ablation.replay.frame_format import FrameFormat
@@ -22,7 +23,6 @@ from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
 from ablation.replay.usage import Usage
 from ablation.replay.weights import importance_weights
-from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
 
 

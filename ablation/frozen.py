@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.store import Store, read_json, write_json
 from ablation.study import Plan, plan_from_json
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.clocks import clocks
-from ablation.config import CellConfig
-from ablation.identity import canonical, cell_name
+from ablation.config.identity import canonical, cell_name
+from ablation.config.schema import CellConfig
+from ablation.config.step_schedule import clocks
 from ablation.provenance import git_state, peak_rss_bytes, versions
 from ablation.records import EarlyEnd, LaneRecords, Records
 from ablation.room import is_no_room

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ablation.agent.layers import Layer, room_sizes, row_length
-from ablation.config import DIGITS, chain_length
+from ablation.config.schema import DIGITS, chain_length
 from ablation.replay.frame_format import FrameFormat
 
 FLOAT_BYTES = 4

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError, Count, NonNegative, Positive, Switch, validate
+from ablation.config.validation import ConfigError, Count, NonNegative, Positive, Switch, validate
 from ablation.room import check_writable
 from ablation.tracking import TrackingConfig
 

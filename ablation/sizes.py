@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError, validate
+from ablation.config.validation import ConfigError, validate
 from ablation.designs import Overrides
 
 DEFAULT_SIZE = "quick"

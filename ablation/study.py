@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
-from ablation.config import CellConfig, ConfigError, validate
+from ablation.config.identity import canonical, cell_name
+from ablation.config.schema import CellConfig
+from ablation.config.validation import ConfigError, validate
 from ablation.designs import Combination, Overrides, combinations
-from ablation.identity import canonical, cell_name
 from ablation.store import RunKey
 from ablation.study_file import Score, Study
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config import ConfigError, validate
+from ablation.config.validation import ConfigError, validate
 from ablation.designs import (
     DESIGN_NAMES,
     Constraint,

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ablation.agent.engine import Update
 from ablation.classifier import Classifier
-from ablation.clocks import clocks
-from ablation.config import CellConfig
+from ablation.config.schema import CellConfig
+from ablation.config.step_schedule import clocks
 from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.evaluation import Evaluation
 from ablation.experience import Drawn, Experience

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from ablation.config import CellConfig
-from ablation.identity import canonical
+from ablation.config.identity import canonical
+from ablation.config.schema import CellConfig
 from ablation.locks import Locks, Owner
 from ablation.processes import exit_when_orphaned
 from ablation.provenance import git_state, versions

@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, transitions
-from ablation.clocks import clocks
-from ablation.config import CellConfig, chain_length
+from ablation.config.schema import CellConfig, chain_length
+from ablation.config.step_schedule import clocks
 from ablation.evaluation import Evaluation
 from ablation.experience import Experience
 from ablation.records import EarlyEnd, Records

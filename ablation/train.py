@@ -15,8 +15,9 @@ from ablation.agent.engine import Update
 from ablation.agent.exploration import EXPLORE_WIDTH, exploration
 from ablation.agent.learner import Learner
 from ablation.capture import captured
-from ablation.clocks import clocks
-from ablation.config import CellConfig
+from ablation.config.schedules import value_at
+from ablation.config.schema import CellConfig
+from ablation.config.step_schedule import clocks
 from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
@@ -29,7 +30,6 @@ from ablation.frames import frame_format
 from ablation.held import Held
 from ablation.outcomes import Outcomes
 from ablation.records import EarlyEnd, Records
-from ablation.schedules import value_at
 from ablation.streams import BlockStream, Stream
 
 OnPeriod = Callable[[int, Records], None]

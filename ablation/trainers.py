@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ablation.config import DIGITS, CellConfig, chain_length
+from ablation.config.schema import DIGITS, CellConfig, chain_length
 from ablation.supervised import SupervisedTrainer
 from ablation.tabular import TabularTrainer
 from ablation.train import Trainer

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ablation.config import CellConfig
-from ablation.identity import canonical, cell_name
+from ablation.config.identity import canonical, cell_name
+from ablation.config.schema import CellConfig
 from ablation.study import BASELINE, Arm, Choice, Merged, Plan
 from ablation.study_file import Study, Tune
 

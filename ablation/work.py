@@ -13,7 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ablation.config import CellConfig, parse, validate
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
+from ablation.config.validation import validate
 from ablation.job import Job
 from ablation.store import Store, read_json, write_json
 from ablation.tracking import TrackingConfig

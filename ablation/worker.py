@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ablation.clocks import clocks
+from ablation.config.step_schedule import clocks
 from ablation.job import Job, Scores, run_job
 from ablation.locks import Locks, Owner
 from ablation.processes import exit_with_parent

@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ablation.identity import flatten
+from ablation.config.identity import flatten
 from ablation.store import read_json
 from analysis.ablation_table import ablation_table
 from analysis.figures import FIGURES, draw, write

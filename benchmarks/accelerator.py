@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from ablation import capture
-from ablation.config import parse
+from ablation.config.parse import parse
 from ablation.envs.tensor_lanes import STEPS_AHEAD
 from ablation.train import Trainer
 from benchmarks.measure import median

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from ablation.config import parse
+from ablation.config.parse import parse
 from ablation.train import Trainer
 from analysis.statistics import mean
 from benchmarks.setting import default_values

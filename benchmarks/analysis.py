@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ablation.config.identity import canonical, cell_name
 from ablation.designs import Factor
-from ablation.identity import canonical, cell_name
 from ablation.provenance import git_state, versions
 from ablation.store import RunKey, Store, write_json
 from ablation.study import Arm, Plan
@@ -26,7 +26,7 @@ OUTPUT = Path("results/benchmarks/analysis.json")
 
 def make_study(root: Path) -> None:
     """Write a study of 20 cells x 50 seeds whose runs have 500 evaluations of 5 episodes."""
-    from ablation.config import parse
+    from ablation.config.parse import parse
     from benchmarks.setting import default_values
 
     store, arms, cells, seeds = Store(root), [], {}, list(range(SEEDS))

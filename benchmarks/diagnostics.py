@@ -13,7 +13,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from ablation.config import CELL_SECTIONS, CellConfig, parse
+from ablation.config.parse import parse
+from ablation.config.schema import CELL_SECTIONS, CellConfig
 from ablation.train import Trainer
 
 CONF = Path(__file__).parent.parent / "conf"

@@ -26,8 +26,8 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from ablation.config import parse
-from ablation.identity import canonical, cell_name
+from ablation.config.schema import parse
+from ablation.config.identity import canonical, cell_name
 from ablation.job import Job, _Session
 from ablation.ledger import take_stock
 from ablation.locks import Locks, Owner
@@ -192,8 +192,8 @@ def _ledger(runs: int) -> dict[str, float]:
 
 
 def _config() -> dict[str, object]:
-    from ablation.config import parse
-    from ablation.identity import canonical
+    from ablation.config.identity import canonical
+    from ablation.config.parse import parse
     from benchmarks.setting import cell_values
 
     return canonical(parse(cell_values(2000)))

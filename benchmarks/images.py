@@ -18,7 +18,9 @@ from torch.nn import functional
 from ablation.agent.compiled_engine import CompiledEngine
 from ablation.agent.learner import Learner
 from ablation.agent.tensor_engine import TensorEngine
-from ablation.config import AgentConfig, ConfigError, parse
+from ablation.config.parse import parse
+from ablation.config.schema import AgentConfig
+from ablation.config.validation import ConfigError
 from ablation.envs.spec import env_spec
 from benchmarks.measure import median, repeat
 from benchmarks.setting import WARM_UP, young_values

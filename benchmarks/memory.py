@@ -12,8 +12,8 @@ SIZES = ((1, 10_000), (10, 20_000), (32, 20_000))
 
 _JOB = """
 import json, tempfile
-from ablation.config import parse
-from ablation.identity import canonical, cell_name
+from ablation.config.schema import parse
+from ablation.config.identity import canonical, cell_name
 from ablation.job import Job, run_job
 from ablation.memory import replay_bytes
 from ablation.provenance import peak_rss_bytes

@@ -6,7 +6,7 @@ import time
 
 import torch
 
-from ablation.config import parse
+from ablation.config.parse import parse
 from ablation.train import Trainer
 from benchmarks.setting import WARM_UP, cell_values
 

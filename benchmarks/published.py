@@ -16,8 +16,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from ablation.config import CellConfig, parse
-from ablation.identity import cell_name
+from ablation.config.identity import cell_name
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
 from ablation.job import Job, run_job
 from ablation.store import RunKey, Store
 from ablation.tracking import TrackingConfig

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from ablation.config import parse
+from ablation.config.parse import parse
 from ablation.train import Trainer
 from benchmarks.measure import median, repeat
 from benchmarks.ours import _spread

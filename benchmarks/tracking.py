@@ -15,8 +15,8 @@ MODES = ("disabled", "offline")
 _JOB = """
 import json, os, tempfile, time
 from pathlib import Path
-from ablation.config import parse
-from ablation.identity import cell_name
+from ablation.config.schema import parse
+from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
 from ablation.store import Store
 from ablation.tracking import TrackingConfig

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ablation.config import CellConfig, parse
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
 from ablation.store import RunKey, Store, write_json
 from ablation.study import Arm, Plan, expand
 from ablation.study_file import parse_study

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from ablation.config import CellConfig, parse
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
 
 SMALL: dict[str, Any] = {
     "env": {"id": "CartPole-v1", "backend": "auto"},

@@ -36,8 +36,8 @@ def releases() -> str:
 
 def hashes() -> dict[str, str]:
     """Return a hash over the rows of a short run of each kind, as they are read from its files."""
-    from ablation.config import parse
-    from ablation.identity import cell_name
+    from ablation.config.identity import cell_name
+    from ablation.config.parse import parse
     from ablation.job import Job, run_job
     from ablation.store import TABLES, RunKey, Store
     from ablation.tracking import TrackingConfig

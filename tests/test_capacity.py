@@ -8,7 +8,7 @@ import pytest
 
 from ablation.calibration import Speed, job_seconds, makespan
 from ablation.capacity import JOB_BYTES, JobSize, check_disk, check_memory, machine_bytes, peak_bytes
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 
 SMALL, LARGE = JobSize(2, 100), JobSize(10, 1_000_000_000)
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from ablation import checkpoint
-from ablation.config import CellConfig
+from ablation.config.schema import CellConfig
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, discount, exact_values, transitions
-from ablation.config import CellConfig, ConfigError, parse
-from ablation.identity import canonical
+from ablation.config.identity import canonical
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
+from ablation.config.validation import ConfigError
 from ablation.memory import replay_bytes
 from ablation.replay.ring import Ring
 from ablation.tabular import TabularTrainer

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ablation.clocks import clocks
-from ablation.config import ConfigError
-from ablation.identity import cell_name
+from ablation.config.identity import cell_name
+from ablation.config.step_schedule import clocks
+from ablation.config.validation import ConfigError
 
 from .conftest import Configure
 

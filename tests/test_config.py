@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError, parse
+from ablation.config.identity import canonical, cell_name, flatten
+from ablation.config.parse import parse
+from ablation.config.validation import ConfigError
 from ablation.envs.spec import env_spec
-from ablation.identity import canonical, cell_name, flatten
 
 from .conftest import Configure, values
 
@@ -168,7 +169,7 @@ def test_the_core_version_is_part_of_the_identity(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = cell_name(configure())
-    monkeypatch.setattr("ablation.identity.CORE_VERSION", 10**6)
+    monkeypatch.setattr("ablation.config.identity.CORE_VERSION", 10**6)
     assert cell_name(configure()) != before
 
 

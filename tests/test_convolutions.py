@@ -17,7 +17,8 @@ from ablation.agent.layers import Layer, network_layers
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
 from ablation.agent.tensor_engine import TensorEngine
-from ablation.config import AgentConfig, ConfigError
+from ablation.config.schema import AgentConfig
+from ablation.config.validation import ConfigError
 from ablation.diagnostics.measures import dormant_share
 from ablation.memory import network_bytes
 from hydra_plugins.ablation.compose import Composer, plan_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.study import CONTROL, Plan, expand, plan_from_json
 
 from .test_study import resolve, study

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.config import TENSOR_ENVIRONMENTS
+from ablation.config.schema import TENSOR_ENVIRONMENTS
 from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.generators import uniforms
 from ablation.envs.grid_world import GRID_WORLD

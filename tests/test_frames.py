@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablation.clocks import clocks
-from ablation.config import CellConfig
+from ablation.config.schema import CellConfig
+from ablation.config.step_schedule import clocks
 from ablation.envs.spec import EnvSpec
 from ablation.experience import Experience, transition_fields
 from ablation.memory import replay_bytes

@@ -13,12 +13,12 @@ import pandas as pd
 import pytest
 import torch
 
-from ablation.config import ConfigError
+from ablation.config.identity import canonical, cell_name
+from ablation.config.validation import ConfigError
 from ablation.envs.games import MINATAR_GAMES
 from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
-from ablation.identity import canonical, cell_name
 from ablation.pixels import BYTE_VALUES
 from ablation.train import Trainer
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.identity import CORE_VERSION
+from ablation.config.identity import CORE_VERSION
 
 from .golden import FILE, KINDS, releases
 

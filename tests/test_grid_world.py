@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
-from ablation.config import parse
+from ablation.config.parse import parse
 from ablation.envs.grid_world import GRID_WORLD, MOVES, ROWS, TIME_LIMIT, GridWorldEnv, maze
 
 from .conftest import values

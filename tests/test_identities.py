@@ -9,7 +9,7 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
-from ablation.identity import flatten
+from ablation.config.identity import flatten
 from ablation.replay.n_step import NStep
 from hydra_plugins.ablation.compose import Composer
 from hydra_plugins.ablation.explain import config_loader

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger
 from ablation.settings import Settings, parse_settings
 from ablation.store import RunKey, Store

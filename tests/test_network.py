@@ -11,7 +11,7 @@ from ablation.agent.layers import fully_connected
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
 from ablation.agent.tensor_engine import TensorEngine
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 
 from .conftest import Configure
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.sizes import sized
 
 STUDY: dict[str, Any] = {

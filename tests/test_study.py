@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from ablation.config import CellConfig, ConfigError, parse
+from ablation.config.parse import parse
+from ablation.config.schema import CellConfig
+from ablation.config.validation import ConfigError
 from ablation.ledger import take_stock
 from ablation.store import RunKey, Store
 from ablation.study import expand, plan_from_json

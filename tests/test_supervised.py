@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from ablation.classifier import Classifier
-from ablation.config import ConfigError, parse
+from ablation.config.identity import canonical
+from ablation.config.parse import parse
+from ablation.config.validation import ConfigError
 from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
-from ablation.identity import canonical
 from ablation.memory import replay_bytes
 from ablation.supervised import SupervisedTrainer
 

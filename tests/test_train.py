@@ -13,10 +13,10 @@ import torch
 
 from ablation.agent.exploration import epsilon_greedy, exploration
 from ablation.agent.targets import bootstrap_values, huber, squared
-from ablation.config import CellConfig, Schedule
+from ablation.config.schedules import value_at
+from ablation.config.schema import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
-from ablation.schedules import value_at
 from ablation.streams import Stream
 from ablation.train import Trainer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.store import Store
 from ablation.study import Arm, Plan, expand, plan_from_json
 from ablation.study_file import parse_study

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ablation.config import parse
-from ablation.identity import cell_name
+from ablation.config.identity import cell_name
+from ablation.config.parse import parse
 from ablation.store import RunKey, Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import tables_of
@@ -29,8 +29,8 @@ SLOW = pytest.mark.slow
 JOB = """
 import json, sys, time
 from pathlib import Path
-from ablation.config import parse
-from ablation.identity import cell_name
+from ablation.config.schema import parse
+from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
 from ablation.store import Store
 from ablation.tracking import TrackingConfig, client, sink

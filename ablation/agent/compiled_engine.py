@@ -14,7 +14,7 @@ from ablation.agent import kernels
 from ablation.agent.engine import Parameters, Update
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import constants
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 
 
 class CompiledEngine:

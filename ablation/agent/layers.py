@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.config import ConfigError, Convolution
+from ablation.config.schema import Convolution
+from ablation.config.validation import ConfigError
 
 KEY = "agent.convolutions"
 

@@ -16,7 +16,7 @@ from ablation.agent.network import StackedNetwork
 from ablation.agent.targets import bootstrap_values, of_next_states
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.compiled import runs_compiled
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 from ablation.streams import Stream, unit_interval, words
 
 MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], Engine]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""

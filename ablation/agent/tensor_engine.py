@@ -12,7 +12,7 @@ from ablation.agent.exploration import epsilon_greedy
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import make_optimiser
 from ablation.agent.targets import LOSSES, bootstrap_values, scatter_to_actions
-from ablation.config import AgentConfig
+from ablation.config.schema import AgentConfig
 
 
 class TensorEngine:

@@ -6,8 +6,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
-from ablation.config import ConfigError
-from ablation.games import ATARI, ATARI_SETTINGS, MINATAR, MINATAR_SETTINGS
+from ablation.config.game_settings import ATARI, ATARI_SETTINGS, MINATAR, MINATAR_SETTINGS
+from ablation.config.validation import ConfigError
 
 MINATAR_GAMES = {
     "Asterix": "asterix",

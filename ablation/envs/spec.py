@@ -9,9 +9,10 @@ from functools import cache
 from math import prod
 from typing import Any
 
-from ablation.config import DIGITS, ConfigError, chain_length
+from ablation.config.game_settings import usual
+from ablation.config.schema import DIGITS, chain_length
+from ablation.config.validation import ConfigError
 from ablation.envs.games import register_game
-from ablation.games import usual
 from ablation.pixels import Pixels
 
 Options = tuple[tuple[str, Any], ...]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.identity import flatten
+from ablation.config.identity import flatten
 from ablation.records import Row
 from ablation.store import ENDED, RunKey
 from ablation.tracking.rows import all_rows, leftover, tables_of

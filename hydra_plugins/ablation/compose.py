@@ -13,9 +13,11 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config import CELL_SECTIONS, CellConfig, ConfigError, parse
+from ablation.config.game_settings import options
+from ablation.config.parse import parse
+from ablation.config.schema import CELL_SECTIONS, CellConfig
+from ablation.config.validation import ConfigError
 from ablation.designs import Factor
-from ablation.games import options
 from ablation.sizes import sized
 from ablation.study import Plan, expand
 from ablation.study_file import Study, parse_study

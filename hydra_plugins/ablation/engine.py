@@ -12,7 +12,7 @@ from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger, take_stock
 from ablation.locks import Locks, Owner
 from ablation.room import NoRoom, check_writable

@@ -10,7 +10,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config import ConfigError
+from ablation.config.validation import ConfigError
 from hydra_plugins.ablation.compose import CONFIG_NAME
 
 COMMANDS = ("plan", "status")

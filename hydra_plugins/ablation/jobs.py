@@ -7,8 +7,8 @@ from hashlib import sha256
 from typing import Any
 
 from ablation.capacity import JobSize, check_disk, check_memory, machine_bytes
-from ablation.config import ConfigError
-from ablation.games import options
+from ablation.config.game_settings import options
+from ablation.config.validation import ConfigError
 from ablation.job import Job
 from ablation.ledger import Ledger
 from ablation.memory import diagnostics_bytes, network_bytes, replay_bytes

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ablation.clocks import Clocks, clocks
-from ablation.config import CellConfig, EnvConfig, Schedule
+from ablation.config.schema import CellConfig, EnvConfig, Schedule
+from ablation.config.step_schedule import Clocks, clocks
 
 CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ablation.config import Schedule
+from ablation.config.schema import Schedule
 
 
 def value_at(schedule: Schedule, step: int, run_steps: int) -> float:

@@ -10,7 +10,8 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ablation.config import CellConfig, ConfigError, chain_length
+from ablation.config.schema import CellConfig, chain_length
+from ablation.config.validation import ConfigError
 
 
 @dataclass(frozen=True)
