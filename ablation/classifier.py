@@ -14,7 +14,7 @@ from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import make_optimiser
 from ablation.config.schema import AgentConfig
-from ablation.streams import Stream, unit_interval, words
+from ablation.numerics.random_streams import Stream, unit_interval, words
 
 
 class Classifier:

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablation.compiled import compiled
+from ablation.numerics.compiled import compiled
+from ablation.numerics.random_streams import Stream, unit_interval, words
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Indifferent
-from ablation.streams import Stream, unit_interval, words
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]

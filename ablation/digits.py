@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.validation import ConfigError
-from ablation.streams import Stream, words
+from ablation.numerics.random_streams import Stream, words
 
 CLASSES, PIXELS = 10, 64
 TASKS = 5

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.envs.make import MakeLanes
-from ablation.streams import Stream, words
+from ablation.numerics.random_streams import Stream, words
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ablation.config.schema import CellConfig, ReplayConfig
 from ablation.config.step_schedule import Clocks
 from ablation.envs.spec import EnvSpec
 from ablation.held import Held
+from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.greedy import Greedy
@@ -23,7 +24,6 @@ from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
 from ablation.replay.usage import Usage
 from ablation.replay.weights import importance_weights
-from ablation.streams import BlockStream, Stream
 
 
 def transition_fields(spec: EnvSpec) -> dict[str, Field]:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
+from ablation.numerics.compiled import runs_compiled
 
 Number = Any
 """A Python number on the processor, elsewhere a scalar on the device that holds one."""

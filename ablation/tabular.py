@@ -14,8 +14,8 @@ from ablation.config.schema import CellConfig, chain_length
 from ablation.config.step_schedule import clocks
 from ablation.evaluation import Evaluation
 from ablation.experience import Experience
+from ablation.numerics.random_streams import Stream, words
 from ablation.records import EarlyEnd, Records
-from ablation.streams import Stream, words
 from ablation.train import OnPeriod
 
 CPU = torch.device("cpu")

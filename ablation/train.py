@@ -28,9 +28,9 @@ from ablation.evaluation import Evaluator
 from ablation.experience import Experience, transition_fields
 from ablation.frames import frame_format
 from ablation.held import Held
+from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.outcomes import Outcomes
 from ablation.records import EarlyEnd, Records
-from ablation.streams import BlockStream, Stream
 
 OnPeriod = Callable[[int, Records], None]
 """Called with the environment step after every evaluation, at every step that logs, and at the end."""

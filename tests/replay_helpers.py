@@ -9,10 +9,10 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from ablation.numerics.random_streams import Stream, words
 from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Sampler
-from ablation.streams import Stream, words
 
 CPU = torch.device("cpu")
 SIGNIFICANT = 1e-3

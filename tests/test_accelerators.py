@@ -56,7 +56,7 @@ UNSTEADY: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the processor do what an accelerator does."""
-    monkeypatch.setattr("ablation.compiled.COMPILED_ON", frozenset())
+    monkeypatch.setattr("ablation.numerics.compiled.COMPILED_ON", frozenset())
 
 
 def trained(configure: Configure, case: dict[str, Any], steps: int = 200) -> Trainer:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ablation.envs.lanes import episode_seeds
-from ablation.streams import Stream
+from ablation.numerics.random_streams import Stream
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -57,7 +57,7 @@ def _skilled(env_id: str, observation: torch.Tensor) -> torch.Tensor:
 def test_dynamics_equal_gymnasiums_over_ten_thousand_random_steps(
     env_id: str, compiled_on: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ablation.compiled.COMPILED_ON", frozenset({compiled_on}))
+    monkeypatch.setattr("ablation.numerics.compiled.COMPILED_ON", frozenset({compiled_on}))
     ours, theirs = lanes(env_id, "tensor"), lanes(env_id, "gymnasium")
     observation = ours.reset()
     torch.testing.assert_close(observation, theirs.reset(), rtol=0, atol=1e-6)
@@ -180,7 +180,7 @@ def test_first_states_are_gymnasiums_to_the_last_bit(env_id: str) -> None:
 
 @pytest.mark.parametrize("how", ["at once", "in parts"])
 def test_first_states_drawn_ahead_last_whatever_ends(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablation.compiled.COMPILED_ON", frozenset())
+    monkeypatch.setattr("ablation.numerics.compiled.COMPILED_ON", frozenset())
     ours = lanes("CartPole-v1", "tensor", limit=1)
     assert isinstance(ours, TensorLanes)
     ours.reset()

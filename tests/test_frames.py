@@ -15,7 +15,7 @@ from ablation.config.step_schedule import clocks
 from ablation.envs.spec import EnvSpec
 from ablation.experience import Experience, transition_fields
 from ablation.memory import replay_bytes
-from ablation.pixels import BYTE_VALUES
+from ablation.numerics.pixels import BYTE_VALUES
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FrameRing
 from ablation.replay.frames import CompiledFrames, Frames

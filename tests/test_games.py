@@ -19,7 +19,7 @@ from ablation.envs.games import MINATAR_GAMES
 from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
-from ablation.pixels import BYTE_VALUES
+from ablation.numerics.pixels import BYTE_VALUES
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ablation.agent.compiled_engine import CompiledEngine
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.tensor_engine import TensorEngine
-from ablation.streams import Stream, unit_interval, words
+from ablation.numerics.random_streams import Stream, unit_interval, words
 
 from .conftest import Configure
 

@@ -7,8 +7,15 @@ import pytest
 import torch
 from scipy import stats
 
+from ablation.numerics.random_streams import (
+    BLOCK_STEPS,
+    BlockStream,
+    Stream,
+    integers,
+    unit_interval,
+    words,
+)
 from ablation.philox import tensor_words
-from ablation.streams import BLOCK_STEPS, BlockStream, Stream, integers, unit_interval, words
 
 CPU = torch.device("cpu")
 

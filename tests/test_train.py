@@ -17,7 +17,7 @@ from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
-from ablation.streams import Stream
+from ablation.numerics.random_streams import Stream
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ablation.streams import integers, unit_interval
+from ablation.numerics.random_streams import integers, unit_interval
 
 EXPLORE_WIDTH = 2
 """Random words that one epsilon-greedy action takes: whether to explore, and which action."""

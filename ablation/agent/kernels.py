@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.agent.layers import Layer, room_sizes
-from ablation.compiled import compiled
+from ablation.numerics.compiled import compiled
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -15,9 +15,9 @@ from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
 from ablation.agent.targets import bootstrap_values, of_next_states
 from ablation.agent.tensor_engine import TensorEngine
-from ablation.compiled import runs_compiled
 from ablation.config.schema import AgentConfig
-from ablation.streams import Stream, unit_interval, words
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.random_streams import Stream, unit_interval, words
 
 MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], Engine]
 

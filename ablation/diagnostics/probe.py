@@ -15,7 +15,7 @@ from ablation.agent.learner import Learner
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
 from ablation.experience import Drawn, Experience
-from ablation.streams import Stream, integers, words
+from ablation.numerics.random_streams import Stream, integers, words
 
 POOL_SAMPLE = 256
 """Stored items that stand for the pool."""

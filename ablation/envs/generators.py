@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.compiled import exactly_compiled
+from ablation.numerics.compiled import exactly_compiled
 
 POOL = 4
 WORD = np.uint64(0xFFFFFFFF)

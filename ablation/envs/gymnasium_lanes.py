@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ablation.envs.lanes import LaneStep, ResetSeed
-from ablation.pixels import BYTE_VALUES
+from ablation.numerics.pixels import BYTE_VALUES
 
 
 class GymnasiumLanes:

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.compiled import exactly_compiled
+from ablation.numerics.compiled import exactly_compiled
 
 Doubles = NDArray[np.float64]
 

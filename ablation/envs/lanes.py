@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from torch import Tensor
 
-from ablation.streams import Stream, words
+from ablation.numerics.random_streams import Stream, words
 
 ResetSeed = Callable[[int, int], int]
 """(lane, episode) -> the seed that this episode is reset with."""

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from ablation.compiled import runs_compiled
 from ablation.envs.array_lanes import ArrayLanes
 from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
 from ablation.envs.spec import Options, maker, time_limit
 from ablation.envs.tensor_lanes import TensorLanes
+from ablation.numerics.compiled import runs_compiled
 
 MakeLanes = Callable[[int, ResetSeed, bool], LaneEnvironment]
 """(lanes, reset seeds, whether to repeat) -> the environments."""

@@ -13,7 +13,7 @@ from ablation.config.game_settings import usual
 from ablation.config.schema import DIGITS, chain_length
 from ablation.config.validation import ConfigError
 from ablation.envs.games import register_game
-from ablation.pixels import Pixels
+from ablation.numerics.pixels import Pixels
 
 Options = tuple[tuple[str, Any], ...]
 """Keyword arguments that an environment is made with, hashable."""

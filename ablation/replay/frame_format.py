@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ablation.pixels import Pixels
+from ablation.numerics.pixels import Pixels
 
 ITEM_BYTES = 12
 """What a stored transition takes beside its frames: see `frame_ring.COMPACT`."""

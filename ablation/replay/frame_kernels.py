@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.compiled import compiled
+from ablation.numerics.compiled import compiled
 
 Bytes = NDArray[np.uint8]
 Singles = NDArray[np.float32]

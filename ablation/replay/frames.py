@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
-from ablation.pixels import BYTE_VALUES
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.pixels import BYTE_VALUES
 from ablation.replay import frame_kernels
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_kernels import AGE_BITS

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.compiled import compiled
+from ablation.numerics.compiled import compiled
 
 FAN_OUT = 8
 """Values of a section: one line of a processor's cache."""

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
 from ablation.held import Held, Number
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import LARGEST, SMALLEST, SUM
 from ablation.replay.powers import power
 from ablation.replay.ring import Ring
 from ablation.replay.section_tree import section_tree
-from ablation.streams import integers, unit_interval
 
 
 class Weighing(Protocol):

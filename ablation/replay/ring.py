@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
-from ablation.streams import integers
 
 WORDS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
 """What items are copied as, by the bytes of their widest value; they begin at multiples of these."""

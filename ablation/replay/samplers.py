@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
-from ablation.streams import integers
 
 
 class Sampler(Protocol):

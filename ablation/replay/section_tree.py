@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
+from ablation.numerics.compiled import runs_compiled
+from ablation.numerics.random_streams import unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
-from ablation.streams import unit_interval
 
 OPERATIONS: dict[int, tuple[Callable[[Tensor], Tensor], float]] = {
     SUM: (lambda values: values.sum(dim=-1), 0.0),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
 from ablation.held import Number
+from ablation.numerics.compiled import runs_compiled
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
 

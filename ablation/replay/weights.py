@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
 from ablation.held import Number
+from ablation.numerics.compiled import runs_compiled
 from ablation.replay import kernels
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.compiled import runs_compiled
+from ablation.numerics.compiled import runs_compiled
 from ablation.philox import tensor_words
 
 WORDS_PER_COUNT = 8
