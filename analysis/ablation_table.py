@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from ablation.study import BASELINE, CONTROL, Arm
+from ablation.study.plan import BASELINE, CONTROL, Arm
 from analysis.comparability import Mixed
 from analysis.comparisons import Comparison
 from analysis.levels import ABSENT, levels_of

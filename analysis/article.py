@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.store import Store
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.load import Run, StudyRuns
 from analysis.results import Results

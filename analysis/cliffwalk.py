@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.load import StudyRuns
 from analysis.results import Results

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.load import Run, StudyRuns
 
 ASPECTS = ("environment", "budget", "device", "commit")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.levels import levels_of
 from analysis.load import StudyRuns

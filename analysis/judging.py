@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.load import StudyNotFound, StudyRuns, load
 from analysis.mechanisms import mechanisms

@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.load import StudyRuns
 
 UNNAMED = "baseline"

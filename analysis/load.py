@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.ledger import MISSING
-from ablation.sizes import DEFAULT_SIZE
 from ablation.store import ENDED, TABLES, RunKey, Store, read_json
-from ablation.study import Arm, Plan, plan_from_json
+from ablation.study.plan import Arm, Plan, plan_from_json
+from ablation.study.sizes import DEFAULT_SIZE
 from analysis.references import reference
 from analysis.scores import SCORES, RunRows, score_run
 

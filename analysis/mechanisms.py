@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.store import Store
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.load import Run, StudyRuns
 from analysis.scores import curve
 from analysis.statistics import Sample

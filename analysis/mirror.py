@@ -15,7 +15,7 @@ import pandas as pd
 
 from ablation.records import LaneRecords
 from ablation.store import TABLES, RunKey, Store, read_json
-from ablation.study import Arm, Plan, plan_from_json
+from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory
 from ablation.tracking.runs import (

@@ -6,8 +6,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ablation.sizes import DEFAULT_SIZE
 from ablation.store import Store
+from ablation.study.sizes import DEFAULT_SIZE
 from analysis.judging import (
     Judged,
     contrast_text,

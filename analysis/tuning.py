@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ablation.study import Arm, Choice
+from ablation.study.plan import Arm, Choice
 from analysis.load import StudyRuns
 from analysis.scores import SCORES
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ablation.store import Store, read_json, write_json
-from ablation.study import Plan, plan_from_json
-from ablation.study_file import Study
+from ablation.study.declaration import Study
+from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.runs import TRAIN
 from ablation.tracking.sync import Target, Unreachable

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.mechanisms import SHOWN, mechanisms
 from analysis.results import Results

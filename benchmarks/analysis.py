@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from ablation.config.identity import canonical, cell_name
-from ablation.designs import Factor
 from ablation.provenance import git_state, versions
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, Plan
-from ablation.study_file import Study
+from ablation.study.declaration import Study
+from ablation.study.designs import Factor
+from ablation.study.plan import Arm, Plan
 from analysis.statistics import bootstrap, iqm
 
 CELLS, SEEDS, EVALUATIONS, EPISODES = 20, 50, 500, 5

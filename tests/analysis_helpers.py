@@ -12,8 +12,9 @@ import numpy as np
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, Plan, expand
-from ablation.study_file import parse_study
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import Arm, Plan
 
 from .conftest import values
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from ablation.store import RunKey, Store, write_json
-from ablation.study import expand
-from ablation.study_file import parse_study
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
 from analysis.figures import draw
 from analysis.report import open_results, tables
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ablation.store import RunKey, Store
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import load
 from analysis.comparisons import Comparison, across_environments, compare, effects
 from analysis.levels import levels_of

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
-from ablation.study import CONTROL, Plan, expand, plan_from_json
+from ablation.study.expand import expand
+from ablation.study.plan import CONTROL, Plan, plan_from_json
 
 from .test_study import resolve, study
 

@@ -10,7 +10,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis import load
 from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablation.frozen import changes, freeze
 from ablation.store import Store, read_json, write_json
-from ablation.study import expand, plan_from_json
+from ablation.study.expand import expand
+from ablation.study.history import changes, freeze
+from ablation.study.plan import plan_from_json
 
 from .test_study import resolve, study
 

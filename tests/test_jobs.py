@@ -12,7 +12,8 @@ from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger
 from ablation.settings import Settings, parse_settings
 from ablation.store import RunKey, Store
-from ablation.study import Plan, expand
+from ablation.study.expand import expand
+from ablation.study.plan import Plan
 from ablation.work import read_job, resumable, write_job
 from hydra_plugins.ablation.jobs import allowed_attempts, chosen, jobs_of, runs_of
 

@@ -46,7 +46,7 @@ def test_only_the_entry_point_knows_hydra_and_only_the_client_knows_wandb() -> N
 
 
 def test_the_analysis_reads_the_store_and_nothing_of_the_training() -> None:
-    allowed = {"ablation.store", "ablation.study", "ablation.ledger", "ablation.config.identity"}
+    allowed = {"ablation.store", "ablation.study.plan", "ablation.ledger", "ablation.config.identity"}
     for path in files("analysis"):
         speaks_to_wandb = path.stem in ("mirror", "pull", "wandb_commands", "wandb_report")
         for name in imports(path):

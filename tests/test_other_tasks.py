@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from ablation.store import RunKey, Store, write_json
-from ablation.study import Arm, expand
-from ablation.study_file import parse_study
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import Arm
 from analysis.figures import draw
 from analysis.figures.digits import mean_accuracy
 from analysis.report import open_results, tables

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ablation.store import read_json, write_json
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.report import write_report
 
 from .analysis_helpers import STUDY, make_store, outcome

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ablation.sizes import sized
-from ablation.study import Arm
+from ablation.study.plan import Arm
+from ablation.study.sizes import sized
 from analysis import gallery, paper_tables, papers
 from analysis.ablation_table import ablation_table
 from analysis.comparisons import compare

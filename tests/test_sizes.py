@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
-from ablation.sizes import sized
+from ablation.study.sizes import sized
 
 STUDY: dict[str, Any] = {
     "name": "paper",

@@ -12,8 +12,9 @@ from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.ledger import take_stock
 from ablation.store import RunKey, Store
-from ablation.study import expand, plan_from_json
-from ablation.study_file import parse_study
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import plan_from_json
 
 from .conftest import values
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from hydra.core.config_loader import ConfigLoader
 
-from ablation.study import expand
-from ablation.tuning import tuning_plan
+from ablation.study.expand import expand
+from ablation.study.tuning import tuning_plan
 from hydra_plugins.ablation.compose import CommandLine, Composer, study_of
 from hydra_plugins.ablation.explain import config_loader
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.load import load
 from analysis.report import open_results, tables
 from analysis.results import Results

@@ -10,9 +10,10 @@ import pytest
 
 from ablation.config.validation import ConfigError
 from ablation.store import Store
-from ablation.study import Arm, Plan, expand, plan_from_json
-from ablation.study_file import parse_study
-from ablation.tuning import reported_plan, tuning_plan, undecided, with_waiting
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import Arm, Plan, plan_from_json
+from ablation.study.tuning import reported_plan, tuning_plan, undecided, with_waiting
 from analysis.figures import draw
 from analysis.figures.style import PAPER
 from analysis.load import read

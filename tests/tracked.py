@@ -19,8 +19,9 @@ from wandb.util import get_core_path
 
 from ablation.records import LaneRecords, Row
 from ablation.store import Store, write_json
-from ablation.study import Plan, expand
-from ablation.study_file import parse_study
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import Plan
 
 from .test_study import STUDY, resolve
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
 from analysis.load import StudyRuns
 from analysis.results import Results

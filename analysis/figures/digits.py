@@ -11,7 +11,7 @@ from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.figures.style import INK, PAPER
 from analysis.results import Results
 

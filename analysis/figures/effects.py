@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
 from analysis.levels import Levels, as_number
 from analysis.results import Results

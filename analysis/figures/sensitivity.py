@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablation.study import BASELINE, Arm
+from ablation.study.plan import BASELINE, Arm
 from analysis.figures.style import INK, PAPER, ArmStyle, style
 from analysis.levels import Levels, as_number
 from analysis.load import StudyNotFound, StudyRuns, load

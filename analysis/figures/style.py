@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.load import StudyRuns
 
 INK = "#1a1b1c"

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablation.study import Arm
+from ablation.study.plan import Arm
 from analysis.article import Floats, compared, episode_returns, losses
 from analysis.figures.style import style
 from analysis.load import Run

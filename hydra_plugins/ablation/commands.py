@@ -13,8 +13,8 @@ from ablation.capacity import machine_bytes
 from ablation.ledger import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.settings import parse_settings
 from ablation.store import Store
-from ablation.study import Arm
-from ablation.tuning import with_waiting
+from ablation.study.plan import Arm
+from ablation.study.tuning import with_waiting
 from hydra_plugins.ablation.compose import CONFIG_NAME, Composer, plain, plan_of
 from hydra_plugins.ablation.console import (
     announce,

@@ -17,10 +17,11 @@ from ablation.config.game_settings import options
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
 from ablation.config.validation import ConfigError
-from ablation.designs import Factor
-from ablation.sizes import sized
-from ablation.study import Plan, expand
-from ablation.study_file import Study, parse_study
+from ablation.study.declaration import Study, parse_study
+from ablation.study.designs import Factor
+from ablation.study.expand import expand
+from ablation.study.plan import Plan
+from ablation.study.sizes import sized
 
 CONFIG_NAME = "config"
 

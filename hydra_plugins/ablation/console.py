@@ -13,11 +13,11 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from ablation.frozen import Changes
 from ablation.ledger import FAILED, RUNNING, Ledger
 from ablation.stopping import EXIT_STOPPED
 from ablation.store import RunKey, Store, read_json
-from ablation.study import Arm, Choice, Plan
+from ablation.study.history import Changes
+from ablation.study.plan import Arm, Choice, Plan
 from hydra_plugins.ablation.jobs import PlannedJob
 
 LIVE_SECONDS = 0.5

@@ -19,7 +19,7 @@ from ablation.room import NoRoom, check_writable
 from ablation.settings import Settings
 from ablation.stopping import EXIT_STOPPED
 from ablation.store import RunKey, Store
-from ablation.study import Plan
+from ablation.study.plan import Plan
 from ablation.supervisor import Outcome
 from ablation.work import Work, resumable, stop_path, write_job, write_work
 from hydra_plugins.ablation.compose import Composer, as_word

@@ -14,7 +14,7 @@ from ablation.ledger import Ledger
 from ablation.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.settings import Settings
 from ablation.store import RunKey
-from ablation.study import Arm, Plan
+from ablation.study.plan import Arm, Plan
 
 
 @dataclass(frozen=True)

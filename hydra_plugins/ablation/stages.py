@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from ablation.settings import Settings
 from ablation.stopping import EXIT_STOPPED
 from ablation.store import Store
-from ablation.study import Arm, Choice, Plan
-from ablation.tuning import reported_plan, tuning_plan, undecided
+from ablation.study.plan import Arm, Choice, Plan
+from ablation.study.tuning import reported_plan, tuning_plan, undecided
 from hydra_plugins.ablation.compose import Composer
 from hydra_plugins.ablation.console import announce_choices, announce_undecided
 from hydra_plugins.ablation.jobs import answering, chosen

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError, validate
-from ablation.designs import (
+from ablation.study.designs import (
     DESIGN_NAMES,
     Constraint,
     DesignPart,
@@ -76,7 +76,7 @@ class Tune:
 class Study:
     """One question, as a study file declares it; `control` trains the baseline on other seeds too.
 
-    `size` is which of the file's sizes this is; `ablation.sizes` has put it into the other values.
+    `size` is which of the file's sizes this is; `ablation.study.sizes` has put it into the other values.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]

@@ -10,7 +10,7 @@ from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError, validate
-from ablation.designs import Overrides
+from ablation.study.designs import Overrides
 
 DEFAULT_SIZE = "quick"
 

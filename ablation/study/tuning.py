@@ -11,8 +11,8 @@ from typing import Any
 
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
-from ablation.study import BASELINE, Arm, Choice, Merged, Plan
-from ablation.study_file import Study, Tune
+from ablation.study.declaration import Study, Tune
+from ablation.study.plan import BASELINE, Arm, Choice, Merged, Plan
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ablation.config.validation import ConfigError
 from ablation.store import Store, read_json, write_json
-from ablation.study import Plan, plan_from_json
+from ablation.study.plan import Plan, plan_from_json
 
 
 @dataclass(frozen=True)

@@ -1,131 +1,20 @@
-"""From a study to its plan: arms, merged and pruned combinations, cells. Pure: no disk, no Hydra."""
+"""Expands a study declaration into arms and cells."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, field
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
-from pydantic.dataclasses import dataclass
-
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
-from ablation.config.validation import ConfigError, validate
-from ablation.designs import Combination, Overrides, combinations
-from ablation.store import RunKey
-from ablation.study_file import Score, Study
-
-BASELINE = "baseline"
-CONTROL = "baseline again"
+from ablation.config.validation import ConfigError
+from ablation.study.declaration import Study
+from ablation.study.designs import Combination, combinations
+from ablation.study.plan import BASELINE, CONTROL, Arm, Merged, Plan, Pruned
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 """Overrides on the default configuration -> the validated configuration of a cell."""
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One combination of levels in one environment; `levels` names those off the baseline.
-
-    The control has the baseline's cell and seeds of its own. `candidate_of` is the reported arm whose
-    tuned level the runs of an arm of the tuning stage help to choose.
-    """
-
-    name: str
-    role: Literal["baseline", "arm", "control"]
-    environment: str
-    env_id: str
-    levels: dict[str, str]
-    overrides: Overrides
-    cell: str
-    seeds: list[int]
-    candidate_of: str | None = None
-
-
-@dataclass(frozen=True)
-class Choice:
-    """The level that an arm's tuned factor has, and the means over tuning seeds that it follows from.
-
-    `means` has every level in the study's order, None for one without a score; `n` is runs a level.
-    """
-
-    environment: str
-    arm: str
-    factor: str
-    level: str
-    score: Score
-    means: dict[str, float | None]
-    n: dict[str, int]
-
-    @property
-    def at_the_edge(self) -> bool:
-        """Return whether no level was tried on one side of the chosen one, of three or more."""
-        levels = list(self.means)
-        return len(levels) > 2 and self.level in (levels[0], levels[-1])
-
-
-@dataclass(frozen=True)
-class Merged:
-    """A combination that resolves to a cell that an earlier arm, `into`, already has."""
-
-    name: str
-    environment: str
-    into: str
-    reason: str
-    levels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """A combination that a constraint forbids, with the constraint's reason."""
-
-    name: str
-    environment: str
-    reason: str
-    levels: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A study, expanded: every arm with its cell, and every combination that is not one."""
-
-    study: Study
-    arms: list[Arm]
-    merged: list[Merged]
-    cells: dict[str, dict[str, Any]] = field(default_factory=dict)
-    pruned: list[Pruned] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
-
-    def runs(self) -> Iterator[RunKey]:
-        """Yield every run that the study asks for, once, arm by arm."""
-        yield from dict.fromkeys(RunKey(arm.cell, seed) for arm in self.arms for seed in arm.seeds)
-
-    @property
-    def hash(self) -> str:
-        """Return 12 hex digits that change with anything in the plan."""
-        values = asdict(self)
-        # What came later is left out where it says nothing: plans from before keep their hash.
-        for holder, key in [(values, "choices"), (values["study"], "size"), (values["study"], "tune")]:
-            if not holder[key]:
-                del holder[key]
-        for arm in values["arms"]:
-            if arm["candidate_of"] is None:
-                del arm["candidate_of"]
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
-
-    def as_json(self, command: str = "") -> dict[str, Any]:
-        """Return the plan as plain values for `plan.json`, with the command that asked for it."""
-        return {"schema": 1, "hash": self.hash, "command": command} | asdict(self)
-
-
-def plan_from_json(values: Mapping[str, Any]) -> Plan:
-    """Return the plan that `Plan.as_json` wrote."""
-    known = {key: values[key] for key in Plan.__dataclass_fields__ if key in values}
-    # Plans frozen before arms had seeds of their own.
-    known["arms"] = [{"seeds": known["study"]["seeds"]} | arm for arm in known.get("arms", [])]
-    return validate(Plan, known, prefix="plan.")
 
 
 def expand(study: Study, resolve: Resolve) -> Plan:
