@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config.validation import ConfigError
-from ablation.room import NoRoom
 from ablation.stopping import EXIT_STOPPED
+from ablation.store.disk import NoRoom
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 CONFIG_DIRECTORY = str(Path(__file__).resolve().parent.parent / "conf")
@@ -31,7 +31,7 @@ def supervise_worker(config: DictConfig) -> Any:
 
 def train(root: str, sweep: str, name: str) -> NoReturn:
     """Train a sweep's jobs in this process, which a supervisor started."""
-    from ablation.store import Store
+    from ablation.store.runs import Store
     from ablation.worker import work
     from analysis.scores import summary_scores
 

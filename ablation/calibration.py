@@ -15,7 +15,8 @@ from fractions import Fraction
 from typing import Any
 
 from ablation.config.schema import CellConfig
-from ablation.store import Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import Store
 
 BUDGET_SECONDS = 6.0
 _WARM_UP, _BLOCK = 20, 20

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ablation.config.validation import ConfigError
-from ablation.room import free_bytes
+from ablation.store.disk import free_bytes
 
 JOB_BYTES = 500_000_000
 """Peak memory of a job beside what is counted, W&B included, as measured: docs/performance.md."""

@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.envs.make import MakeLanes
 from ablation.numerics.random_streams import Stream, words
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What greedy episodes came to, `[L, episodes]` each.
-
-    `start_values` are the greedy actions' values in the first states, what the network promised;
-    `discounted_returns` what came of it until the episode's end.
-    """
-
-    returns: NDArray[np.float64]
-    lengths: NDArray[np.int64]
-    start_values: NDArray[np.float64]
-    discounted_returns: NDArray[np.float64]
+from ablation.store.records import Evaluation
 
 
 class Evaluator:

@@ -14,11 +14,12 @@ from pydantic.dataclasses import dataclass
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
-from ablation.provenance import git_state, peak_rss_bytes, versions
-from ablation.records import EarlyEnd, LaneRecords, Records
-from ablation.room import is_no_room
 from ablation.stopping import Stop, Stopped
-from ablation.store import ENDED, RunKey, Store, read_json, write_json
+from ablation.store.disk import is_no_room
+from ablation.store.files import read_json, write_json
+from ablation.store.provenance import git_state, peak_rss_bytes, versions
+from ablation.store.records import EarlyEnd, LaneRecords, Records
+from ablation.store.runs import ENDED, RunKey, Store
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)

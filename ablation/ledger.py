@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from ablation.store import ENDED, RunKey, Store
-
-MISSING = "missing"
-RUNNING = "running"
-FAILED = "failed"
-CORRUPT = "corrupt"
+from ablation.store.runs import CORRUPT, ENDED, MISSING, RUNNING, RunKey, Store
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from ablation.processes import machine, started
-from ablation.store import RunKey
+from ablation.store.runs import RunKey
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError, Count, NonNegative, Positive, Switch, validate
-from ablation.room import check_writable
+from ablation.store.disk import check_writable
 from ablation.tracking import TrackingConfig
 
 _SCHEMA = ConfigDict(extra="forbid")

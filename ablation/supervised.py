@@ -14,10 +14,9 @@ from ablation.classifier import Classifier
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
 from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
-from ablation.evaluation import Evaluation
 from ablation.experience import Drawn, Experience
-from ablation.records import Records
 from ablation.replay.ring import Field
+from ablation.store.records import Evaluation, Records
 from ablation.train import OnPeriod
 
 FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}

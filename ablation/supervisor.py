@@ -17,9 +17,10 @@ from ablation.config.identity import canonical
 from ablation.config.schema import CellConfig
 from ablation.locks import Locks, Owner
 from ablation.processes import exit_when_orphaned
-from ablation.provenance import git_state, versions
 from ablation.stopping import EXIT_STOPPED
-from ablation.store import ENDED, RunKey, Store, read_json
+from ablation.store.files import read_json
+from ablation.store.provenance import git_state, versions
+from ablation.store.runs import ENDED, RunKey, Store
 from ablation.work import read_job, read_work, stop_path
 from ablation.worker import (
     EXIT_DONE,

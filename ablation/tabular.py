@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.config.schema import CellConfig, chain_length
 from ablation.config.step_schedule import clocks
-from ablation.evaluation import Evaluation
 from ablation.experience import Experience
 from ablation.numerics.random_streams import Stream, words
-from ablation.records import EarlyEnd, Records
+from ablation.store.records import EarlyEnd, Evaluation, Records
 from ablation.train import OnPeriod
 
 CPU = torch.device("cpu")

@@ -30,7 +30,7 @@ from ablation.frames import frame_format
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.outcomes import Outcomes
-from ablation.records import EarlyEnd, Records
+from ablation.store.records import EarlyEnd, Records
 
 OnPeriod = Callable[[int, Records], None]
 """Called with the environment step after every evaluation, at every step that logs, and at the end."""

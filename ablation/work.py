@@ -17,7 +17,8 @@ from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import validate
 from ablation.job import Job
-from ablation.store import Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.load import Run, StudyRuns

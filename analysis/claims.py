@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from analysis import judging
 from analysis.judging import (
     DECIDED,

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.ledger import MISSING
-from ablation.store import ENDED, TABLES, RunKey, Store, read_json
+from ablation.store.files import read_json
+from ablation.store.runs import ENDED, MISSING, TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.sizes import DEFAULT_SIZE
 from analysis.references import reference

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis.load import Run, StudyRuns
 from analysis.scores import curve

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from ablation.records import LaneRecords
-from ablation.store import TABLES, RunKey, Store, read_json
+from ablation.store.files import read_json
+from ablation.store.records import LaneRecords
+from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory

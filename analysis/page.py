@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from ablation.config.identity import flatten
-from ablation.store import read_json
+from ablation.store.files import read_json
 from analysis.ablation_table import ablation_table
 from analysis.figures import FIGURES, draw, write
 from analysis.figures.style import INK, PAPER

@@ -6,7 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.study.sizes import DEFAULT_SIZE
 from analysis.judging import (
     Judged,

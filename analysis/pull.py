@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation.store import RunKey, Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
 from ablation.tracking.sync import Outcome

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
 from analysis.cliffwalk import cliffwalk_table

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ablation.store import Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import Store
 from ablation.study.declaration import Study
 from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client

@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ablation.config.identity import canonical, cell_name
-from ablation.provenance import git_state, versions
-from ablation.store import RunKey, Store, write_json
+from ablation.store.files import write_json
+from ablation.store.provenance import git_state, versions
+from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import Study
 from ablation.study.designs import Factor
 from ablation.study.plan import Arm, Plan

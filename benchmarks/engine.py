@@ -32,7 +32,7 @@ from ablation.job import Job, _Session
 from ablation.ledger import take_stock
 from ablation.locks import Locks, Owner
 from ablation.stopping import Stop
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
 from ablation.train import Trainer
 from ablation.work import Work, write_job, write_work
@@ -109,7 +109,7 @@ from collections import Counter
 began = time.perf_counter()
 from hydra.types import RunMode
 from ablation.settings import parse_settings
-from ablation.store import Store
+from ablation.store.runs import Store
 from hydra_plugins.ablation.compose import Composer, plain, plan_of
 from hydra_plugins.ablation.outlook import outlook
 from hydra_plugins.ablation.explain import config_loader
@@ -171,7 +171,7 @@ def _overhead(steps: int) -> dict[str, Any]:
 def _ledger(runs: int) -> dict[str, float]:
     """Return the seconds of a ledger over made run directories, and of one where there are none."""
     from ablation.ledger import take_stock
-    from ablation.store import RunKey, Store
+    from ablation.store.runs import RunKey, Store
 
     seeds = 100
     keys = [RunKey(f"CartPole-v1-{n // seeds:012x}", n % seeds) for n in range(runs)]

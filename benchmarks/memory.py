@@ -16,8 +16,8 @@ from ablation.config.schema import parse
 from ablation.config.identity import canonical, cell_name
 from ablation.job import Job, run_job
 from ablation.memory import replay_bytes
-from ablation.provenance import peak_rss_bytes
-from ablation.store import Store
+from ablation.store.provenance import peak_rss_bytes
+from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 from benchmarks.setting import cell_values
 lanes, capacity = {lanes}, {capacity}

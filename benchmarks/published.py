@@ -20,7 +20,7 @@ from ablation.config.identity import cell_name
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.job import Job, run_job
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
 from analysis.scores import RunRows, score_run
 from analysis.statistics import mean

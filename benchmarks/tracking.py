@@ -18,7 +18,7 @@ from pathlib import Path
 from ablation.config.schema import parse
 from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 from analysis.scores import summary_scores
 from benchmarks.setting import default_values

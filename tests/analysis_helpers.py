@@ -11,7 +11,8 @@ import numpy as np
 
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
-from ablation.store import RunKey, Store, write_json
+from ablation.store.files import write_json
+from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm, Plan

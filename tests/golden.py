@@ -39,7 +39,7 @@ def hashes() -> dict[str, str]:
     from ablation.config.identity import cell_name
     from ablation.config.parse import parse
     from ablation.job import Job, run_job
-    from ablation.store import TABLES, RunKey, Store
+    from ablation.store.runs import TABLES, RunKey, Store
     from ablation.tracking import TrackingConfig
 
     from .conftest import values

@@ -15,7 +15,7 @@ import torch
 from ablation.agent.tensor_engine import TensorEngine
 from ablation.capture import WARM_UP, captured
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
-from ablation.records import Records
+from ablation.store.records import Records
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
 from analysis import load
 from analysis.comparisons import Comparison, across_environments, compare, effects

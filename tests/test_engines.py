@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.supervisor import supervise
 
 from .test_chaos import stored

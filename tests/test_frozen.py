@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ablation.store import Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import Store
 from ablation.study.expand import expand
 from ablation.study.history import changes, freeze
 from ablation.study.plan import plan_from_json

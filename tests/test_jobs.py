@@ -11,7 +11,7 @@ import pytest
 from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger
 from ablation.settings import Settings, parse_settings
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
 from ablation.work import read_job, resumable, write_job

@@ -14,7 +14,7 @@ import pytest
 from ablation import locks as module
 from ablation.locks import Locks, Owner
 from ablation.processes import machine, started
-from ablation.store import RunKey
+from ablation.store.runs import RunKey
 
 KEYS = [RunKey("cell-1.5", seed) for seed in range(3)]
 

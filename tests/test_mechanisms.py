@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from analysis.mechanisms import mechanisms, of_tables
 from analysis.report import open_results, tables
 from analysis.statistics import rank_correlation

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ablation.store import RunKey, Store, write_json
+from ablation.store.files import write_json
+from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm

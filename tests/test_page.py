@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ablation.store import read_json, write_json
+from ablation.store.files import read_json, write_json
 from ablation.study.plan import Arm
 from analysis.report import write_report
 

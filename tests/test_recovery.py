@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ablation.locks import Locks, Owner
-from ablation.store import TABLES, RunKey, Store
+from ablation.store.runs import TABLES, RunKey, Store
 
 ROOT = Path(__file__).parent.parent
 SHORT = [

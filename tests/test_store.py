@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ablation.ledger import take_stock
-from ablation.store import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
+from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
 
 KEY = RunKey("CartPole-v1-0123456789ab", 7)
 EPISODE = dict(zip(EPISODE_COLUMNS, (9, 3, 0, 9.0, 9, True, False), strict=True))
@@ -55,7 +55,7 @@ def test_a_write_that_breaks_off_leaves_the_earlier_run_and_no_debris(
     def full_disk(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ablation.store.write_json", full_disk)
+    monkeypatch.setattr("ablation.store.files.write_json", full_disk)
     with pytest.raises(OSError, match="No space"):
         store.write_run(KEY, {"status": "failed", "attempt": 2}, {})
     record = store.read_record(KEY)

@@ -11,7 +11,7 @@ from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.ledger import take_stock
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import plan_from_json

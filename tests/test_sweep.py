@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 
 ROOT = Path(__file__).parent.parent
 SHORT = [

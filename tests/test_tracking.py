@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ablation.records import LaneRecords, Records
-from ablation.store import TABLES, RunKey
+from ablation.store.records import LaneRecords, Records
+from ablation.store.runs import TABLES, RunKey
 from ablation.tracking import TrackingConfig, open_sink
 from ablation.tracking.mirrors import Directory, directories
 from ablation.tracking.rows import CARRIED, RowFeed, all_rows, leftover, tables_of

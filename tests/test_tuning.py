@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm, Plan, plan_from_json

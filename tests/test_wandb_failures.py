@@ -13,7 +13,7 @@ import pytest
 
 from ablation.config.identity import cell_name
 from ablation.config.parse import parse
-from ablation.store import RunKey, Store
+from ablation.store.runs import RunKey, Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import tables_of
 from ablation.tracking.runs import fingerprint, tables_from, wandb_id
@@ -32,7 +32,7 @@ from pathlib import Path
 from ablation.config.schema import parse
 from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig, client, sink
 from analysis.scores import summary_scores
 # The bounds in small, so that the test need not wait for the real ones.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import CARRIED, tables_of
 from ablation.tracking.runs import fingerprint, tables_from, wandb_id

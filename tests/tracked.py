@@ -17,8 +17,9 @@ import numpy as np
 import wandb
 from wandb.util import get_core_path
 
-from ablation.records import LaneRecords, Row
-from ablation.store import Store, write_json
+from ablation.store.files import write_json
+from ablation.store.records import LaneRecords, Row
+from ablation.store.runs import Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Plan

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ablation.config.validation import ConfigError
-from ablation.store import Store, read_json, write_json
+from ablation.store.files import read_json, write_json
+from ablation.store.runs import Store
 from ablation.study.plan import Plan, plan_from_json
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import validate
-from ablation.store import RunKey
+from ablation.store.runs import RunKey
 from ablation.study.declaration import Score, Study
 from ablation.study.designs import Overrides
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ablation.store import read_json, write_json
+from ablation.store.files import read_json, write_json
 
 MIRROR = "mirror.json"
 TARGET = "target.json"

@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ablation.records import Row
-from ablation.store import TABLES
+from ablation.store.records import Row
+from ablation.store.runs import TABLES
 
 CARRIED = "rows/"
 """Prefix of the columns that carry a table's rows."""

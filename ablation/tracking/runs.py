@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablation.config.identity import flatten
-from ablation.records import Row
-from ablation.store import ENDED, RunKey
+from ablation.store.records import Row
+from ablation.store.runs import ENDED, RunKey
 from ablation.tracking.rows import all_rows, leftover, tables_of
 
 TRAIN, STUDY = "train", "study"

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ablation.records import LaneRecords, Records
+from ablation.store.records import LaneRecords, Records
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory, remember_target
 from ablation.tracking.rows import RowFeed

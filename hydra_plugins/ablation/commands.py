@@ -10,9 +10,8 @@ from hydra.types import RunMode
 from rich.table import Table
 
 from ablation.capacity import machine_bytes
-from ablation.ledger import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.settings import parse_settings
-from ablation.store import Store
+from ablation.store.runs import CORRUPT, FAILED, MISSING, RUNNING, Store
 from ablation.study.plan import Arm
 from ablation.study.tuning import with_waiting
 from hydra_plugins.ablation.compose import CONFIG_NAME, Composer, plain, plan_of

@@ -13,9 +13,10 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from ablation.ledger import FAILED, RUNNING, Ledger
+from ablation.ledger import Ledger
 from ablation.stopping import EXIT_STOPPED
-from ablation.store import RunKey, Store, read_json
+from ablation.store.files import read_json
+from ablation.store.runs import FAILED, RUNNING, RunKey, Store
 from ablation.study.history import Changes
 from ablation.study.plan import Arm, Choice, Plan
 from hydra_plugins.ablation.jobs import PlannedJob

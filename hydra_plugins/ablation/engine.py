@@ -15,10 +15,10 @@ from hydra.plugins.launcher import Launcher
 from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger, take_stock
 from ablation.locks import Locks, Owner
-from ablation.room import NoRoom, check_writable
 from ablation.settings import Settings
 from ablation.stopping import EXIT_STOPPED
-from ablation.store import RunKey, Store
+from ablation.store.disk import NoRoom, check_writable
+from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.supervisor import Outcome
 from ablation.work import Work, resumable, stop_path, write_job, write_work

@@ -13,7 +13,7 @@ from ablation.job import Job
 from ablation.ledger import Ledger
 from ablation.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.settings import Settings
-from ablation.store import RunKey
+from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
 
 

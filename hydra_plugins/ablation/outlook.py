@@ -7,10 +7,10 @@ from typing import Any
 
 from ablation.calibration import Speed, calibrate, job_seconds, known_speeds, makespan
 from ablation.capacity import machine_bytes, peak_bytes
-from ablation.ledger import FAILED, Ledger, take_stock
+from ablation.ledger import Ledger, take_stock
 from ablation.locks import Locks, Owner
 from ablation.settings import Settings
-from ablation.store import ENDED, RunKey, Store
+from ablation.store.runs import ENDED, FAILED, RunKey, Store
 from ablation.study.history import Changes, changes
 from ablation.study.plan import Arm, Plan
 from ablation.work import resumable

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ablation.settings import Settings
 from ablation.stopping import EXIT_STOPPED
-from ablation.store import Store
+from ablation.store.runs import Store
 from ablation.study.plan import Arm, Choice, Plan
 from ablation.study.tuning import reported_plan, tuning_plan, undecided
 from hydra_plugins.ablation.compose import Composer

@@ -40,7 +40,7 @@ class AblationSweeper(Sweeper):
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study's stages to their end; exit with status 0 if all runs are complete, else 1."""
         from ablation.settings import check_machine, parse_settings
-        from ablation.store import Store
+        from ablation.store.runs import Store
         from ablation.study.history import changes, freeze
         from ablation.study.plan import Plan
         from hydra_plugins.ablation import console

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.store import EPISODE_COLUMNS, EVALUATION_COLUMNS
+from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS
 
 if TYPE_CHECKING:
-    from ablation.evaluation import Evaluation
+    pass
 
 Row = dict[str, Any]
 """Numbers and truth values by column; None for a diagnostic that is not defined."""
@@ -133,3 +133,17 @@ class Records:
             record.ended = EarlyEnd(**saved["ended"]) if saved["ended"] else None
         self._return[:] = state["return"]
         self._length[:] = state["length"]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What greedy episodes came to, `[L, episodes]` each.
+
+    `start_values` are the greedy actions' values in the first states, what the network promised;
+    `discounted_returns` what came of it until the episode's end.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    start_values: NDArray[np.float64]
+    discounted_returns: NDArray[np.float64]

@@ -8,7 +8,6 @@ One that is damaged is moved to `results/quarantine/`, never deleted.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from ablation.store.files import read_json, write_json
 
 if TYPE_CHECKING:
     import pyarrow
@@ -180,26 +181,6 @@ def _is_parquet(path: Path) -> bool:
         return False
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Write values as JSON such that the file is either the old or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-
-
-def read_json(path: Path) -> Any:
-    """Return a JSON file's values, or None where there is none that can be read."""
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-
-
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     import pyarrow
     import pyarrow.parquet
@@ -209,3 +190,15 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequenc
         [(name, pyarrow.type_for_alias(_COLUMN_TYPES.get(name, "float64"))) for name in names]
     )
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), path)
+
+
+MISSING = "missing"
+
+
+RUNNING = "running"
+
+
+FAILED = "failed"
+
+
+CORRUPT = "corrupt"
