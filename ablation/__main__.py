@@ -31,9 +31,9 @@ def supervise_worker(config: DictConfig) -> Any:
 
 def train(root: str, sweep: str, name: str) -> NoReturn:
     """Train a sweep's jobs in this process, which a supervisor started."""
+    from ablation.results.scores import summary_scores
     from ablation.store.runs import Store
     from ablation.worker import work
-    from analysis.scores import summary_scores
 
     def scores_in(env_id: str, env_steps: int) -> Any:
         return partial(summary_scores, env_id=env_id, env_steps=env_steps)

@@ -1,9 +1,9 @@
 """From stored runs to scores, statistics, tables, figures and a page.
 
-`analysis.load("replay")` returns a study's runs; its `scores_frame()`, `evaluations_frame()` and
+`ablation.results.load("replay")` returns a study's runs; its `scores_frame()`, `evaluations_frame()` and
 `episodes_frame()` are tidy tables.
 """
 
-from analysis.load import load
+from ablation.results.load import load
 
 __all__ = ["load"]

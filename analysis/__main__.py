@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ablation.results.load import RESULTS, StudyNotFound
+from ablation.results.scores import SCORES
 from analysis.comparability import ASPECTS, NotComparable
-from analysis.load import RESULTS, StudyNotFound
 from analysis.paper_commands import add_paper_commands
 from analysis.refused import Refused
-from analysis.scores import SCORES
 
 EXIT_REFUSED = 2
 EVERYTHING = "all"
@@ -128,7 +128,7 @@ def _print_pairs(arms: list[str], score: str, pairs: dict[str, Any]) -> None:
 
 
 def _scores(arguments: argparse.Namespace) -> None:
-    from analysis.load import load
+    from ablation.results.load import load
 
     frame = load(arguments.study, arguments.results).scores_frame()
     if arguments.json:

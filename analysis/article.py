@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.load import Run, StudyRuns
 from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.load import Run, StudyRuns
 from analysis.results import Results
 from analysis.statistics import Interval
 from analysis.tables import Cell, Table, ends, footer, plain

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.load import StudyRuns
 from analysis.results import Results
 from analysis.statistics import Interval
 from analysis.tables import Cell, Table, ends, footer

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
+from ablation.results.load import Run, StudyRuns
 from ablation.study.plan import Arm
-from analysis.load import Run, StudyRuns
 
 ASPECTS = ("environment", "budget", "device", "commit")
 Mixed = dict[str, list[str]]

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ablation.results.load import StudyRuns
+from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.levels import levels_of
-from analysis.load import StudyRuns
-from analysis.scores import SCORES
 from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)

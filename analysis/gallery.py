@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from ablation.results.load import StudyRuns
 from analysis.comparability import ASPECTS
 from analysis.figures import Drawn, draw, write
-from analysis.load import StudyRuns
 from analysis.paper_tables import paper_table, stored
 from analysis.papers import Paper, declared
 from analysis.refused import Refused

@@ -10,11 +10,11 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
+from ablation.results.load import StudyNotFound, StudyRuns, load
+from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.load import StudyNotFound, StudyRuns, load
 from analysis.mechanisms import mechanisms
-from analysis.scores import SCORES
 from analysis.statistics import LEVEL, Interval, Sample
 from analysis.tables import ends
 from analysis.texts import interval_text, number

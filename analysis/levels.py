@@ -10,8 +10,8 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
-from analysis.load import StudyRuns
 
 UNNAMED = "baseline"
 """Stands for the baseline's level where the plan does not name it."""

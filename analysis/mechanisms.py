@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.load import Run, StudyRuns
+from ablation.results.scores import curve
 from ablation.store.runs import Store
 from ablation.study.plan import Arm
-from analysis.load import Run, StudyRuns
-from analysis.scores import curve
 from analysis.statistics import Sample
 
 Columns = Mapping[str, NDArray[Any]]

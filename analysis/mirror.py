@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.results.scores import summary_scores
 from ablation.store.files import read_json
 from ablation.store.records import LaneRecords
 from ablation.store.runs import TABLES, RunKey, Store
@@ -31,7 +32,6 @@ from ablation.tracking.runs import (
 from ablation.tracking.sync import Target, Wanted, place, wanted_run
 from analysis.comparability import ASPECTS
 from analysis.report import write_report
-from analysis.scores import summary_scores
 
 PLAN = "plan"
 """Key of a study's W&B run under which its frozen plan is kept, as text."""

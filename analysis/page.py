@@ -13,13 +13,13 @@ import jinja2
 from markupsafe import Markup
 
 from ablation.config.identity import flatten
+from ablation.results.load import StudyRuns
+from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from analysis.ablation_table import ablation_table
 from analysis.figures import FIGURES, draw, write
 from analysis.figures.style import INK, PAPER
-from analysis.load import StudyRuns
 from analysis.results import Results
-from analysis.scores import SCORES
 from analysis.tables import Table
 from analysis.texts import answers, better, verdict
 

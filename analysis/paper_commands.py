@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from analysis.load import RESULTS
+from ablation.results.load import RESULTS
 from analysis.refused import Refused
 
 

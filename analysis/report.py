@@ -7,12 +7,12 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ablation.results.load import load
 from ablation.store.runs import Store
 from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
 from analysis.cliffwalk import cliffwalk_table
 from analysis.comparability import demand_comparable
-from analysis.load import load
 from analysis.paper_tables import paper_table
 from analysis.papers import paper_of
 from analysis.results import Results

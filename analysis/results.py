@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from ablation.results.load import StudyRuns
 from analysis.comparability import Mixed
 from analysis.comparisons import (
     AcrossEnvironments,
@@ -15,7 +16,6 @@ from analysis.comparisons import (
     effects,
 )
 from analysis.levels import Levels, levels_of
-from analysis.load import StudyRuns
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ablation.results.scores import SCORES
 from analysis.comparisons import AcrossEnvironments, Comparison, Effect
-from analysis.scores import SCORES
 from analysis.tables import Cell, Table, ends, numbers, plain
 from analysis.texts import interval_text, number, p_text, shortfalls
 

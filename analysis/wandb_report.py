@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ablation.results.load import StudyNotFound
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
 from ablation.study.declaration import Study
@@ -13,7 +14,6 @@ from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.runs import TRAIN
 from ablation.tracking.sync import Target, Unreachable
-from analysis.load import StudyNotFound
 from analysis.mirror import current_report, study_id
 from analysis.page import WANDB_LINK
 

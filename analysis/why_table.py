@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.mechanisms import SHOWN, mechanisms
 from analysis.results import Results
-from analysis.scores import SCORES
 from analysis.statistics import Interval, Sample
 from analysis.tables import Cell, Table, ends, footer, plain
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from ablation.results.load import StudyRuns
 from analysis.comparisons import Comparison
-from analysis.load import StudyRuns
 from analysis.tables import Cell, Table, footer, numbers
 from analysis.texts import number, p_text
 

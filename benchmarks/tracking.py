@@ -20,7 +20,7 @@ from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
-from analysis.scores import summary_scores
+from ablation.results.scores import summary_scores
 from benchmarks.setting import default_values
 values = default_values()
 values["train"] |= {{"env_steps": {steps}}}

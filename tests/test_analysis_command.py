@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from ablation.results import load
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
-from analysis import load
 from analysis.__main__ import main
 from analysis.comparability import NotComparable, demand_comparable, mixed
 from analysis.report import write_report

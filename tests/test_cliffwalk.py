@@ -16,9 +16,9 @@ from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.memory import replay_bytes
 from ablation.replay.ring import Ring
+from ablation.results.references import reference
+from ablation.results.scores import RunRows, score_run
 from ablation.tabular import TabularTrainer
-from analysis.references import reference
-from analysis.scores import RunRows, score_run
 
 from .conftest import values
 

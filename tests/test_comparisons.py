@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ablation.results import load
+from ablation.results.load import StudyNotFound, StudyRuns
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
-from analysis import load
 from analysis.comparisons import Comparison, across_environments, compare, effects
 from analysis.levels import levels_of
-from analysis.load import StudyNotFound, StudyRuns
 from analysis.texts import answers, verdict
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome

@@ -10,8 +10,8 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
+from ablation.results import load
 from ablation.study.plan import Arm
-from analysis import load
 from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line
 from analysis.figures.effects import doses

@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
+from ablation.results.load import load
+from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from ablation.study.sizes import sized
 from analysis import gallery, paper_tables, papers
 from analysis.ablation_table import ablation_table
 from analysis.comparisons import compare
 from analysis.judging import Verdict
-from analysis.load import load
 from analysis.paper_tables import paper_table, write_papers
 from analysis.papers import DECLARED, Paper, Shape, declared, together
 from analysis.published_values import DIRECTORY, Column, rows
-from analysis.scores import SCORES
 
 from .analysis_helpers import CROSSED, make_store
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import ablation.study.plan
-from analysis.references import reference
-from analysis.scores import SCORES, RunRows, score_run, summary_scores
+from ablation.results.references import reference
+from ablation.results.scores import SCORES, RunRows, score_run, summary_scores
 
 from .analysis_helpers import columns, evaluation_rows
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from ablation.results.load import load
 from ablation.study.plan import Arm
-from analysis.load import load
 from analysis.report import open_results, tables
 from analysis.results import Results
 from analysis.texts import number, shortfalls

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
+from ablation.results.load import read
+from ablation.results.tuning_choices import best, choices
 from ablation.store.runs import Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
@@ -16,9 +18,7 @@ from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.tuning import reported_plan, tuning_plan, undecided, with_waiting
 from analysis.figures import draw
 from analysis.figures.style import PAPER
-from analysis.load import read
 from analysis.report import open_results, tables
-from analysis.tuning import best, choices
 
 from .analysis_helpers import resolve, write_plan
 from .test_sweep import SHORT, run

@@ -34,7 +34,7 @@ from ablation.config.identity import cell_name
 from ablation.job import Job, run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig, client, sink
-from analysis.scores import summary_scores
+from ablation.results.scores import summary_scores
 # The bounds in small, so that the test need not wait for the real ones.
 client.OPEN_SECONDS, client.FINISH_SECONDS, sink.CLOSE_SECONDS = 4, 6, 14
 root, plain, seeds = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from ablation.results.load import load
 from ablation.store.runs import Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import CARRIED, tables_of
 from ablation.tracking.runs import fingerprint, tables_from, wandb_id
-from analysis.load import load
 from analysis.mirror import ended_run
 
 from . import tracked

@@ -34,7 +34,7 @@ Score = Literal[
     "reached_threshold",
     "kept_threshold",
 ]
-"""The scores of a run; `analysis.scores` defines each."""
+"""The scores of a run; `ablation.results.scores` defines each."""
 
 _SCHEMA = ConfigDict(extra="forbid")
 

@@ -1,6 +1,6 @@
 """The two stages of a study that tunes a factor: every level on tuning seeds, then the chosen on fresh.
 
-Pure: `analysis.tuning` makes the choice from stored runs.
+Pure: `ablation.results.tuning_choices` makes the choice from stored runs.
 """
 
 from __future__ import annotations

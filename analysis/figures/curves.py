@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
-from analysis.load import StudyRuns
 from analysis.results import Results
 from analysis.statistics import LEVEL, Interval, performance_profile, share
 from analysis.statistics.intervals import t_quantile

@@ -11,11 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
 from analysis.levels import Levels, as_number
 from analysis.results import Results
-from analysis.scores import SCORES
 from analysis.statistics import Interval, mean
 from analysis.texts import interval_text, number
 

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.study.plan import BASELINE, Arm
 from analysis.figures.style import INK, PAPER, ArmStyle, style
 from analysis.levels import Levels, as_number
-from analysis.load import StudyNotFound, StudyRuns, load
 from analysis.results import Results
 from analysis.statistics import Interval, mean
 from analysis.texts import interval_text

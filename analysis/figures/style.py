@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
-from analysis.load import StudyRuns
 
 INK = "#1a1b1c"
 """Text, axes and the baseline; the page puts its own text colour there."""

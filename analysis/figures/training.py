@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ablation.results.load import Run
 from ablation.study.plan import Arm
 from analysis.article import Floats, compared, episode_returns, losses
 from analysis.figures.style import style
-from analysis.load import Run
 from analysis.results import Results
 from analysis.statistics import mean
 

@@ -23,8 +23,8 @@ class Stages:
 
     def choices(self, store: Store) -> list[Choice]:
         """Return the choices that follow from the tuning runs in a store, of the arms that have all."""
-        from analysis.load import read
-        from analysis.tuning import choices
+        from ablation.results.load import read
+        from ablation.results.tuning_choices import choices
 
         tune = self.plan.study.tune
         if self.tuning is None or tune is None:

@@ -16,8 +16,8 @@ from ablation.store.files import read_json
 from ablation.store.runs import ENDED, MISSING, TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.sizes import DEFAULT_SIZE
-from analysis.references import reference
-from analysis.scores import SCORES, RunRows, score_run
+from ablation.results.references import reference
+from ablation.results.scores import SCORES, RunRows, score_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.references import reference
+from ablation.results.references import reference
 
 Columns = Mapping[str, NDArray[Any]]
 Returns = NDArray[np.float64]

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from ablation.study.plan import Arm, Choice
-from analysis.load import StudyRuns
-from analysis.scores import SCORES
+from ablation.results.load import StudyRuns
+from ablation.results.scores import SCORES
 
 
 def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
