@@ -14,7 +14,7 @@ from ablation.classifier import Classifier
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
 from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
-from ablation.experience import Drawn, Experience
+from ablation.replay.buffer import Drawn, Experience
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
 from ablation.train import OnPeriod

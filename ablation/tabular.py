@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.config.schema import CellConfig, chain_length
 from ablation.config.step_schedule import clocks
-from ablation.experience import Experience
 from ablation.numerics.random_streams import Stream, words
+from ablation.replay.buffer import Experience
 from ablation.store.records import EarlyEnd, Evaluation, Records
 from ablation.train import OnPeriod
 

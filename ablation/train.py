@@ -25,11 +25,11 @@ from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
 from ablation.evaluation import Evaluator
-from ablation.experience import Experience, transition_fields
 from ablation.frames import frame_format
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.outcomes import Outcomes
+from ablation.replay.buffer import Experience, transition_fields
 from ablation.store.records import EarlyEnd, Records
 
 OnPeriod = Callable[[int, Records], None]

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor
 
 from ablation.numerics.random_streams import Stream, words
-from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank
+from ablation.replay.prioritized import Draws, Prioritized, Proportional, Rank
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Sampler
 

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
-from ablation.replay.priorities import Draws, Prioritized, Proportional
+from ablation.replay.item_usage import DRAWN, LEARNED, STORED, Usage
+from ablation.replay.prioritized import Draws, Prioritized, Proportional
 from ablation.replay.samplers import Uniform
-from ablation.replay.usage import DRAWN, LEARNED, STORED, Usage
 from ablation.train import Trainer
 
 from .conftest import Configure

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ablation.replay.powers import power
-from ablation.replay.priorities import Draws, Prioritized, Proportional
+from ablation.replay.prioritized import Draws, Prioritized, Proportional
 from ablation.replay.weights import importance_weights
 
 from .replay_helpers import (

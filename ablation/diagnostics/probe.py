@@ -14,8 +14,8 @@ from ablation.agent.engine import Update
 from ablation.agent.learner import Learner
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
-from ablation.experience import Drawn, Experience
 from ablation.numerics.random_streams import Stream, integers, words
+from ablation.replay.buffer import Drawn, Experience
 
 POOL_SAMPLE = 256
 """Stored items that stand for the pool."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_kernels import AGE_BITS
-from ablation.replay.frames import frames
+from ablation.replay.frame_store import frames
 from ablation.replay.ring import Field, Ring
 
 SCALAR, HANDLE = Field((), torch.float32), Field((), torch.int64)

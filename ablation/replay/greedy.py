@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ablation.replay.kernels import FAN_OUT, LARGEST
 from ablation.replay.ring import Ring
-from ablation.replay.section_tree import section_tree
+from ablation.replay.segment_tree import section_tree
 
 
 class Greedy:

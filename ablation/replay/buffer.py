@@ -10,19 +10,18 @@ import torch
 from torch import Tensor
 
 from ablation.config.schedules import value_at
-from ablation.config.schema import CellConfig, ReplayConfig
+from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import Clocks
 from ablation.envs.spec import EnvSpec
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
+from ablation.replay.build import make_other, make_prioritized
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
-from ablation.replay.greedy import Greedy
+from ablation.replay.item_usage import Usage
 from ablation.replay.n_step import Emitted, NStep
-from ablation.replay.priorities import Draws, Prioritized, Proportional, Rank, Weighing
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import Combined, Recent, Sampler, Uniform, UniformSubset
-from ablation.replay.usage import Usage
+from ablation.replay.samplers import Combined, Sampler
 from ablation.replay.weights import importance_weights
 
 
@@ -196,37 +195,3 @@ class Experience:
         if self._config.weight_normalisation != "pool_max":
             return None
         return self.sampler.smallest_probability(self.ring)
-
-
-def make_prioritized(
-    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
-) -> Prioritized | None:
-    """Return the prioritized sampler that a kind names, or None."""
-    if not config.prioritized:
-        return None
-    weighing: Weighing = Rank(lanes, capacity, device)
-    if config.kind == "proportional":
-        weighing = Proportional(
-            config.priority_epsilon, config.priority_epsilon_enters, config.priority_exponent.constant
-        )
-    draws = Draws(
-        batch_size=batch_size,
-        new_error=config.new_priority,
-        stratified=config.stratified,
-        replacement=config.replacement,
-        uniform_share=config.uniform_share,
-        refresh_period=config.priority_refresh_period,
-        pool_minimum=config.weight_normalisation == "pool_max",
-    )
-    return Prioritized(weighing, draws, lanes, capacity, device)
-
-
-def make_other(
-    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
-) -> Sampler:
-    """Return the sampler of a kind that does not draw in proportion to priorities."""
-    if not config.stores:
-        return Recent(lanes, batch_size, device)
-    if config.kind == "greedy":
-        return Greedy(batch_size, lanes, capacity, device)
-    return Uniform(batch_size) if config.replacement else UniformSubset(batch_size)

@@ -17,7 +17,7 @@ from ablation.replay import kernels
 from ablation.replay.kernels import LARGEST, SMALLEST, SUM
 from ablation.replay.powers import power
 from ablation.replay.ring import Ring
-from ablation.replay.section_tree import section_tree
+from ablation.replay.segment_tree import section_tree
 
 
 class Weighing(Protocol):
