@@ -112,8 +112,8 @@ class _Session:
     def _train(self) -> None:
         import torch
 
-        from ablation import checkpoint
         from ablation.trainers import trainer_of
+        from ablation.training import checkpoint
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
@@ -148,7 +148,7 @@ class _Session:
             trainer.close()
 
     def _remove_checkpoint(self) -> None:
-        from ablation import checkpoint
+        from ablation.training import checkpoint
 
         checkpoint.remove(self._store.job_directory(self._job.name))
 

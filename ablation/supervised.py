@@ -17,7 +17,7 @@ from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.replay.buffer import Drawn, Experience
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
-from ablation.train import OnPeriod
+from ablation.training.trainer import OnPeriod
 
 FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}
 

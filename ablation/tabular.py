@@ -15,7 +15,7 @@ from ablation.config.step_schedule import clocks
 from ablation.numerics.random_streams import Stream, words
 from ablation.replay.buffer import Experience
 from ablation.store.records import EarlyEnd, Evaluation, Records
-from ablation.train import OnPeriod
+from ablation.training.trainer import OnPeriod
 
 CPU = torch.device("cpu")
 

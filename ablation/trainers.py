@@ -9,7 +9,7 @@ import torch
 from ablation.config.schema import DIGITS, CellConfig, chain_length
 from ablation.supervised import SupervisedTrainer
 from ablation.tabular import TabularTrainer
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 
 def trainer_of(

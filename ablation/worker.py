@@ -53,7 +53,7 @@ def work(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
         return EXIT_NOT_SHARED
     _log_warnings()
     # Now, such that no job's time is spent on it.
-    importlib.import_module("ablation.train")
+    importlib.import_module("ablation.training.dqn")
     locks = Locks(store.root, Owner.this_process(sweep))
     stop = Stop(locks.release_all)
     stop.listen()

@@ -22,7 +22,7 @@ from torch.utils._pytree import tree_leaves
 from ablation import capture
 from ablation.config.parse import parse
 from ablation.envs.tensor_lanes import STEPS_AHEAD
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 from benchmarks.measure import median
 from benchmarks.setting import WARM_UP, cell_values
 

@@ -19,7 +19,7 @@ from rich.table import Table
 from scipy import stats
 
 from ablation.config.parse import parse
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 from analysis.statistics import mean
 from benchmarks.setting import default_values
 

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 CONF = Path(__file__).parent.parent / "conf"
 OUTPUT = Path("results/benchmarks/diagnostics.json")

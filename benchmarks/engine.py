@@ -34,7 +34,7 @@ from ablation.locks import Locks, Owner
 from ablation.stopping import Stop
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 from ablation.work import Work, write_job, write_work
 from ablation.worker import _Worker
 from benchmarks.setting import cell_values

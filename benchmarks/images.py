@@ -163,7 +163,7 @@ def microseconds_of_learning(name: str, lanes: int) -> float:
 
 def microseconds_of_training(lanes: int) -> float:
     """Return the processor's time of an environment step of one lane, learning on each."""
-    from ablation.train import Trainer
+    from ablation.training.dqn import Trainer
 
     torch.set_num_threads(1)
     config = parse(young_values(10**6))

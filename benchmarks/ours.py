@@ -7,7 +7,7 @@ import time
 import torch
 
 from ablation.config.parse import parse
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 from benchmarks.setting import WARM_UP, cell_values
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablation.config.parse import parse
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 from benchmarks.measure import median, repeat
 from benchmarks.ours import _spread
 from benchmarks.setting import CAPACITY, WARM_UP, cell_values

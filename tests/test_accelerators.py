@@ -16,7 +16,7 @@ from ablation.agent.tensor_engine import TensorEngine
 from ablation.capture import WARM_UP, captured
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
 from ablation.store.records import Records
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .tape import Taped
@@ -99,7 +99,7 @@ def test_captured_operations_are_all_that_a_step_consists_of(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     expected = trained(configure, CASES[case])
-    monkeypatch.setattr("ablation.train.captured", Taped)
+    monkeypatch.setattr("ablation.training.dqn.captured", Taped)
     found = trained(configure, CASES[case])
     assert isinstance(found._interaction, Taped)
     assert found._interaction._calls == 200
@@ -111,7 +111,7 @@ def test_captured_operations_are_all_that_a_step_consists_of(
 def test_what_decides_in_python_is_not_captured(
     configure: Configure, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
-    monkeypatch.setattr("ablation.train.captured", Taped)
+    monkeypatch.setattr("ablation.training.dqn.captured", Taped)
     trainer = Trainer(configure(**UNSTEADY[case]), SEEDS, CPU)
     assert not isinstance(trainer._interaction, Taped)
     assert not isinstance(trainer._gradient_step, Taped)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from ablation import checkpoint
 from ablation.config.schema import CellConfig
-from ablation.train import Trainer
+from ablation.training import checkpoint
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .test_train import counting_id, digest, train

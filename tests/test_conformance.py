@@ -7,7 +7,7 @@ import torch
 
 from ablation.envs.lanes import episode_seeds
 from ablation.numerics.random_streams import Stream
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .test_train import KINDS, counting_id

@@ -15,7 +15,7 @@ from ablation.diagnostics.run_states import RunStates
 from ablation.replay.item_usage import DRAWN, LEARNED, STORED, Usage
 from ablation.replay.prioritized import Draws, Prioritized, Proportional
 from ablation.replay.samplers import Uniform
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .replay_helpers import ring_of

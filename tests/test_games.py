@@ -20,7 +20,7 @@ from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.numerics.pixels import BYTE_VALUES
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .test_checkpoint import resumed

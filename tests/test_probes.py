@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 from .probes import STEPS, probe_id

@@ -18,7 +18,7 @@ from ablation.config.schema import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
 from ablation.numerics.random_streams import Stream
-from ablation.train import Trainer
+from ablation.training.dqn import Trainer
 
 from .conftest import Configure
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,16 +24,14 @@ from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
-from ablation.evaluation import Evaluator
 from ablation.frames import frame_format
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.outcomes import Outcomes
 from ablation.replay.buffer import Experience, transition_fields
 from ablation.store.records import EarlyEnd, Records
-
-OnPeriod = Callable[[int, Records], None]
-"""Called with the environment step after every evaluation, at every step that logs, and at the end."""
+from ablation.training.evaluation import Evaluator
+from ablation.training.trainer import OnPeriod
 
 
 class Trainer:
