@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.classifier import Classifier
 from ablation.config.identity import canonical
 from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
-from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.memory import replay_bytes
-from ablation.supervised import SupervisedTrainer
+from ablation.tasks.digits.classifier import Classifier
+from ablation.tasks.digits.data import CLASSES, PIXELS, TASKS, digits, shown, task_of
+from ablation.tasks.digits.trainer import SupervisedTrainer
 
 from .conftest import Configure, values
 

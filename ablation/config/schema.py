@@ -29,7 +29,7 @@ TENSOR_ENVIRONMENTS = frozenset(
 schema knows no PyTorch."""
 
 DIGITS = "digits"
-"""The supervised stream, in place of an environment: see `ablation.supervised`."""
+"""The supervised stream, in place of an environment: see `ablation.tasks.digits.trainer`."""
 CLIFFWALK = "BlindCliffwalk-"
 """The chain in place of an environment, before the number of its states."""
 LONGEST_CHAIN = 20

@@ -52,7 +52,7 @@ def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
     `options` are `EnvConfig.options`.
     """
     if env_id == DIGITS:
-        from ablation.digits import CLASSES, PIXELS, digits
+        from ablation.tasks.digits.data import CLASSES, PIXELS, digits
 
         digits()
         return EnvSpec((PIXELS,), CLASSES)

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from ablation.agent.engine import Update
-from ablation.classifier import Classifier
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
-from ablation.digits import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.replay.buffer import Drawn, Experience
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
+from ablation.tasks.digits.classifier import Classifier
+from ablation.tasks.digits.data import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.training.trainer import OnPeriod
 
 FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}
