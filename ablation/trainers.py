@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from ablation.config.schema import DIGITS, CellConfig, chain_length
-from ablation.tabular import TabularTrainer
+from ablation.tasks.cliffwalk.trainer import TabularTrainer
 from ablation.tasks.digits.trainer import SupervisedTrainer
 from ablation.training.dqn import Trainer
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, discount, exact_values, transitions
 from ablation.config.identity import canonical
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
@@ -18,7 +17,16 @@ from ablation.memory import replay_bytes
 from ablation.replay.ring import Ring
 from ablation.results.references import reference
 from ablation.results.scores import RunRows, score_run
-from ablation.tabular import TabularTrainer
+from ablation.tasks.cliffwalk.chain import (
+    FIELDS,
+    TOLERANCE,
+    Oracle,
+    Tables,
+    discount,
+    exact_values,
+    transitions,
+)
+from ablation.tasks.cliffwalk.trainer import TabularTrainer
 
 from .conftest import values
 

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ablation.cliffwalk import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.config.schema import CellConfig, chain_length
 from ablation.config.step_schedule import clocks
 from ablation.numerics.random_streams import Stream, words
 from ablation.replay.buffer import Experience
 from ablation.store.records import EarlyEnd, Evaluation, Records
+from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.training.trainer import OnPeriod
 
 CPU = torch.device("cpu")
