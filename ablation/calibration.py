@@ -106,7 +106,7 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     import torch
 
     from ablation.config.step_schedule import clocks
-    from ablation.trainers import trainer_of
+    from ablation.tasks.registry import trainer_of
 
     torch.set_num_threads(1)
     # Learning from the first step that it can: what comes before is cheaper than the rest.

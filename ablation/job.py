@@ -112,7 +112,7 @@ class _Session:
     def _train(self) -> None:
         import torch
 
-        from ablation.trainers import trainer_of
+        from ablation.tasks.registry import trainer_of
         from ablation.training import checkpoint
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
