@@ -15,9 +15,9 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ablation.agent.compiled_engine import CompiledEngine
+from ablation.agent.compiled_backend import CompiledEngine
 from ablation.agent.learner import Learner
-from ablation.agent.tensor_engine import TensorEngine
+from ablation.agent.torch_backend import TensorEngine
 from ablation.config.parse import parse
 from ablation.config.schema import AgentConfig
 from ablation.config.validation import ConfigError

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.agent.tensor_engine import TensorEngine
+from ablation.agent.torch_backend import TensorEngine
 from ablation.capture import WARM_UP, captured
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
 from ablation.store.records import Records

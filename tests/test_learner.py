@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ablation.agent.compiled_engine import CompiledEngine
+from ablation.agent.compiled_backend import CompiledEngine
 from ablation.agent.learner import Learner, MakeEngine
-from ablation.agent.tensor_engine import TensorEngine
+from ablation.agent.torch_backend import TensorEngine
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
 from .conftest import Configure

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablation.agent.compiled_engine import CompiledEngine
+from ablation.agent.compiled_backend import CompiledEngine
 from ablation.agent.layers import fully_connected
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
-from ablation.agent.tensor_engine import TensorEngine
+from ablation.agent.torch_backend import TensorEngine
 from ablation.config.schema import AgentConfig
 
 from .conftest import Configure

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ablation.agent.exploration import epsilon_greedy, exploration
-from ablation.agent.targets import bootstrap_values, huber, squared
+from ablation.agent.losses import bootstrap_values, huber, squared
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.compiled_engine import CompiledEngine
-from ablation.agent.engine import Engine, Parameters, Update
+from ablation.agent.backend import Engine, Parameters, Update
+from ablation.agent.compiled_backend import CompiledEngine
 from ablation.agent.layers import network_layers
+from ablation.agent.losses import bootstrap_values, of_next_states
 from ablation.agent.network import StackedNetwork
-from ablation.agent.targets import bootstrap_values, of_next_states
-from ablation.agent.tensor_engine import TensorEngine
+from ablation.agent.torch_backend import TensorEngine
 from ablation.config.schema import AgentConfig
 from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import Stream, unit_interval, words

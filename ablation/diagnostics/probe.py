@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ablation.agent.engine import Update
+from ablation.agent.backend import Update
 from ablation.agent.learner import Learner
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.engine import Update
+from ablation.agent.backend import Update
 from ablation.agent.exploration import EXPLORE_WIDTH, exploration
 from ablation.agent.learner import Learner
 from ablation.capture import captured

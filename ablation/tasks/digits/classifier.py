@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.engine import Update
+from ablation.agent.backend import Update
 from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import make_optimiser

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.engine import Update
+from ablation.agent.backend import Update
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
 from ablation.replay.buffer import Drawn, Experience

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ablation.agent import kernels
-from ablation.agent.engine import Parameters, Update
+from ablation.agent.backend import Parameters, Update
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import constants
 from ablation.config.schema import AgentConfig

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ablation.agent.engine import Parameters, Update
+from ablation.agent.backend import Parameters, Update
 from ablation.agent.exploration import epsilon_greedy
+from ablation.agent.losses import LOSSES, bootstrap_values, scatter_to_actions
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimisers import make_optimiser
-from ablation.agent.targets import LOSSES, bootstrap_values, scatter_to_actions
 from ablation.config.schema import AgentConfig
 
 
