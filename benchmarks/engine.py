@@ -111,7 +111,7 @@ from hydra.types import RunMode
 from ablation.settings import parse_settings
 from ablation.store.runs import Store
 from hydra_plugins.ablation.compose import Composer, plain, plan_of
-from hydra_plugins.ablation.outlook import outlook
+from ablation.sweep.estimates.forecast import outlook
 from hydra_plugins.ablation.explain import config_loader
 from ablation.__main__ import CONFIG_DIRECTORY
 with config_loader(CONFIG_DIRECTORY) as loader:

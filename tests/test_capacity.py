@@ -6,9 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from ablation.calibration import Speed, job_seconds, makespan
-from ablation.capacity import JOB_BYTES, JobSize, check_disk, check_memory, machine_bytes, peak_bytes
 from ablation.config.validation import ConfigError
+from ablation.sweep.estimates.limits import (
+    JOB_BYTES,
+    JobSize,
+    check_disk,
+    check_memory,
+    machine_bytes,
+    peak_bytes,
+)
+from ablation.sweep.estimates.speed import Speed, job_seconds, makespan
 
 SMALL, LARGE = JobSize(2, 100), JobSize(10, 1_000_000_000)
 
@@ -42,7 +49,7 @@ def test_this_machine_has_memory() -> None:
 
 
 def test_a_disk_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ablation.capacity.free_bytes", lambda _: 3_000_000)
+    monkeypatch.setattr("ablation.sweep.estimates.limits.free_bytes", lambda _: 3_000_000)
     check_disk(tmp_path, 9, [SMALL], 1)
     with pytest.raises(ConfigError, match=r"results_dir = .*: has 3 MB free; 10 runs"):
         check_disk(tmp_path, 10, [SMALL], 1)

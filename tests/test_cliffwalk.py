@@ -13,10 +13,10 @@ from ablation.config.identity import canonical
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
-from ablation.memory import replay_bytes
 from ablation.replay.ring import Ring
 from ablation.results.references import reference
 from ablation.results.scores import RunRows, score_run
+from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.cliffwalk.chain import (
     FIELDS,
     TOLERANCE,

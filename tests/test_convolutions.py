@@ -20,7 +20,7 @@ from ablation.agent.torch_backend import TensorEngine
 from ablation.config.schema import AgentConfig
 from ablation.config.validation import ConfigError
 from ablation.diagnostics.measures import dormant_share
-from ablation.memory import network_bytes
+from ablation.sweep.estimates.memory import network_bytes
 from hydra_plugins.ablation.compose import Composer, plan_of
 from hydra_plugins.ablation.explain import config_loader
 

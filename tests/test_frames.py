@@ -13,12 +13,12 @@ from torch import Tensor
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
 from ablation.envs.spec import EnvSpec
-from ablation.memory import replay_bytes
 from ablation.numerics.pixels import BYTE_VALUES
 from ablation.replay.buffer import Experience, transition_fields
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FrameRing
 from ablation.replay.frame_store import CompiledFrames, Frames
+from ablation.sweep.estimates.memory import replay_bytes
 
 from .conftest import Configure
 

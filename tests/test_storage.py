@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ablation.envs.spec import EnvSpec
-from ablation.memory import replay_bytes
 from ablation.replay.buffer import transition_fields
 from ablation.replay.item_usage import Usage
 from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
 from ablation.replay.segment_tree import CompiledSectionTree, SectionTree
+from ablation.sweep.estimates.memory import replay_bytes
 
 from .replay_helpers import (
     CPU,

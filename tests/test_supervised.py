@@ -11,7 +11,7 @@ import torch
 from ablation.config.identity import canonical
 from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
-from ablation.memory import replay_bytes
+from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.digits.classifier import Classifier
 from ablation.tasks.digits.data import CLASSES, PIXELS, TASKS, digits, shown, task_of
 from ablation.tasks.digits.trainer import SupervisedTrainer

@@ -9,11 +9,12 @@ from typing import Any
 from hydra.types import RunMode
 from rich.table import Table
 
-from ablation.capacity import machine_bytes
 from ablation.settings import parse_settings
 from ablation.store.runs import CORRUPT, FAILED, MISSING, RUNNING, Store
 from ablation.study.plan import Arm
 from ablation.study.tuning import with_waiting
+from ablation.sweep.estimates.forecast import Outlook, outlook
+from ablation.sweep.estimates.limits import machine_bytes
 from hydra_plugins.ablation.compose import CONFIG_NAME, Composer, plain, plan_of
 from hydra_plugins.ablation.console import (
     announce,
@@ -25,7 +26,6 @@ from hydra_plugins.ablation.console import (
 )
 from hydra_plugins.ablation.explain import config_loader
 from hydra_plugins.ablation.jobs import check_fit
-from hydra_plugins.ablation.outlook import Outlook, outlook
 from hydra_plugins.ablation.stages import stages_of
 
 STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)

@@ -6,15 +6,15 @@ from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import Any
 
-from ablation.capacity import JobSize, check_disk, check_memory, machine_bytes
 from ablation.config.game_settings import options
 from ablation.config.validation import ConfigError
 from ablation.job import Job
 from ablation.ledger import Ledger
-from ablation.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.settings import Settings
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
+from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
+from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
 
 
 @dataclass(frozen=True)
