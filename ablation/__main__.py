@@ -49,7 +49,7 @@ def main() -> None:
         if sys.argv[1:2] == ["work"]:
             train(*sys.argv[2:])
         elif sys.argv[1:2] and sys.argv[1] in ("plan", "status"):
-            from hydra_plugins.ablation.commands import COMMANDS
+            from ablation.cli.commands import COMMANDS
 
             COMMANDS[sys.argv[1]](CONFIG_DIRECTORY, sys.argv[2:])
         else:
@@ -63,7 +63,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(EXIT_STOPPED)
     except (HydraException, OmegaConfBaseException) as error:
-        from hydra_plugins.ablation.explain import explain
+        from ablation.cli.config_errors import explain
 
         _refuse(explain(error, CONFIG_DIRECTORY, sys.argv[1:]))
 

@@ -110,9 +110,9 @@ began = time.perf_counter()
 from hydra.types import RunMode
 from ablation.settings import parse_settings
 from ablation.store.runs import Store
-from hydra_plugins.ablation.compose import Composer, plain, plan_of
+from ablation.cli.compose import Composer, plain, plan_of
 from ablation.sweep.estimates.forecast import outlook
-from hydra_plugins.ablation.explain import config_loader
+from ablation.cli.config_errors import config_loader
 from ablation.__main__ import CONFIG_DIRECTORY
 with config_loader(CONFIG_DIRECTORY) as loader:
     composer = Composer(loader)

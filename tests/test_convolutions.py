@@ -17,12 +17,12 @@ from ablation.agent.layers import Layer, network_layers
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TensorEngine
+from ablation.cli.compose import Composer, plan_of
+from ablation.cli.config_errors import config_loader
 from ablation.config.schema import AgentConfig
 from ablation.config.validation import ConfigError
 from ablation.diagnostics.measures import dormant_share
 from ablation.sweep.estimates.memory import network_bytes
-from hydra_plugins.ablation.compose import Composer, plan_of
-from hydra_plugins.ablation.explain import config_loader
 
 from .conftest import Configure
 from .test_identities import ROOT

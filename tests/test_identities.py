@@ -9,10 +9,10 @@ import pytest
 import yaml
 from omegaconf import OmegaConf
 
+from ablation.cli.compose import Composer
+from ablation.cli.config_errors import config_loader
 from ablation.config.identity import flatten
 from ablation.replay.n_step import NStep
-from hydra_plugins.ablation.compose import Composer
-from hydra_plugins.ablation.explain import config_loader
 
 from .conftest import Configure
 from .test_train import digest, train

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from hydra.core.config_loader import ConfigLoader
 
+from ablation.cli.compose import CommandLine, Composer, study_of
+from ablation.cli.config_errors import config_loader
 from ablation.study.expand import expand
 from ablation.study.tuning import tuning_plan
-from hydra_plugins.ablation.compose import CommandLine, Composer, study_of
-from hydra_plugins.ablation.explain import config_loader
 
 CONF = Path(__file__).parent.parent / "conf"
 STUDIES = sorted(path.stem for path in (CONF / "study").glob("*.yaml") if path.stem != "adhoc")

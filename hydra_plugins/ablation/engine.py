@@ -12,6 +12,9 @@ from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
+from ablation.cli.compose import Composer, as_word
+from ablation.cli.console import Swept, console
+from ablation.cli.progress import Progress
 from ablation.config.validation import ConfigError
 from ablation.ledger import Ledger, take_stock
 from ablation.locks import Locks, Owner
@@ -22,8 +25,6 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.supervisor import Outcome
 from ablation.work import Work, resumable, stop_path, write_job, write_work
-from hydra_plugins.ablation.compose import Composer, as_word
-from hydra_plugins.ablation.console import Progress, Swept, console
 from hydra_plugins.ablation.jobs import (
     PlannedJob,
     allowed_attempts,

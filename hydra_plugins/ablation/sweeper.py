@@ -39,12 +39,12 @@ class AblationSweeper(Sweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the study's stages to their end; exit with status 0 if all runs are complete, else 1."""
+        from ablation.cli import console
+        from ablation.cli.compose import Composer, plain, plan_of
         from ablation.settings import check_machine, parse_settings
         from ablation.store.runs import Store
         from ablation.study.history import changes, freeze
         from ablation.study.plan import Plan
-        from hydra_plugins.ablation import console
-        from hydra_plugins.ablation.compose import Composer, plain, plan_of
         from hydra_plugins.ablation.engine import Engine
         from hydra_plugins.ablation.stages import stages_of, sweep
 

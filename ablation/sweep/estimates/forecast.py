@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from ablation.cli.compose import Composer
 from ablation.ledger import Ledger, take_stock
 from ablation.locks import Locks, Owner
 from ablation.settings import Settings
@@ -14,7 +15,6 @@ from ablation.study.plan import Arm, Plan
 from ablation.sweep.estimates.limits import machine_bytes, peak_bytes
 from ablation.sweep.estimates.speed import Speed, calibrate, job_seconds, known_speeds, makespan
 from ablation.work import resumable
-from hydra_plugins.ablation.compose import Composer
 from hydra_plugins.ablation.jobs import (
     PlannedJob,
     allowed_attempts,

@@ -10,8 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.cli.compose import CONFIG_NAME
 from ablation.config.validation import ConfigError
-from hydra_plugins.ablation.compose import CONFIG_NAME
 
 COMMANDS = ("plan", "status")
 _EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
