@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config.validation import ConfigError
-from ablation.stopping import EXIT_STOPPED
 from ablation.store.disk import NoRoom
+from ablation.sweep.interrupts import EXIT_STOPPED
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
 CONFIG_DIRECTORY = str(Path(__file__).resolve().parent.parent / "conf")
@@ -24,7 +24,7 @@ CONFIG_DIRECTORY = str(Path(__file__).resolve().parent.parent / "conf")
 @hydra.main(version_base="1.3", config_path=CONFIG_DIRECTORY, config_name="config")
 def supervise_worker(config: DictConfig) -> Any:
     """Keep one worker of a sweep alive; this is what a launcher runs."""
-    from ablation.supervisor import supervise
+    from ablation.sweep.supervisor import supervise
 
     return supervise(Path(config.results_dir), config.worker.sweep, config.worker.name)
 
@@ -33,7 +33,7 @@ def train(root: str, sweep: str, name: str) -> NoReturn:
     """Train a sweep's jobs in this process, which a supervisor started."""
     from ablation.results.scores import summary_scores
     from ablation.store.runs import Store
-    from ablation.worker import work
+    from ablation.sweep.worker import work
 
     def scores_in(env_id: str, env_steps: int) -> Any:
         return partial(summary_scores, env_id=env_id, env_steps=env_steps)

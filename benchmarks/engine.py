@@ -28,15 +28,15 @@ import torch
 torch.set_num_threads(1)
 from ablation.config.schema import parse
 from ablation.config.identity import canonical, cell_name
-from ablation.job import Job, _Session
-from ablation.ledger import take_stock
-from ablation.locks import Locks, Owner
-from ablation.stopping import Stop
+from ablation.sweep.job import Job, _Session
+from ablation.sweep.inventory import take_stock
+from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.interrupts import Stop
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
 from ablation.training.dqn import Trainer
-from ablation.work import Work, write_job, write_work
-from ablation.worker import _Worker
+from ablation.sweep.queue import Work, write_job, write_work
+from ablation.sweep.worker import _Worker
 from benchmarks.setting import cell_values
 RUNS, BLOCK, STEPS = {runs}, {block}, {steps}
 store = Store(tempfile.mkdtemp())
@@ -108,7 +108,7 @@ import json, time
 from collections import Counter
 began = time.perf_counter()
 from hydra.types import RunMode
-from ablation.settings import parse_settings
+from ablation.sweep.settings import parse_settings
 from ablation.store.runs import Store
 from ablation.cli.compose import Composer, plain, plan_of
 from ablation.sweep.estimates.forecast import outlook
@@ -170,8 +170,8 @@ def _overhead(steps: int) -> dict[str, Any]:
 
 def _ledger(runs: int) -> dict[str, float]:
     """Return the seconds of a ledger over made run directories, and of one where there are none."""
-    from ablation.ledger import take_stock
     from ablation.store.runs import RunKey, Store
+    from ablation.sweep.inventory import take_stock
 
     seeds = 100
     keys = [RunKey(f"CartPole-v1-{n // seeds:012x}", n % seeds) for n in range(runs)]

@@ -14,7 +14,7 @@ _JOB = """
 import json, tempfile
 from ablation.config.schema import parse
 from ablation.config.identity import canonical, cell_name
-from ablation.job import Job, run_job
+from ablation.sweep.job import Job, run_job
 from ablation.sweep.estimates.memory import replay_bytes
 from ablation.store.provenance import peak_rss_bytes
 from ablation.store.runs import Store

@@ -19,9 +19,10 @@ from rich.table import Table
 from ablation.config.identity import cell_name
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
-from ablation.job import Job, run_job
 from ablation.results.scores import RunRows, score_run
 from ablation.store.runs import RunKey, Store
+from ablation.sweep.job import run_job
+from ablation.sweep.queue import Job
 from ablation.tracking import TrackingConfig
 from analysis.statistics import mean
 from benchmarks.setting import default_values

@@ -17,7 +17,7 @@ import json, os, tempfile, time
 from pathlib import Path
 from ablation.config.schema import parse
 from ablation.config.identity import cell_name
-from ablation.job import Job, run_job
+from ablation.sweep.job import Job, run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 from ablation.results.scores import summary_scores

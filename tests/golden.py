@@ -38,8 +38,9 @@ def hashes() -> dict[str, str]:
     """Return a hash over the rows of a short run of each kind, as they are read from its files."""
     from ablation.config.identity import cell_name
     from ablation.config.parse import parse
-    from ablation.job import Job, run_job
     from ablation.store.runs import TABLES, RunKey, Store
+    from ablation.sweep.job import run_job
+    from ablation.sweep.queue import Job
     from ablation.tracking import TrackingConfig
 
     from .conftest import values

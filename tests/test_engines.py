@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ablation.store.runs import Store
-from ablation.supervisor import supervise
+from ablation.sweep.supervisor import supervise
 
 from .test_chaos import stored
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
-from ablation.ledger import Ledger
-from ablation.settings import Settings, parse_settings
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
-from ablation.work import read_job, resumable, write_job
-from hydra_plugins.ablation.jobs import allowed_attempts, chosen, jobs_of, runs_of
+from ablation.sweep.inventory import Ledger
+from ablation.sweep.queue import read_job, resumable, write_job
+from ablation.sweep.scheduling import allowed_attempts, chosen, jobs_of, runs_of
+from ablation.sweep.settings import Settings, parse_settings
 
 from .test_study import resolve, study
 

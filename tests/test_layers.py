@@ -49,7 +49,7 @@ def test_the_analysis_reads_the_store_and_nothing_of_the_training() -> None:
     allowed = {
         "ablation.store.runs",
         "ablation.study.plan",
-        "ablation.ledger",
+        "ablation.sweep.inventory",
         "ablation.config.identity",
     }
     for path in files("analysis"):

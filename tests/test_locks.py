@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from ablation import locks as module
-from ablation.locks import Locks, Owner
-from ablation.processes import machine, started
 from ablation.store.runs import RunKey
+from ablation.sweep import claims as module
+from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.processes import machine, started
 
 KEYS = [RunKey("cell-1.5", seed) for seed in range(3)]
 

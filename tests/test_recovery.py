@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from ablation.locks import Locks, Owner
 from ablation.store.runs import TABLES, RunKey, Store
+from ablation.sweep.claims import Locks, Owner
 
 ROOT = Path(__file__).parent.parent
 SHORT = [

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ablation.ledger import take_stock
 from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
+from ablation.sweep.inventory import take_stock
 
 KEY = RunKey("CartPole-v1-0123456789ab", 7)
 EPISODE = dict(zip(EPISODE_COLUMNS, (9, 3, 0, 9.0, 9, True, False), strict=True))

@@ -10,11 +10,11 @@ import pytest
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
-from ablation.ledger import take_stock
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import plan_from_json
+from ablation.sweep.inventory import take_stock
 
 from .conftest import values
 

@@ -31,7 +31,7 @@ import json, sys, time
 from pathlib import Path
 from ablation.config.schema import parse
 from ablation.config.identity import cell_name
-from ablation.job import Job, run_job
+from ablation.sweep.job import Job, run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig, client, sink
 from ablation.results.scores import summary_scores

@@ -13,14 +13,14 @@ from ablation.cli.compose import CONFIG_NAME, Composer, plain, plan_of
 from ablation.cli.config_errors import config_loader
 from ablation.cli.console import announce, announce_choices, announce_undecided, console, failures
 from ablation.cli.progress import duration
-from ablation.settings import parse_settings
 from ablation.store.runs import CORRUPT, FAILED, MISSING, RUNNING, Store
 from ablation.study.plan import Arm
 from ablation.study.tuning import with_waiting
 from ablation.sweep.estimates.forecast import Outlook, outlook
 from ablation.sweep.estimates.limits import machine_bytes
-from hydra_plugins.ablation.jobs import check_fit
-from hydra_plugins.ablation.stages import stages_of
+from ablation.sweep.scheduling import check_fit
+from ablation.sweep.settings import parse_settings
+from ablation.sweep.stages import stages_of
 
 STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
 

@@ -1,6 +1,5 @@
 """Builds the configurations of many cells quickly: Hydra composes each set of groups only once."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -146,30 +145,6 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """Return a composed configuration as plain values, without Hydra's own."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))
-
-
-def as_word(key: str, value: Any) -> str:
-    """Return one override as a word of Hydra's command line."""
-    return f"{key}={_literal(value)}"
-
-
-def _literal(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return value if re.fullmatch(r"[A-Za-z][\w.-]*", value) else "'" + _escaped(value) + "'"
-    if isinstance(value, Mapping):
-        inner = ",".join(f"{key}:{_literal(item)}" for key, item in value.items())
-        return "{" + inner + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(_literal(item) for item in value) + "]"
-    return repr(value)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _given(override: Override) -> str:

@@ -1,30 +1,26 @@
 """What a sweep says: what it will do, how it goes on, and how it ended."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
-from ablation.ledger import Ledger
-from ablation.stopping import EXIT_STOPPED
 from ablation.store.runs import FAILED, RUNNING, RunKey, Store
 from ablation.study.history import Changes
 from ablation.study.plan import Arm, Choice, Plan
+from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.inventory import Ledger
+
+if TYPE_CHECKING:
+    from ablation.sweep.dispatcher import Swept
 
 console = Console(stderr=True, highlight=False)
 if not console.is_terminal:
     # Nothing to fit into: better long lines than cut ones.
     console = Console(stderr=True, highlight=False, width=160)
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep came to; `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
-
-    ledger: Ledger
-    stopped: bool = False
-    broken: str | None = None
 
 
 def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None:

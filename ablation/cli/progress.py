@@ -16,7 +16,7 @@ from rich.table import Table
 from ablation.cli.console import console
 from ablation.store.files import read_json
 from ablation.store.runs import Store
-from hydra_plugins.ablation.jobs import PlannedJob
+from ablation.sweep.scheduling import PlannedJob
 
 LIVE_SECONDS = 0.5
 

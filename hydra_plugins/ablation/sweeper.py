@@ -41,12 +41,12 @@ class AblationSweeper(Sweeper):
         """Run the study's stages to their end; exit with status 0 if all runs are complete, else 1."""
         from ablation.cli import console
         from ablation.cli.compose import Composer, plain, plan_of
-        from ablation.settings import check_machine, parse_settings
         from ablation.store.runs import Store
         from ablation.study.history import changes, freeze
         from ablation.study.plan import Plan
-        from hydra_plugins.ablation.engine import Engine
-        from hydra_plugins.ablation.stages import stages_of, sweep
+        from ablation.sweep.dispatcher import Engine
+        from ablation.sweep.settings import check_machine, parse_settings
+        from ablation.sweep.stages import stages_of, sweep
 
         assert self._context is not None
         assert self._launcher is not None

@@ -6,16 +6,15 @@ from functools import cached_property
 from typing import Any
 
 from ablation.cli.compose import Composer
-from ablation.ledger import Ledger, take_stock
-from ablation.locks import Locks, Owner
-from ablation.settings import Settings
 from ablation.store.runs import ENDED, FAILED, RunKey, Store
 from ablation.study.history import Changes, changes
 from ablation.study.plan import Arm, Plan
+from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.estimates.limits import machine_bytes, peak_bytes
 from ablation.sweep.estimates.speed import Speed, calibrate, job_seconds, known_speeds, makespan
-from ablation.work import resumable
-from hydra_plugins.ablation.jobs import (
+from ablation.sweep.inventory import Ledger, take_stock
+from ablation.sweep.queue import resumable
+from ablation.sweep.scheduling import (
     PlannedJob,
     allowed_attempts,
     chosen,
@@ -23,6 +22,7 @@ from hydra_plugins.ablation.jobs import (
     runs_of,
     workers_of,
 )
+from ablation.sweep.settings import Settings
 
 
 @dataclass(frozen=True)

@@ -14,14 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ablation.config.step_schedule import clocks
-from ablation.job import Job, Scores, run_job
-from ablation.locks import Locks, Owner
-from ablation.processes import exit_with_parent
-from ablation.stopping import EXIT_STOPPED, Stop, Stopped
 from ablation.store.disk import is_no_room
 from ablation.store.files import write_json
 from ablation.store.runs import ENDED, RunKey, Store
-from ablation.work import Work, read_job, read_work
+from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.interrupts import EXIT_STOPPED, Stop, Stopped
+from ablation.sweep.job import Scores, run_job
+from ablation.sweep.processes import exit_with_parent
+from ablation.sweep.queue import Job, Work, read_job, read_work
 
 log = logging.getLogger(__name__)
 

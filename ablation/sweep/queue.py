@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import ConfigDict
+from pydantic.dataclasses import dataclass
 
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import validate
-from ablation.job import Job
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 
 
-@dataclass(frozen=True)
+@plain_dataclass(frozen=True)
 class Work:
     """A sweep's jobs by name, in order, and what holds for all of them."""
 
@@ -83,3 +86,18 @@ def resumable(store: Store) -> dict[str, list[list[int]]]:
                 seeds = [int(seed) for seed in values["job"]["seeds"]]
                 blocks.setdefault(values["job"]["cell"], []).append(seeds)
     return blocks
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Job:
+    """One cell and the seeds to train of it, with what they are filed under."""
+
+    name: str
+    cell: str
+    seeds: list[int]
+    arm: str
+    levels: dict[str, str]
+    study: str
+    question: str
+    device: str
+    checkpoint_seconds: float

@@ -15,14 +15,14 @@ from typing import Literal
 
 from ablation.config.identity import canonical
 from ablation.config.schema import CellConfig
-from ablation.locks import Locks, Owner
-from ablation.processes import exit_when_orphaned
-from ablation.stopping import EXIT_STOPPED
 from ablation.store.files import read_json
 from ablation.store.provenance import git_state, versions
 from ablation.store.runs import ENDED, RunKey, Store
-from ablation.work import read_job, read_work, stop_path
-from ablation.worker import (
+from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.processes import exit_when_orphaned
+from ablation.sweep.queue import read_job, read_work, stop_path
+from ablation.sweep.worker import (
     EXIT_DONE,
     EXIT_NO_ROOM,
     EXIT_NOT_SHARED,

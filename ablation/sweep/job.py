@@ -8,39 +8,22 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from pydantic import ConfigDict
-from pydantic.dataclasses import dataclass
-
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import clocks
-from ablation.stopping import Stop, Stopped
 from ablation.store.disk import is_no_room
 from ablation.store.files import read_json, write_json
 from ablation.store.provenance import git_state, peak_rss_bytes, versions
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.runs import ENDED, RunKey, Store
+from ablation.sweep.interrupts import Stop, Stopped
+from ablation.sweep.queue import Job
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
 
 Scores = Callable[[LaneRecords], Mapping[str, float]]
 """Computes a run's scores from its rows, for the summary that is tracked."""
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Job:
-    """One cell and the seeds to train of it, with what they are filed under."""
-
-    name: str
-    cell: str
-    seeds: list[int]
-    arm: str
-    levels: dict[str, str]
-    study: str
-    question: str
-    device: str
-    checkpoint_seconds: float
 
 
 def run_job(

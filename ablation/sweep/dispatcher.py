@@ -1,5 +1,7 @@
 """Trains what is due of a plan: gives it to workers, and launches again what broke off."""
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
@@ -7,25 +9,26 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
-from ablation.cli.compose import Composer, as_word
-from ablation.cli.console import Swept, console
+from ablation.cli.compose import Composer
+from ablation.cli.console import console
 from ablation.cli.progress import Progress
 from ablation.config.validation import ConfigError
-from ablation.ledger import Ledger, take_stock
-from ablation.locks import Locks, Owner
-from ablation.settings import Settings
-from ablation.stopping import EXIT_STOPPED
 from ablation.store.disk import NoRoom, check_writable
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
-from ablation.supervisor import Outcome
-from ablation.work import Work, resumable, stop_path, write_job, write_work
-from hydra_plugins.ablation.jobs import (
+from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.hydra_words import as_word
+from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.inventory import Ledger, take_stock
+from ablation.sweep.queue import Work, resumable, stop_path, write_job, write_work
+from ablation.sweep.ray_cluster import connect
+from ablation.sweep.scheduling import (
     PlannedJob,
     allowed_attempts,
     check_fit,
@@ -34,7 +37,8 @@ from hydra_plugins.ablation.jobs import (
     runs_of,
     workers_of,
 )
-from hydra_plugins.ablation.ray_cluster import connect
+from ablation.sweep.settings import Settings
+from ablation.sweep.supervisor import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -191,3 +195,12 @@ class Engine:
 def _exit_late() -> None:
     time.sleep(STOPPING_SECONDS)
     os._exit(EXIT_STOPPED)
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep came to; `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
+
+    ledger: Ledger
+    stopped: bool = False
+    broken: str | None = None

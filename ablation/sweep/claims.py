@@ -18,8 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from ablation.processes import machine, started
 from ablation.store.runs import RunKey
+from ablation.sweep.processes import machine, started
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0

@@ -8,13 +8,13 @@ from typing import Any
 
 from ablation.config.game_settings import options
 from ablation.config.validation import ConfigError
-from ablation.job import Job
-from ablation.ledger import Ledger
-from ablation.settings import Settings
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
 from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
 from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
+from ablation.sweep.inventory import Ledger
+from ablation.sweep.queue import Job
+from ablation.sweep.settings import Settings
 
 
 @dataclass(frozen=True)

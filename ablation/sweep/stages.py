@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from ablation.cli.compose import Composer
 from ablation.cli.console import announce_choices, announce_undecided
-from ablation.settings import Settings
-from ablation.stopping import EXIT_STOPPED
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Choice, Plan
 from ablation.study.tuning import reported_plan, tuning_plan, undecided
-from hydra_plugins.ablation.jobs import answering, chosen
+from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.scheduling import answering, chosen
+from ablation.sweep.settings import Settings
 
 
 @dataclass(frozen=True)
