@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 from ablation.results.load import RESULTS, StudyNotFound
 from ablation.results.scores import SCORES
 from analysis.comparability import ASPECTS, NotComparable
+from analysis.errors import Refused
 from analysis.paper_commands import add_paper_commands
-from analysis.refused import Refused
 
 EXIT_REFUSED = 2
 EVERYTHING = "all"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 from ablation.results.load import StudyRuns
 from analysis.comparability import ASPECTS
+from analysis.errors import Refused
 from analysis.figures import Drawn, draw, write
 from analysis.paper_tables import paper_table, stored
 from analysis.papers import Paper, declared
-from analysis.refused import Refused
 from analysis.report import open_results, tables
 from analysis.results import Results
 from analysis.tables import Table

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.results.load import RESULTS
-from analysis.refused import Refused
+from analysis.errors import Refused
 
 
 def add_paper_commands(commands: Any) -> None:
