@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from ablation.results.load import RESULTS, StudyNotFound
 from ablation.results.scores import SCORES
-from analysis.comparability import ASPECTS, NotComparable
+from analysis.effects.comparability import ASPECTS, NotComparable
 from analysis.errors import Refused
 from analysis.paper_commands import add_paper_commands
 
@@ -80,7 +80,7 @@ def _figure(arguments: argparse.Namespace) -> None:
 def _compare(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
 
-    from analysis.comparisons import against
+    from analysis.effects.comparisons import against
     from analysis.side_tables import comparison_table
     from analysis.writers import to_terminal
 

@@ -9,9 +9,9 @@ from typing import Literal
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import BASELINE, CONTROL, Arm
-from analysis.comparability import Mixed
-from analysis.comparisons import Comparison
-from analysis.levels import ABSENT, levels_of
+from analysis.effects.comparability import Mixed
+from analysis.effects.comparisons import Comparison
+from analysis.effects.levels import ABSENT, levels_of
 from analysis.papers import published_beside
 from analysis.tables import Cell, Footnotes, Table, footer, numbers, plain
 from analysis.texts import interval_text, p_text, shortfalls, what_is_missing

@@ -11,7 +11,7 @@ from ablation.results.load import Run, StudyRuns
 from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.results import Results
+from analysis.effects.study_results import Results
 from analysis.statistics import Interval
 from analysis.tables import Cell, Table, ends, footer, plain
 

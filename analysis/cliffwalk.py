@@ -9,7 +9,7 @@ import numpy as np
 from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.results import Results
+from analysis.effects.study_results import Results
 from analysis.statistics import Interval
 from analysis.tables import Cell, Table, ends, footer
 

@@ -13,13 +13,13 @@ from datetime import datetime
 from pathlib import Path
 
 from ablation.results.load import StudyRuns
-from analysis.comparability import ASPECTS
+from analysis.effects.comparability import ASPECTS
+from analysis.effects.study_results import Results
 from analysis.errors import Refused
 from analysis.figures import Drawn, draw, write
 from analysis.paper_tables import paper_table, stored
 from analysis.papers import Paper, declared
 from analysis.report import open_results, tables
-from analysis.results import Results
 from analysis.tables import Table
 from analysis.writers import to_markdown
 

@@ -14,7 +14,7 @@ from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.mechanisms import mechanisms
+from analysis.effects.mechanisms import mechanisms
 from analysis.statistics import LEVEL, Interval, Sample
 from analysis.tables import ends
 from analysis.texts import interval_text, number

@@ -30,7 +30,7 @@ from ablation.tracking.runs import (
     tracked_run,
 )
 from ablation.tracking.sync import Target, Wanted, place, wanted_run
-from analysis.comparability import ASPECTS
+from analysis.effects.comparability import ASPECTS
 from analysis.report import write_report
 
 PLAN = "plan"

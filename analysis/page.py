@@ -17,9 +17,9 @@ from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from analysis.ablation_table import ablation_table
+from analysis.effects.study_results import Results
 from analysis.figures import FIGURES, draw, write
 from analysis.figures.style import INK, PAPER
-from analysis.results import Results
 from analysis.tables import Table
 from analysis.texts import answers, better, verdict
 

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import yaml
 
 from ablation.results.load import StudyRuns
+from analysis.effects.levels import levels_of
 from analysis.judging import Expectation, Verdict
-from analysis.levels import levels_of
 from analysis.published_values import ENVIRONMENT, Column, Published
 
 DECLARED = Path(__file__).with_name("papers.yaml")

@@ -12,10 +12,10 @@ from ablation.store.runs import Store
 from analysis.ablation_table import Layout, ablation_table
 from analysis.article import article_table
 from analysis.cliffwalk import cliffwalk_table
-from analysis.comparability import demand_comparable
+from analysis.effects.comparability import demand_comparable
+from analysis.effects.study_results import Results
 from analysis.paper_tables import paper_table
 from analysis.papers import paper_of
-from analysis.results import Results
 from analysis.side_tables import aggregate_table, comparison_table, effects_table
 from analysis.tables import Table
 from analysis.why_table import why_table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablation.results.scores import SCORES
-from analysis.comparisons import AcrossEnvironments, Comparison, Effect
+from analysis.effects.comparisons import AcrossEnvironments, Comparison, Effect
 from analysis.tables import Cell, Table, ends, numbers, plain
 from analysis.texts import interval_text, number, p_text, shortfalls
 

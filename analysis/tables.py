@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ablation.results.load import StudyRuns
-from analysis.comparisons import Comparison
+from analysis.effects.comparisons import Comparison
 from analysis.statistics import Interval
 from analysis.texts import interval_text
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from ablation.results.scores import SCORES
-from analysis.comparisons import Comparison, Effect
-from analysis.levels import UNNAMED, Levels
+from analysis.effects.comparisons import Comparison, Effect
+from analysis.effects.levels import UNNAMED, Levels
 from analysis.statistics import Interval
 
 NO_INTERVAL = "n/a"

@@ -10,8 +10,8 @@ import numpy as np
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.mechanisms import SHOWN, mechanisms
-from analysis.results import Results
+from analysis.effects.mechanisms import SHOWN, mechanisms
+from analysis.effects.study_results import Results
 from analysis.statistics import Interval, Sample
 from analysis.tables import Cell, Table, ends, footer, plain
 

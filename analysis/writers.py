@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.results.load import StudyRuns
-from analysis.comparisons import Comparison
+from analysis.effects.comparisons import Comparison
 from analysis.tables import Cell, Table, footer, numbers
 from analysis.texts import number, p_text
 

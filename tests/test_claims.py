@@ -11,8 +11,8 @@ import yaml
 
 from ablation.results.scores import SCORES
 from analysis.claims import Claim, claims_table, declared, judge, write_claims
+from analysis.effects.mechanisms import SHOWN
 from analysis.judging import Expectation, contrast, verdict
-from analysis.mechanisms import SHOWN
 from analysis.statistics import Interval
 
 from .analysis_helpers import STUDY, make_store, outcome

@@ -13,8 +13,8 @@ from ablation.results import load
 from ablation.results.load import StudyNotFound, StudyRuns
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
-from analysis.comparisons import Comparison, across_environments, compare, effects
-from analysis.levels import levels_of
+from analysis.effects.comparisons import Comparison, across_environments, compare, effects
+from analysis.effects.levels import levels_of
 from analysis.texts import answers, verdict
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome

@@ -12,13 +12,13 @@ import pytest
 
 from ablation.results import load
 from ablation.study.plan import Arm
+from analysis.effects.levels import Levels
+from analysis.effects.study_results import Results
 from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line
 from analysis.figures.effects import doses
 from analysis.figures.style import COLOURS, style
-from analysis.levels import Levels
 from analysis.report import open_results
-from analysis.results import Results
 
 from .analysis_helpers import CROSSED, STUDY, make_store, outcome
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ablation.store.runs import RunKey, Store
-from analysis.mechanisms import mechanisms, of_tables
+from analysis.effects.mechanisms import mechanisms, of_tables
 from analysis.report import open_results, tables
 from analysis.statistics import rank_correlation
 

@@ -18,7 +18,7 @@ from ablation.study.plan import Arm
 from ablation.study.sizes import sized
 from analysis import gallery, paper_tables, papers
 from analysis.ablation_table import ablation_table
-from analysis.comparisons import compare
+from analysis.effects.comparisons import compare
 from analysis.judging import Verdict
 from analysis.paper_tables import paper_table, write_papers
 from analysis.papers import DECLARED, Paper, Shape, declared, together

@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from analysis.cliffwalk import chains, transitions, updates
+from analysis.effects.study_results import Results
 from analysis.figures.style import PAPER, arm_styles
-from analysis.results import Results
 from analysis.texts import number
 
 

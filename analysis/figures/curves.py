@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
+from analysis.effects.study_results import Results
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
-from analysis.results import Results
 from analysis.statistics import LEVEL, Interval, performance_profile, share
 from analysis.statistics.intervals import t_quantile
 

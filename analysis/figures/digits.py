@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ablation.study.plan import Arm
+from analysis.effects.study_results import Results
 from analysis.figures.style import INK, PAPER
-from analysis.results import Results
 
 ENV_ID = "digits"
 TURNS = 5

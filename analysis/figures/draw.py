@@ -10,9 +10,9 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from analysis.effects.study_results import Results
 from analysis.figures import cliffwalk, curves, digits, effects, sensitivity, training
 from analysis.figures.style import STYLE
-from analysis.results import Results
 
 FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 160

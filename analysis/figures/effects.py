@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
+from analysis.effects.levels import Levels, as_number
+from analysis.effects.study_results import Results
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
-from analysis.levels import Levels, as_number
-from analysis.results import Results
 from analysis.statistics import Interval, mean
 from analysis.texts import interval_text, number
 

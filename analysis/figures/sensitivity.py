@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 
 from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.study.plan import BASELINE, Arm
+from analysis.effects.levels import Levels, as_number
+from analysis.effects.study_results import Results
 from analysis.figures.style import INK, PAPER, ArmStyle, style
-from analysis.levels import Levels, as_number
-from analysis.results import Results
 from analysis.statistics import Interval, mean
 from analysis.texts import interval_text
 

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from ablation.results.load import Run
 from ablation.study.plan import Arm
 from analysis.article import Floats, compared, episode_returns, losses
+from analysis.effects.study_results import Results
 from analysis.figures.style import style
-from analysis.results import Results
 from analysis.statistics import mean
 
 BINS = 30

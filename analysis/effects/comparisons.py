@@ -12,7 +12,7 @@ from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.levels import levels_of
+from analysis.effects.levels import levels_of
 from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)

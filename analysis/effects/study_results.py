@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablation.results.load import StudyRuns
-from analysis.comparability import Mixed
-from analysis.comparisons import (
+from analysis.effects.comparability import Mixed
+from analysis.effects.comparisons import (
     AcrossEnvironments,
     Comparison,
     Effect,
@@ -15,7 +15,7 @@ from analysis.comparisons import (
     compare,
     effects,
 )
-from analysis.levels import Levels, levels_of
+from analysis.effects.levels import Levels, levels_of
 
 
 @dataclass(frozen=True)
