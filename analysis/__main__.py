@@ -138,7 +138,7 @@ def _scores(arguments: argparse.Namespace) -> None:
 
 
 def _claims(arguments: argparse.Namespace) -> None:
-    from analysis.claims import write_claims
+    from analysis.expectations.claims import write_claims
     from analysis.writers import to_terminal
 
     table, page = write_claims(arguments.results)

@@ -12,7 +12,7 @@ from ablation.study.plan import BASELINE, CONTROL, Arm
 from analysis.effects.comparability import Mixed
 from analysis.effects.comparisons import Comparison
 from analysis.effects.levels import ABSENT, levels_of
-from analysis.papers import published_beside
+from analysis.expectations.papers import published_beside
 from analysis.tables import Cell, Footnotes, Table, footer, numbers, plain
 from analysis.texts import interval_text, p_text, shortfalls, what_is_missing
 

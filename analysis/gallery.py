@@ -16,9 +16,9 @@ from ablation.results.load import StudyRuns
 from analysis.effects.comparability import ASPECTS
 from analysis.effects.study_results import Results
 from analysis.errors import Refused
+from analysis.expectations.paper_tables import paper_table, stored
+from analysis.expectations.papers import Paper, declared
 from analysis.figures import Drawn, draw, write
-from analysis.paper_tables import paper_table, stored
-from analysis.papers import Paper, declared
 from analysis.report import open_results, tables
 from analysis.tables import Table
 from analysis.writers import to_markdown

@@ -29,8 +29,8 @@ def add_paper_commands(commands: Any) -> None:
 
 
 def _papers(arguments: argparse.Namespace) -> None:
-    from analysis.paper_tables import write_papers
-    from analysis.papers import declared, paper_of
+    from analysis.expectations.paper_tables import write_papers
+    from analysis.expectations.papers import declared, paper_of
     from analysis.writers import to_terminal
 
     if arguments.study is not None and paper_of(arguments.study) is None:

@@ -14,8 +14,8 @@ from analysis.article import article_table
 from analysis.cliffwalk import cliffwalk_table
 from analysis.effects.comparability import demand_comparable
 from analysis.effects.study_results import Results
-from analysis.paper_tables import paper_table
-from analysis.papers import paper_of
+from analysis.expectations.paper_tables import paper_table
+from analysis.expectations.papers import paper_of
 from analysis.side_tables import aggregate_table, comparison_table, effects_table
 from analysis.tables import Table
 from analysis.why_table import why_table

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from ablation.results.scores import SCORES
-from analysis.claims import Claim, claims_table, declared, judge, write_claims
 from analysis.effects.mechanisms import SHOWN
-from analysis.judging import Expectation, contrast, verdict
+from analysis.expectations.claims import Claim, claims_table, declared, judge, write_claims
+from analysis.expectations.verdicts import Expectation, contrast, verdict
 from analysis.statistics import Interval
 
 from .analysis_helpers import STUDY, make_store, outcome

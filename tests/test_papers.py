@@ -16,13 +16,14 @@ from ablation.results.load import load
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from ablation.study.sizes import sized
-from analysis import gallery, paper_tables, papers
+from analysis import gallery
 from analysis.ablation_table import ablation_table
 from analysis.effects.comparisons import compare
-from analysis.judging import Verdict
-from analysis.paper_tables import paper_table, write_papers
-from analysis.papers import DECLARED, Paper, Shape, declared, together
-from analysis.published_values import DIRECTORY, Column, rows
+from analysis.expectations import paper_tables, papers
+from analysis.expectations.paper_tables import paper_table, write_papers
+from analysis.expectations.papers import DECLARED, Paper, Shape, declared, together
+from analysis.expectations.published import DIRECTORY, Column, rows
+from analysis.expectations.verdicts import Verdict
 
 from .analysis_helpers import CROSSED, make_store
 

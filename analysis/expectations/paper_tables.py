@@ -8,7 +8,8 @@ from typing import Any
 
 from ablation.store.runs import Store
 from ablation.study.sizes import DEFAULT_SIZE
-from analysis.judging import (
+from analysis.expectations.papers import AGREEMENTS, Paper, Shape, declared, together
+from analysis.expectations.verdicts import (
     Judged,
     contrast_text,
     effect_text,
@@ -18,7 +19,6 @@ from analysis.judging import (
     level_of,
     measure_name,
 )
-from analysis.papers import AGREEMENTS, Paper, Shape, declared, together
 from analysis.tables import Cell, Table
 
 DECIDED = ("agrees", "disagrees")

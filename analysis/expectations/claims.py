@@ -9,8 +9,8 @@ from pathlib import Path
 import yaml
 
 from ablation.store.runs import Store
-from analysis import judging
-from analysis.judging import (
+from analysis.expectations import verdicts as judging
+from analysis.expectations.verdicts import (
     DECIDED,
     Expectation,
     Judged,

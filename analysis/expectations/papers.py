@@ -12,8 +12,8 @@ import yaml
 
 from ablation.results.load import StudyRuns
 from analysis.effects.levels import levels_of
-from analysis.judging import Expectation, Verdict
-from analysis.published_values import ENVIRONMENT, Column, Published
+from analysis.expectations.published import ENVIRONMENT, Column, Published
+from analysis.expectations.verdicts import Expectation, Verdict
 
 DECLARED = Path(__file__).with_name("papers.yaml")
 
