@@ -36,14 +36,14 @@ def main() -> None:
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    from analysis.report import write_report
+    from analysis.report.report import write_report
 
     page = write_report(arguments.results, arguments.study, arguments.score, _allowed(arguments))
     print(f"Report: {page}")
 
 
 def _table(arguments: argparse.Namespace) -> None:
-    from analysis.report import tables
+    from analysis.report.report import tables
     from analysis.writers import WRITERS, to_macros, to_terminal
 
     results = _results(arguments)
@@ -147,7 +147,7 @@ def _claims(arguments: argparse.Namespace) -> None:
 
 
 def _results(arguments: argparse.Namespace) -> Any:
-    from analysis.report import open_results
+    from analysis.report.report import open_results
 
     return open_results(arguments.results, arguments.study, arguments.score, _allowed(arguments))
 

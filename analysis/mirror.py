@@ -31,7 +31,7 @@ from ablation.tracking.runs import (
 )
 from ablation.tracking.sync import Target, Wanted, place, wanted_run
 from analysis.effects.comparability import ASPECTS
-from analysis.report import write_report
+from analysis.report.report import write_report
 
 PLAN = "plan"
 """Key of a study's W&B run under which its frozen plan is kept, as text."""

@@ -42,6 +42,6 @@ def _papers(arguments: argparse.Namespace) -> None:
 
 
 def _gallery(arguments: argparse.Namespace) -> None:
-    from analysis.gallery import write_gallery
+    from analysis.report.gallery import write_gallery
 
     print("\n".join(map(str, write_gallery(arguments.results, arguments.project))))

@@ -15,7 +15,7 @@ from ablation.tracking import client
 from ablation.tracking.runs import TRAIN
 from ablation.tracking.sync import Target, Unreachable
 from analysis.mirror import current_report, study_id
-from analysis.page import WANDB_LINK
+from analysis.report.page import WANDB_LINK
 
 DRY_RUN = "wandb-report.json"
 CURVES = {

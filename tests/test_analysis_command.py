@@ -16,7 +16,7 @@ from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
 from analysis.__main__ import main
 from analysis.effects.comparability import NotComparable, demand_comparable, mixed
-from analysis.report import write_report
+from analysis.report.report import write_report
 
 from .analysis_helpers import CROSSED, RECORD, STUDY, make_store, outcome
 

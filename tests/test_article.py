@@ -13,7 +13,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from analysis.figures import draw
-from analysis.report import open_results, tables
+from analysis.report.report import open_results, tables
 
 from .analysis_helpers import RECORD, STUDY, evaluation_rows, resolve
 

@@ -18,7 +18,7 @@ from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line
 from analysis.figures.effects import doses
 from analysis.figures.style import COLOURS, style
-from analysis.report import open_results
+from analysis.report.report import open_results
 
 from .analysis_helpers import CROSSED, STUDY, make_store, outcome
 

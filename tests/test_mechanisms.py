@@ -11,7 +11,7 @@ import pytest
 
 from ablation.store.runs import RunKey, Store
 from analysis.effects.mechanisms import mechanisms, of_tables
-from analysis.report import open_results, tables
+from analysis.report.report import open_results, tables
 from analysis.statistics import rank_correlation
 
 from .analysis_helpers import RECORD, SEEDS, STUDY, make_store, outcome

@@ -15,7 +15,7 @@ from ablation.study.expand import expand
 from ablation.study.plan import Arm
 from analysis.figures import draw
 from analysis.figures.digits import mean_accuracy
-from analysis.report import open_results, tables
+from analysis.report.report import open_results, tables
 
 from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve
 

@@ -13,7 +13,7 @@ import pytest
 
 from ablation.store.files import read_json, write_json
 from ablation.study.plan import Arm
-from analysis.report import write_report
+from analysis.report.report import write_report
 
 from .analysis_helpers import STUDY, make_store, outcome
 

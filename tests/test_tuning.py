@@ -18,7 +18,7 @@ from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.tuning import reported_plan, tuning_plan, undecided, with_waiting
 from analysis.figures import draw
 from analysis.figures.style import PAPER
-from analysis.report import open_results, tables
+from analysis.report.report import open_results, tables
 
 from .analysis_helpers import resolve, write_plan
 from .test_sweep import SHORT, run

@@ -84,7 +84,7 @@ def _mean(mean: float | None) -> str:
 def conclude(plan: Plan, swept: Swept, store: Store) -> int:
     """Name what did not complete, write the report, and return the exit status."""
     from analysis.effects.comparability import ASPECTS
-    from analysis.report import write_report
+    from analysis.report.report import write_report
 
     ledger = swept.ledger
     if swept.stopped:

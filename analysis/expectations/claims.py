@@ -87,7 +87,7 @@ def claims_table(found: Sequence[tuple[Claim, Judged]]) -> Table:
 
 def write_claims(root: Path | str, path: Path = DECLARED) -> tuple[Table, Path]:
     """Judge the declared claims; write and return their table, and the page that shows it."""
-    from analysis.page import write_table_page
+    from analysis.report.page import write_table_page
     from analysis.writers import write_tables
 
     table = claims_table(judge(declared(path), root))

@@ -60,7 +60,7 @@ def paper_table(paper: Paper, study: str, root: Path | str) -> Table:
 
 def write_papers(root: Path | str, study: str | None = None) -> tuple[list[Table], Path]:
     """Judge what papers say, all or one study's; write and return the tables, and their page."""
-    from analysis.page import write_table_page
+    from analysis.report.page import write_table_page
     from analysis.writers import write_tables
 
     directory = Store(root).root / "papers"

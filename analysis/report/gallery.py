@@ -19,7 +19,7 @@ from analysis.errors import Refused
 from analysis.expectations.paper_tables import paper_table, stored
 from analysis.expectations.papers import Paper, declared
 from analysis.figures import Drawn, draw, write
-from analysis.report import open_results, tables
+from analysis.report.report import open_results, tables
 from analysis.tables import Table
 from analysis.writers import to_markdown
 

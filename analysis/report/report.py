@@ -29,7 +29,7 @@ def write_report(
 
     Raises `StudyNotFound`, and `NotComparable` for runs that differ in what is not `allowed`.
     """
-    from analysis.page import write_page
+    from analysis.report.page import write_page
 
     results = open_results(root, study, score, allowed)
     directory = Store(root).study_directory(results.runs.plan.study.name) / "report"
