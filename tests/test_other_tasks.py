@@ -14,8 +14,8 @@ from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm
 from analysis.figures import draw
-from analysis.figures.digits import mean_accuracy
 from analysis.report.report import open_results, tables
+from analysis.studies.digits_figure import mean_accuracy
 
 from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve
 

@@ -11,8 +11,11 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from analysis.effects.study_results import Results
-from analysis.figures import cliffwalk, curves, digits, effects, sensitivity, training
+from analysis.figures import curves, effects, sensitivity
 from analysis.figures.style import STYLE
+from analysis.studies import article_figure as training
+from analysis.studies import cliffwalk_figure as cliffwalk
+from analysis.studies import digits_figure as digits
 
 FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 160

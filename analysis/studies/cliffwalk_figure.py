@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from analysis.cliffwalk import chains, transitions, updates
 from analysis.effects.study_results import Results
 from analysis.figures.style import PAPER, arm_styles
+from analysis.studies.cliffwalk import chains, transitions, updates
 from analysis.texts import number
 
 

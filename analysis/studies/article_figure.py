@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from ablation.results.load import Run
 from ablation.study.plan import Arm
-from analysis.article import Floats, compared, episode_returns, losses
 from analysis.effects.study_results import Results
 from analysis.figures.style import style
 from analysis.statistics import mean
+from analysis.studies.article import Floats, compared, episode_returns, losses
 
 BINS = 30
 LOSS = "loss (geometric mean)"
