@@ -44,7 +44,7 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _table(arguments: argparse.Namespace) -> None:
     from analysis.report.report import tables
-    from analysis.writers import WRITERS, to_macros, to_terminal
+    from analysis.tables.writers import WRITERS, to_macros, to_terminal
 
     results = _results(arguments)
     if arguments.format == "macros":
@@ -81,8 +81,8 @@ def _compare(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
 
     from analysis.effects.comparisons import against
-    from analysis.side_tables import comparison_table
-    from analysis.writers import to_terminal
+    from analysis.tables.comparisons import comparison_table
+    from analysis.tables.writers import to_terminal
 
     results = _results(arguments)
     runs = results.runs
@@ -110,7 +110,7 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _print_pairs(arms: list[str], score: str, pairs: dict[str, Any]) -> None:
     from analysis.statistics import Interval
-    from analysis.texts import interval_text, number, p_text
+    from analysis.tables.wording import interval_text, number, p_text
 
     for env_id, pair in pairs.items():
         paired, unpaired = (pair[kind] for kind in ("paired", "unpaired"))
@@ -139,7 +139,7 @@ def _scores(arguments: argparse.Namespace) -> None:
 
 def _claims(arguments: argparse.Namespace) -> None:
     from analysis.expectations.claims import write_claims
-    from analysis.writers import to_terminal
+    from analysis.tables.writers import to_terminal
 
     table, page = write_claims(arguments.results)
     print(to_terminal(table))
@@ -157,13 +157,13 @@ def _allowed(arguments: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _print_json(values: Any) -> None:
-    from analysis.writers import plain_json
+    from analysis.tables.writers import plain_json
 
     print(json.dumps(plain_json(values), indent=1))
 
 
 def _parser() -> argparse.ArgumentParser:
-    from analysis.writers import FORMATS
+    from analysis.tables.writers import FORMATS
 
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -31,7 +31,7 @@ def add_paper_commands(commands: Any) -> None:
 def _papers(arguments: argparse.Namespace) -> None:
     from analysis.expectations.paper_tables import write_papers
     from analysis.expectations.papers import declared, paper_of
-    from analysis.writers import to_terminal
+    from analysis.tables.writers import to_terminal
 
     if arguments.study is not None and paper_of(arguments.study) is None:
         names = ", ".join(paper.study for paper in declared())

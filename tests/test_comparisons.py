@@ -15,7 +15,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison, across_environments, compare, effects
 from analysis.effects.levels import levels_of
-from analysis.texts import answers, verdict
+from analysis.tables.wording import answers, verdict
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
 

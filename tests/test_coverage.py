@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 
 from analysis import statistics
-from analysis.texts import ENOUGH
+from analysis.tables.wording import ENOUGH
 from benchmarks import coverage
 
 SIMULATIONS = 200

@@ -16,7 +16,6 @@ from ablation.results.load import load
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from ablation.study.sizes import sized
-from analysis.ablation_table import ablation_table
 from analysis.effects.comparisons import compare
 from analysis.expectations import paper_tables, papers
 from analysis.expectations.paper_tables import paper_table, write_papers
@@ -24,6 +23,7 @@ from analysis.expectations.papers import DECLARED, Paper, Shape, declared, toget
 from analysis.expectations.published import DIRECTORY, Column, rows
 from analysis.expectations.verdicts import Verdict
 from analysis.report import gallery
+from analysis.tables.ablation import ablation_table
 
 from .analysis_helpers import CROSSED, make_store
 

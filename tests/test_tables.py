@@ -15,8 +15,8 @@ from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.study_results import Results
 from analysis.report.report import open_results, tables
-from analysis.texts import number, shortfalls
-from analysis.writers import macro_name, to_csv, to_latex, to_macros, to_markdown, to_terminal
+from analysis.tables.wording import number, shortfalls
+from analysis.tables.writers import macro_name, to_csv, to_latex, to_macros, to_markdown, to_terminal
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
 

@@ -21,7 +21,7 @@ from analysis.expectations.verdicts import (
     level_of,
     measure_name,
 )
-from analysis.tables import Cell, Table
+from analysis.tables.table import Cell, Table
 
 DECLARED = Path(__file__).with_name("claims.yaml")
 
@@ -88,7 +88,7 @@ def claims_table(found: Sequence[tuple[Claim, Judged]]) -> Table:
 def write_claims(root: Path | str, path: Path = DECLARED) -> tuple[Table, Path]:
     """Judge the declared claims; write and return their table, and the page that shows it."""
     from analysis.report.page import write_table_page
-    from analysis.writers import write_tables
+    from analysis.tables.writers import write_tables
 
     table = claims_table(judge(declared(path), root))
     directory = Store(root).root / "claims"

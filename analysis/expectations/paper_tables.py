@@ -19,7 +19,7 @@ from analysis.expectations.verdicts import (
     level_of,
     measure_name,
 )
-from analysis.tables import Cell, Table
+from analysis.tables.table import Cell, Table
 
 DECIDED = ("agrees", "disagrees")
 
@@ -61,7 +61,7 @@ def paper_table(paper: Paper, study: str, root: Path | str) -> Table:
 def write_papers(root: Path | str, study: str | None = None) -> tuple[list[Table], Path]:
     """Judge what papers say, all or one study's; write and return the tables, and their page."""
     from analysis.report.page import write_table_page
-    from analysis.writers import write_tables
+    from analysis.tables.writers import write_tables
 
     directory = Store(root).root / "papers"
     directory.mkdir(parents=True, exist_ok=True)

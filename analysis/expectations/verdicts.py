@@ -16,8 +16,8 @@ from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.mechanisms import mechanisms
 from analysis.statistics import LEVEL, Interval, Sample
-from analysis.tables import ends
-from analysis.texts import interval_text, number
+from analysis.tables.table import ends
+from analysis.tables.wording import interval_text, number
 
 NOT_RUN: Final = "not run"
 DECIDED = ("supported", "contradicted")

@@ -17,7 +17,7 @@ from analysis.effects.levels import Levels, as_number
 from analysis.effects.study_results import Results
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
 from analysis.statistics import Interval, mean
-from analysis.texts import interval_text, number
+from analysis.tables.wording import interval_text, number
 
 DOSES = 3
 """Levels that make a dose-response curve."""

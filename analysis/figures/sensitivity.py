@@ -16,7 +16,7 @@ from analysis.effects.levels import Levels, as_number
 from analysis.effects.study_results import Results
 from analysis.figures.style import INK, PAPER, ArmStyle, style
 from analysis.statistics import Interval, mean
-from analysis.texts import interval_text
+from analysis.tables.wording import interval_text
 
 LEVELS = 3
 """Levels that a curve takes."""

@@ -20,8 +20,8 @@ from analysis.expectations.paper_tables import paper_table, stored
 from analysis.expectations.papers import Paper, declared
 from analysis.figures import Drawn, draw, write
 from analysis.report.report import open_results, tables
-from analysis.tables import Table
-from analysis.writers import to_markdown
+from analysis.tables.table import Table
+from analysis.tables.writers import to_markdown
 
 GALLERY = "gallery"
 KINDS = ("cliffwalk", "sensitivity", "doses", "differences", "curves")

@@ -16,12 +16,12 @@ from ablation.config.identity import flatten
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
-from analysis.ablation_table import ablation_table
 from analysis.effects.study_results import Results
 from analysis.figures import FIGURES, draw, write
 from analysis.figures.style import INK, PAPER
-from analysis.tables import Table
-from analysis.texts import answers, better, verdict
+from analysis.tables.ablation import ablation_table
+from analysis.tables.table import Table
+from analysis.tables.wording import answers, better, verdict
 
 TEMPLATES = Path(__file__).parent / "templates"
 WANDB_LINK = "wandb.json"

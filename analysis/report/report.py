@@ -9,17 +9,17 @@ from filelock import FileLock
 
 from ablation.results.load import load
 from ablation.store.runs import Store
-from analysis.ablation_table import Layout, ablation_table
 from analysis.effects.comparability import demand_comparable
 from analysis.effects.study_results import Results
 from analysis.expectations.paper_tables import paper_table
 from analysis.expectations.papers import paper_of
-from analysis.side_tables import aggregate_table, comparison_table, effects_table
 from analysis.studies.article import article_table
 from analysis.studies.cliffwalk import cliffwalk_table
-from analysis.tables import Table
-from analysis.why_table import why_table
-from analysis.writers import to_macros, to_terminal, write_tables
+from analysis.tables.ablation import Layout, ablation_table
+from analysis.tables.comparisons import aggregate_table, comparison_table, effects_table
+from analysis.tables.mechanisms import why_table
+from analysis.tables.table import Table
+from analysis.tables.writers import to_macros, to_terminal, write_tables
 
 
 def write_report(

@@ -13,7 +13,7 @@ from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.study_results import Results
 from analysis.statistics import Interval
-from analysis.tables import Cell, Table, ends, footer, plain
+from analysis.tables.table import Cell, Table, ends, footer, plain
 
 STUDY = "article"
 COMPARED = {"baseline": "as meant", "literal": "as written"}

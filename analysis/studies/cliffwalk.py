@@ -11,7 +11,7 @@ from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.study_results import Results
 from analysis.statistics import Interval
-from analysis.tables import Cell, Table, ends, footer
+from analysis.tables.table import Cell, Table, ends, footer
 
 PREFIX = "BlindCliffwalk-"
 """Of the ids of chains, before their number of states."""

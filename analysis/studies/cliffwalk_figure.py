@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from analysis.effects.study_results import Results
 from analysis.figures.style import PAPER, arm_styles
 from analysis.studies.cliffwalk import chains, transitions, updates
-from analysis.texts import number
+from analysis.tables.wording import number
 
 
 def updates_by_transitions(results: Results) -> tuple[Figure, str] | None:

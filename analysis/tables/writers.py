@@ -12,8 +12,8 @@ from typing import Any
 
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
-from analysis.tables import Cell, Table, footer, numbers
-from analysis.texts import number, p_text
+from analysis.tables.table import Cell, Table, footer, numbers
+from analysis.tables.wording import number, p_text
 
 
 def to_csv(table: Table) -> str:

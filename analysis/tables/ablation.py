@@ -13,8 +13,8 @@ from analysis.effects.comparability import Mixed
 from analysis.effects.comparisons import Comparison
 from analysis.effects.levels import ABSENT, levels_of
 from analysis.expectations.papers import published_beside
-from analysis.tables import Cell, Footnotes, Table, footer, numbers, plain
-from analysis.texts import interval_text, p_text, shortfalls, what_is_missing
+from analysis.tables.table import Cell, Footnotes, Table, footer, numbers, plain
+from analysis.tables.wording import interval_text, p_text, shortfalls, what_is_missing
 
 CHECK, CROSS = "✓", "–"
 AT_LEAST = "≥ "

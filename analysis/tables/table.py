@@ -10,7 +10,7 @@ from typing import Any
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
 from analysis.statistics import Interval
-from analysis.texts import interval_text
+from analysis.tables.wording import interval_text
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from analysis import statistics
 from analysis.effects.mechanisms import SHOWN, mechanisms
 from analysis.effects.study_results import Results
 from analysis.statistics import Interval, Sample
-from analysis.tables import Cell, Table, ends, footer, plain
+from analysis.tables.table import Cell, Table, ends, footer, plain
 
 UNDEFINED = "not defined"
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from ablation.results.scores import SCORES
 from analysis.effects.comparisons import AcrossEnvironments, Comparison, Effect
-from analysis.tables import Cell, Table, ends, numbers, plain
-from analysis.texts import interval_text, number, p_text, shortfalls
+from analysis.tables.table import Cell, Table, ends, numbers, plain
+from analysis.tables.wording import interval_text, number, p_text, shortfalls
 
 
 def aggregate_table(rows: Sequence[AcrossEnvironments], score: str, environments: int) -> Table:
