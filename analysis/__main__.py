@@ -248,20 +248,20 @@ def _add_wandb_commands(commands: Any) -> None:
 
 
 def _sync(arguments: argparse.Namespace) -> int:
-    from analysis.wandb_commands import sync
+    from analysis.wandb.commands import sync
 
     return sync(Path(arguments.results), arguments.project, arguments.entity, arguments.jobs)
 
 
 def _wandb_report(arguments: argparse.Namespace) -> int:
-    from analysis.wandb_commands import report
+    from analysis.wandb.commands import report
 
     root = Path(arguments.results)
     return report(root, arguments.study, arguments.project, arguments.entity, arguments.dry_run)
 
 
 def _pull(arguments: argparse.Namespace) -> int:
-    from analysis.wandb_commands import pull
+    from analysis.wandb.commands import pull
 
     return pull(arguments.address, Path(arguments.results))
 

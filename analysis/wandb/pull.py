@@ -13,7 +13,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
 from ablation.tracking.sync import Outcome
-from analysis.mirror import PLAN
+from analysis.wandb.mirror import PLAN
 
 SECONDS = 60
 

@@ -14,8 +14,8 @@ from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.runs import TRAIN
 from ablation.tracking.sync import Target, Unreachable
-from analysis.mirror import current_report, study_id
 from analysis.report.page import WANDB_LINK
+from analysis.wandb.mirror import current_report, study_id
 
 DRY_RUN = "wandb-report.json"
 CURVES = {

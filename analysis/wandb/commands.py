@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ablation.tracking import mirrors
 from ablation.tracking.sync import Outcome, Target, Unreachable, connect
 from ablation.tracking.sync import sync as upload
-from analysis.mirror import wanted
+from analysis.wandb.mirror import wanted
 
 DEFAULT_PROJECT = "replay-ablation"
 NAMED = 10
@@ -41,7 +41,7 @@ def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
 
 def report(root: Path, study: str, project: str | None, entity: str | None, dry_run: bool) -> int:
     """Build or update a study's W&B report, or write it to a file; return 0 if that was done."""
-    from analysis.wandb_report import publish, write
+    from analysis.wandb.report import publish, write
 
     if dry_run:
         print(f"W&B report (not sent): {write(root, study, _project(root, project))}")
@@ -55,7 +55,7 @@ def report(root: Path, study: str, project: str | None, entity: str | None, dry_
 
 def pull(address: str, root: Path) -> int:
     """Fetch a project into a store; return 0 if every ended run of it is there now."""
-    from analysis.pull import NotPulled, fetch
+    from analysis.wandb.pull import NotPulled, fetch
 
     if address.count("/") != 1:
         return _refuse(f"{address}: write ENTITY/PROJECT")
