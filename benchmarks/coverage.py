@@ -1,6 +1,6 @@
 """`make bench-coverage`: how often the analysis' 95 % intervals hold the truth, by simulation.
 
-Writes `analysis/coverage.csv`, which the reports' footnotes quote, and prints the table of
+Writes `analysis/tables/coverage.csv`, which the reports' footnotes quote, and prints the table of
 docs/statistics.md.
 """
 
@@ -25,7 +25,7 @@ TASKS = 3
 FACTORIAL = (2, 2)
 REPETITIONS = 2000
 TRUTH_SAMPLE = 1_000_000
-OUTPUT = Path(__file__).parent.parent / "analysis/coverage.csv"
+OUTPUT = Path(__file__).parent.parent / "analysis/tables/coverage.csv"
 
 Array = NDArray[np.float64]
 Quantile = Callable[[Array, int], Array]

@@ -105,7 +105,7 @@ def _cells(shape: Shape, row: Judged, whole: str, first: bool) -> list[Cell]:
 
 def _note(tests: int, declared: str) -> str:
     return (
-        f"Declared {declared} (analysis/papers.yaml). Each interval has a level of "
+        f"Declared {declared} (analysis/expectations/papers.yaml). Each interval has a level of "
         f"{100 * level_of(tests):.2f} %, so that all {tests} hold together with 95 % (Bonferroni): "
         "Student's t over seeds, paired. A part agrees: on the expected side of zero and estimated at "
         "no less than what matters, or, where no effect is expected, within what matters. It disagrees: "

@@ -1,6 +1,6 @@
 """Published numbers, each with how it was read and the protocol that it was measured under.
 
-`analysis/papers.yaml` says which cell of which file stands beside an arm of a study.
+`analysis/expectations/papers.yaml` says which cell of which file stands beside an arm of a study.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-DIRECTORY = Path(__file__).parent / "published"
+DIRECTORY = Path(__file__).parent.parent / "published"
 ENVIRONMENT = "environment"
 
 

@@ -33,7 +33,7 @@ def aggregate_table(rows: Sequence[AcrossEnvironments], score: str, environments
     median = "the median is over environments; " if environments > 1 else ""
     note = (
         "Normalised from 0, random actions, to 1, the environment's solved threshold "
-        f"(analysis/references.csv); {median}optimality gap: how far below 1 "
+        f"(ablation/results/references.csv); {median}optimality gap: how far below 1 "
         "runs are on average; expanded percentile intervals of a bootstrap within environments. "
         "P(improvement): how often a run scores above one of the baseline, with Newcombe's interval."
     )
