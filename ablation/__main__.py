@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config.validation import ConfigError
-from ablation.store.disk import NoRoom
+from ablation.store.disk import DiskFull
 from ablation.sweep.interrupts import EXIT_STOPPED
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
@@ -33,12 +33,12 @@ def train(root: str, sweep: str, name: str) -> NoReturn:
     """Train a sweep's jobs in this process, which a supervisor started."""
     from ablation.results.scores import summary_scores
     from ablation.store.runs import Store
-    from ablation.sweep.worker import work
+    from ablation.sweep.worker import run_worker
 
     def scores_in(env_id: str, env_steps: int) -> Any:
         return partial(summary_scores, env_id=env_id, env_steps=env_steps)
 
-    sys.exit(work(Store(root), sweep, name, scores_in))
+    sys.exit(run_worker(Store(root), sweep, name, scores_in))
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def main() -> None:
             supervise_worker()
     except ConfigError as error:
         _refuse(str(error))
-    except NoRoom as error:
+    except DiskFull as error:
         advice = "complete runs are intact; make room, and the same command goes on"
         print(f"error: {error}; {advice}", file=sys.stderr)
         sys.exit(EXIT_FAILED)

@@ -74,7 +74,7 @@ def counted_bytes(lanes: int, kind: str) -> int:
         trainer = Trainer(parse(values), list(range(lanes)), torch.device("meta"))
         for step in range(4):
             trainer._interact()
-            trainer._experience.ready_to_draw(step, step)
+            trainer._buffer.ready_to_draw(step, step)
             trainer._gradient_step()
             trainer._learner.count()
     peak: int = live.peak

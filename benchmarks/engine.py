@@ -1,7 +1,7 @@
 """`make bench-engine`: what the sweep engine costs beside the training, in time and in files.
 
-Two hundred runs in a bare loop (train, store) and through the worker's loop (claims, ledger, progress,
-logs), in turn by blocks within one process, set-up apart; then a ledger of 100,000 runs, and a plan
+Two hundred runs in a bare loop (train, store) and through the worker's loop (claims, inventory, progress,
+logs), in turn by blocks within one process, set-up apart; then a inventory of 100,000 runs, and a plan
 of 1,000 cells.
 """
 
@@ -29,7 +29,7 @@ torch.set_num_threads(1)
 from ablation.config.schema import parse
 from ablation.config.identity import canonical, cell_name
 from ablation.sweep.job import Job, _Session
-from ablation.sweep.inventory import take_stock
+from ablation.sweep.inventory import read_inventory
 from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.interrupts import Stop
 from ablation.store.runs import RunKey, Store
@@ -81,8 +81,8 @@ def engine(configs):
     with locks.beating():
         scores = lambda env_id, steps: lambda rows: {{}}
         _Worker(store, work, "worker", locks, Stop(), scores).run()
-    ledger = take_stock(store, [RunKey(name, 0) for name in names])
-    assert not ledger.to_do
+    inventory = read_inventory(store, [RunKey(name, 0) for name in names])
+    assert not inventory.to_do
 engine([configs.pop()])
 # What the bare loop does too.
 timed(_Session, "_train")
@@ -108,10 +108,10 @@ import json, time
 from collections import Counter
 began = time.perf_counter()
 from hydra.types import RunMode
-from ablation.sweep.settings import parse_settings
+from ablation.sweep.config import parse_sweep_config
 from ablation.store.runs import Store
 from ablation.cli.compose import Composer, plain, plan_of
-from ablation.sweep.estimates.forecast import outlook
+from ablation.sweep.estimates.forecast import forecast
 from ablation.cli.config_errors import config_loader
 from ablation.__main__ import CONFIG_DIRECTORY
 with config_loader(CONFIG_DIRECTORY) as loader:
@@ -125,7 +125,7 @@ with config_loader(CONFIG_DIRECTORY) as loader:
              "factors": factors, "design": "factorial", "seeds": 10, "primary_score": "final"}
     plan = plan_of(composer, study, line)
     settings = {**plain(loader.load_configuration("config", [], RunMode.RUN)), "results_dir": "/none"}
-    found = outlook(plan, parse_settings(settings), Store("/none")).as_json()
+    found = forecast(plan, parse_sweep_config(settings), Store("/none")).as_json()
 assert len(found["arms"]) == len(plan.cells)
 seconds = {"seconds": time.perf_counter() - began, "processor_seconds": time.process_time()}
 print(json.dumps({"cells": len(plan.cells), **seconds}))
@@ -141,11 +141,11 @@ def main() -> None:
     found = {
         "overhead": _overhead(arguments.steps),
         "plan": in_process(_PLAN),
-        "ledger": _ledger(arguments.directories),
+        "inventory": _inventory(arguments.directories),
     }
     line = "A plan of {cells:,} cells: {seconds:.1f} s ({processor_seconds:.1f} s of processor time)"
     print(line.format(**found["plan"]))
-    for name, seconds in found["ledger"].items():
+    for name, seconds in found["inventory"].items():
         print(f"{arguments.directories:,} run directories, {name}: {seconds:.1f} s")
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(found, indent=1) + "\n")
@@ -168,16 +168,16 @@ def _overhead(steps: int) -> dict[str, Any]:
     return spent
 
 
-def _ledger(runs: int) -> dict[str, float]:
-    """Return the seconds of a ledger over made run directories, and of one where there are none."""
+def _inventory(runs: int) -> dict[str, float]:
+    """Return the seconds of a inventory over made run directories, and of one where there are none."""
     from ablation.store.runs import RunKey, Store
-    from ablation.sweep.inventory import take_stock
+    from ablation.sweep.inventory import read_inventory
 
     seeds = 100
     keys = [RunKey(f"CartPole-v1-{n // seeds:012x}", n % seeds) for n in range(runs)]
     with tempfile.TemporaryDirectory() as root:
         store = Store(root)
-        missing = _timed(lambda: take_stock(store, keys))
+        missing = _timed(lambda: read_inventory(store, keys))
         store.write_run(keys[0], {"status": "complete", "config": _config()}, {})
         model = store.run_directory(keys[0])
         files = {path.name: path.read_bytes() for path in model.iterdir()}
@@ -186,8 +186,8 @@ def _ledger(runs: int) -> dict[str, float]:
             directory.mkdir(parents=True)
             for name, content in files.items():
                 (directory / name).write_bytes(content)
-        found = _timed(lambda: take_stock(store, keys))
-        assert not take_stock(store, keys[:: max(1, runs // 1000)]).to_do
+        found = _timed(lambda: read_inventory(store, keys))
+        assert not read_inventory(store, keys[:: max(1, runs // 1000)]).to_do
     return {"complete": found, "missing": missing}
 
 

@@ -15,9 +15,9 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ablation.agent.compiled_backend import CompiledEngine
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.config.parse import parse
 from ablation.config.schema import AgentConfig
 from ablation.config.validation import ConfigError
@@ -147,8 +147,8 @@ def stacked(lanes: int, convolve: Callable[[Tensor, Tensor, Tensor], Tensor]) ->
 
 
 STEPS: dict[str, Callable[[int], Callable[[], object]]] = {
-    "compiled loop over lanes": lambda lanes: ours(lanes, CompiledEngine),
-    "patches by index, batched products": lambda lanes: ours(lanes, TensorEngine),
+    "compiled loop over lanes": lambda lanes: ours(lanes, CompiledBackend),
+    "patches by index, batched products": lambda lanes: ours(lanes, TorchBackend),
     "unfold, batched products, autograd": lambda lanes: stacked(lanes, unfolded),
     "grouped convolution, autograd": lambda lanes: stacked(lanes, grouped),
     "separate agents of nn.Conv2d": plain,

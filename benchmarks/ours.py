@@ -32,13 +32,13 @@ def lane_steps_per_second(
 
 def _spread(trainer: Trainer, capacity: int) -> None:
     """Let the items fill the whole ring, as they would late in a run, without running till then."""
-    ring = trainer._experience.ring
+    ring = trainer._buffer.ring
     items = ring._items.view(ring.lanes, capacity, -1)
     filled = int(ring.size[0])
     for first in range(filled, capacity, filled):
         count = min(filled, capacity - first)
         items[:, first : first + count] = items[:, :count]
         slots = torch.arange(first, first + count).repeat(ring.lanes, 1)
-        trainer._experience.sampler.learned(slots, torch.rand(slots.shape))
+        trainer._buffer.sampler.learned(slots, torch.rand(slots.shape))
     ring.size.fill_(capacity)
     ring.newest.fill_(capacity - 1)

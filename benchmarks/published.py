@@ -22,7 +22,7 @@ from ablation.config.schema import CellConfig
 from ablation.results.scores import RunRows, score_run
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.job import run_job
-from ablation.sweep.queue import Job
+from ablation.sweep.queue import JobSpec
 from ablation.tracking import TrackingConfig
 from analysis.statistics import mean
 from benchmarks.setting import default_values
@@ -157,7 +157,7 @@ def our_scores(case: Case, store: Store) -> list[float]:
     cell = cell_name(config)
     seeds = list(range(case.seeds))
     name = f"published-{case.source}-{case.env_id}"
-    job = Job(name, cell, seeds, name, {}, "published", "?", "cpu", 60.0)
+    job = JobSpec(name, cell, seeds, name, {}, "published", "?", "cpu", 60.0)
     run_job(config, job, TrackingConfig("disabled", "bench", None), store, lambda _: {})
     found = []
     for seed in seeds:

@@ -40,7 +40,7 @@ def hashes() -> dict[str, str]:
     from ablation.config.parse import parse
     from ablation.store.runs import TABLES, RunKey, Store
     from ablation.sweep.job import run_job
-    from ablation.sweep.queue import Job
+    from ablation.sweep.queue import JobSpec
     from ablation.tracking import TrackingConfig
 
     from .conftest import values
@@ -49,7 +49,7 @@ def hashes() -> dict[str, str]:
     for kind in KINDS:
         config = parse(values(replay__kind=kind, agent__double_q=True, agent__max_gradient_norm=1.0))
         cell = cell_name(config)
-        job = Job("golden", cell, [0, 1, 2], "golden", {}, "golden", "?", "cpu", 1e9)
+        job = JobSpec("golden", cell, [0, 1, 2], "golden", {}, "golden", "?", "cpu", 1e9)
         with tempfile.TemporaryDirectory() as root:
             store = Store(root)
             run_job(config, job, TrackingConfig("disabled", "golden", None), store, lambda _: {})

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.capture import WARM_UP, captured
 from ablation.envs.tensor_lanes import STEPS_AHEAD, TensorLanes
 from ablation.store.records import Records
@@ -89,7 +89,7 @@ def test_what_runs_on_accelerators_trains_as_what_is_compiled(
     request.getfixturevalue("uncompiled")
     tensors = trained(configure, changes)
     assert isinstance(tensors._environment, TensorLanes)
-    assert isinstance(tensors._learner._engine, TensorEngine)
+    assert isinstance(tensors._learner._backend, TorchBackend)
     assert_same(tensors.records, compiled.records, 1e-3)
 
 
@@ -125,7 +125,7 @@ def test_a_step_waits_for_nothing_and_stays_on_its_device(configure: Configure, 
     trainer = Trainer(configure(**changes), SEEDS, META)
     for step in range(STEPS_AHEAD - 1):
         trainer._interact()
-        trainer._experience.ready_to_draw(step, step)
+        trainer._buffer.ready_to_draw(step, step)
         trainer._gradient_step()
         trainer._learner.count()
         trainer._learner.end_of_step(step)

@@ -203,7 +203,7 @@ def _assert_growing_gain(kind: str, sizes: list[int]) -> None:
 
 def test_planned_bytes_are_those_of_the_whole_memory() -> None:
     for kind in ("uniform", "greedy"):
-        experience = TabularTrainer(cell(kind, 6), [1, 2], CPU)._experience
+        experience = TabularTrainer(cell(kind, 6), [1, 2], CPU)._buffer
         allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
         if kind == "greedy":
             allocated += experience.sampler._errors.values.nbytes  # type: ignore[attr-defined]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ablation.config.identity import cell_name
-from ablation.config.step_schedule import clocks
+from ablation.config.step_schedule import derive_schedule
 from ablation.config.validation import ConfigError
 
 from .conftest import Configure
@@ -28,23 +28,23 @@ from .conftest import Configure
 def test_gradient_steps_fall_on_the_steps_that_the_ratio_says(
     configure: Configure, changes: dict[str, Any], first_steps: list[int]
 ) -> None:
-    derived = clocks(configure(**changes))
+    derived = derive_schedule(configure(**changes))
     due = [derived.gradient_steps_due(step) for step in range(60)]
     steps = [step for step in range(1, 60) for _ in range(due[step] - due[step - 1])]
     assert steps[: len(first_steps)] == first_steps
 
 
 def test_capacity_ratio_and_oldest_policy_derive_each_other(configure: Configure) -> None:
-    full = clocks(configure(replay__capacity=64, agent__learn_period=4))
+    full = derive_schedule(configure(replay__capacity=64, agent__learn_period=4))
     by_age = configure(replay__capacity=None, replay__oldest_policy=16.0, agent__learn_period=4)
-    assert clocks(by_age) == full
+    assert derive_schedule(by_age) == full
     by_ratio = configure(
         replay__capacity=64,
         replay__oldest_policy=16.0,
         agent__learn_period=None,
         agent__replay_ratio=None,
     )
-    assert clocks(by_ratio) == full
+    assert derive_schedule(by_ratio) == full
     every = configure(replay__capacity=64, replay__oldest_policy=16.0, agent__learn_period=4)
     names = {cell_name(config) for config in (by_age, by_ratio, every)}
     assert len(names) == 1
@@ -75,14 +75,14 @@ def test_a_run_held_to_gradient_steps_takes_exactly_those(
     configure: Configure, period: int, held: int
 ) -> None:
     changes = {"train__hold_fixed": "gradient_steps", "train__gradient_steps": held}
-    derived = clocks(configure(agent__learn_period=period, **changes))
+    derived = derive_schedule(configure(agent__learn_period=period, **changes))
     assert derived.gradient_steps_due(derived.env_steps) == held
     assert derived.gradient_steps_due(derived.env_steps - 1) == held - 1
 
 
 def test_a_ratio_above_one_is_held_to_the_step(configure: Configure) -> None:
     changes = {"train__hold_fixed": "gradient_steps", "train__gradient_steps": 101}
-    derived = clocks(
+    derived = derive_schedule(
         configure(agent__learn_period=None, agent__replay_ratio=4.0, train__evaluate_every=1, **changes)
     )
     assert derived.gradient_steps_due(derived.env_steps) == 101
@@ -110,7 +110,7 @@ def test_evaluations_are_spread_evenly_over_runs_of_any_length(configure: Config
             agent__replay_ratio=ratio,
             train__hold_fixed="gradient_steps",
             train__gradient_steps=40,
-            train__evaluate_every=clocks(config).env_steps // 20,
+            train__evaluate_every=derive_schedule(config).env_steps // 20,
         )
         assert config == every
         assert cell_name(config) == cell_name(every)

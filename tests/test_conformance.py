@@ -38,7 +38,7 @@ def test_every_stored_transition_lies_within_its_episode(
     )
     trainer = Trainer(config, [1, 2], CPU)
     trainer.advance(50)
-    ring, seeds = trainer._experience.ring, episode_seeds([1, 2], Stream.RESET)
+    ring, seeds = trainer._buffer.ring, episode_seeds([1, 2], Stream.RESET)
     assert ring.size.min() > 0
     for lane in range(2):
         tags = {seeds(lane, episode) % 97 for episode in range(50 // length + 1)}
@@ -69,10 +69,10 @@ def test_what_is_drawn_is_what_is_stored(configure: Configure, kind: str, n: int
     config = configure(env__id=counting_id(5, 0), replay__kind=kind, replay__n_step=n)
     trainer = Trainer(config, [1, 2], CPU)
     trainer.advance(30)
-    drawn = trainer._experience.sample(30, trainer.gradient_steps)
+    drawn = trainer._buffer.sample(30, trainer.gradient_steps)
     slots, weights = drawn.slots, drawn.weights
-    stored = trainer._experience.ring.gather(slots)
+    stored = trainer._buffer.ring.gather(slots)
     assert all(torch.equal(drawn.batch[name], stored[name]) for name in stored)
-    assert (slots < trainer._experience.ring.size.unsqueeze(1)).all()
+    assert (slots < trainer._buffer.ring.size.unsqueeze(1)).all()
     assert weights.shape == slots.shape
     assert weights.max() <= 1

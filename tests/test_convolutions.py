@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ablation.agent.compiled_backend import CompiledEngine
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import Layer, network_layers
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.cli.compose import Composer, plan_of
 from ablation.cli.config_errors import config_loader
 from ablation.config.schema import AgentConfig
@@ -28,7 +28,7 @@ from .conftest import Configure
 from .test_identities import ROOT
 
 CPU = torch.device("cpu")
-ENGINES = (CompiledEngine, TensorEngine)
+ENGINES = (CompiledBackend, TorchBackend)
 ACTIONS = 3
 
 
@@ -346,8 +346,8 @@ def test_planned_bytes_of_networks_are_the_bytes_allocated(configure: Configure,
     agent = agent_of(configure, case)
     learner = Learner(agent, [1, 2, 3], case.shape, ACTIONS, CPU)
     learner.update(batches(case, 1, 3, 6)[0], torch.ones(3, 6))
-    engine, parameters = learner._engine, learner.parameters
-    assert isinstance(engine, CompiledEngine)
+    engine, parameters = learner._backend, learner.parameters
+    assert isinstance(engine, CompiledBackend)
     # The online networks and gradients count twice: diagnostics keep those of the step before.
     rows = (parameters.online, parameters.gradient) * 2 + (parameters.target, *engine._moments)
     room = sum(part.nbytes for part in engine._room[6])

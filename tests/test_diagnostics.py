@@ -144,12 +144,12 @@ def test_usage_equals_a_naive_twin() -> None:
     np.testing.assert_array_equal(found["most"], counts.max(axis=1))
 
 
-def prioritized(masses: list[float], share: float = 0.0) -> Prioritized:
+def prioritized(priorities: list[float], share: float = 0.0) -> Prioritized:
     weighing = Proportional(0.0, "error", True)
-    sampler = Prioritized(weighing, Draws(4, uniform_share=share), 1, len(masses), CPU)
+    sampler = Prioritized(weighing, Draws(4, uniform_share=share), 1, len(priorities), CPU)
     sampler.exponent.set(1.0)
-    slots = torch.arange(len(masses)).unsqueeze(0)
-    sampler.learned(slots, torch.tensor([masses]))
+    slots = torch.arange(len(priorities)).unsqueeze(0)
+    sampler.learned(slots, torch.tensor([priorities]))
     return sampler
 
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import clocks
+from ablation.config.step_schedule import derive_schedule
 from ablation.envs.spec import EnvSpec
 from ablation.numerics.pixels import BYTE_VALUES
-from ablation.replay.buffer import Experience, transition_fields
+from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FrameRing
 from ablation.replay.frame_store import CompiledFrames, Frames
@@ -77,15 +77,18 @@ class Walk:
         return torch.from_numpy(self._stack.reshape(LANES, -1).copy())
 
 
-def twins(config: CellConfig, form: FrameFormat) -> tuple[Experience, Experience]:
+def twins(config: CellConfig, form: FrameFormat) -> tuple[ReplayBuffer, ReplayBuffer]:
     """Return experience of frames, and of whole observations in the layout that vectors have."""
     fields = transition_fields(EnvSpec((form.stack * form.size,), 18))
-    made = [Experience(config, clocks(config), fields, SEEDS, CPU, given) for given in (form, None)]
+    made = [
+        ReplayBuffer(config, derive_schedule(config), fields, SEEDS, CPU, given)
+        for given in (form, None)
+    ]
     return made[0], made[1]
 
 
 def differences(
-    frames: Experience, whole: Experience, walk: Walk, steps: int
+    frames: ReplayBuffer, whole: ReplayBuffer, walk: Walk, steps: int
 ) -> Iterator[tuple[dict[str, Tensor], dict[str, Tensor]]]:
     """Walk, and yield after each step every stored transition as both have it."""
     for env_step in range(steps):

@@ -7,7 +7,7 @@ from pathlib import Path
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
 from ablation.study.expand import expand
-from ablation.study.history import changes, freeze
+from ablation.study.history import plan_diff, save_plan
 from ablation.study.plan import plan_from_json
 
 from .test_study import resolve, study
@@ -19,19 +19,19 @@ BATCHES = {"batch": {"key": "agent.batch_size", "levels": [2, 4]}}
 def test_a_change_is_counted_in_cells_and_runs_and_recorded_once(tmp_path: Path) -> None:
     store = Store(tmp_path)
     first = expand(study(factors=CAPACITIES), resolve)
-    assert changes(store, first) is None
-    freeze(store, first, "first")
-    freeze(store, first, "first again")
-    assert not changes(store, first)
+    assert plan_diff(store, first) is None
+    save_plan(store, first, "first")
+    save_plan(store, first, "first again")
+    assert not plan_diff(store, first)
 
     second = expand(study(factors=BATCHES, seeds=4), resolve)
-    found = changes(store, second)
+    found = plan_diff(store, second)
     assert found is not None
     assert found
     assert (len(found.new_cells), len(found.dropped_cells)) == (2, 1)
     # The baseline stays, with one more seed; two cells of four seeds are new, one of three went.
     assert (found.new_runs, found.dropped_runs, found.since) == (1 + 2 * 4, 3, first.hash)
-    freeze(store, second, "second")
+    save_plan(store, second, "second")
 
     directory = store.study_directory("s")
     frozen = read_json(directory / "plan.json")
@@ -46,7 +46,7 @@ def test_a_frozen_plan_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None
     store = Store(tmp_path)
     plan = expand(study(), resolve)
     write_json(store.study_directory("s") / "plan.json", {"hash": "x", "study": {}})
-    assert changes(store, plan) is None
-    freeze(store, plan, "again")
+    assert plan_diff(store, plan) is None
+    save_plan(store, plan, "again")
     assert plan_from_json(read_json(store.study_directory("s") / "plan.json")) == plan
     assert read_json(store.study_directory("s") / "plans" / "x.json") is not None

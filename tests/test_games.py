@@ -192,7 +192,7 @@ def atari(configure: Configure, game: str, **changes: Any) -> Trainer:
 def test_learning_sees_clipped_rewards_and_scores_those_of_the_game(configure: Configure) -> None:
     trainer = atari(configure, "SpaceInvaders", env__time_limit=150)
     trainer.advance(299)
-    stored = trainer._experience.ring.gather(torch.arange(299).unsqueeze(0))
+    stored = trainer._buffer.ring.gather(torch.arange(299).unsqueeze(0))
     assert stored["reward"].max() == 1
     first = trainer.records.lanes[0].episodes[0]
     assert first["episode_length"] == 150
@@ -221,7 +221,7 @@ def test_a_lost_life_ends_the_return_but_not_the_episode(
     while not lost or trainer.env_step < lost[0] + 10:
         trainer.advance(1)
     assert ended == 0
-    stored = trainer._experience.ring.gather(torch.arange(lost[0] + 5).unsqueeze(0))
+    stored = trainer._buffer.ring.gather(torch.arange(lost[0] + 5).unsqueeze(0))
     ends = (stored["discount"][0] == 0).nonzero().flatten().tolist()
     assert ends == (list(range(lost[0] - n_step + 1, lost[0] + 1)) if terminates else [])
 

@@ -12,16 +12,16 @@ from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
-from ablation.sweep.inventory import Ledger
+from ablation.sweep.config import SweepConfig, parse_sweep_config
+from ablation.sweep.inventory import RunInventory
 from ablation.sweep.queue import read_job, resumable, write_job
-from ablation.sweep.scheduling import allowed_attempts, chosen, jobs_of, runs_of
-from ablation.sweep.settings import Settings, parse_settings
+from ablation.sweep.scheduling import allowed_attempts, require_matching_arms, runs_of, schedule_jobs
 
 from .test_study import resolve, study
 
 
 @pytest.fixture
-def settings() -> Settings:
+def settings() -> SweepConfig:
     launch: dict[str, Any] = {
         "jobs": 2,
         "lanes_per_job": 4,
@@ -32,7 +32,7 @@ def settings() -> Settings:
     }
     tracking = {"mode": "disabled", "project": "p", "entity": None}
     values = {"device": "cpu", "results_dir": "r", "tracking": tracking, "launch": launch}
-    return parse_settings(values | {"retry": None, "only": None})
+    return parse_sweep_config(values | {"retry": None, "only": None})
 
 
 @pytest.fixture
@@ -40,9 +40,9 @@ def plan() -> Plan:
     return expand(study(seeds=10, control=True), resolve)
 
 
-def test_jobs_cover_what_is_due_once_in_blocks(plan: Plan, settings: Settings) -> None:
+def test_jobs_cover_what_is_due_once_in_blocks(plan: Plan, settings: SweepConfig) -> None:
     due = [key for key in plan.runs() if key.seed != 3]
-    jobs = jobs_of(plan, due, settings, {})
+    jobs = schedule_jobs(plan, due, settings, {})
     covered = [key for job in jobs for key in job.keys]
     assert sorted(covered, key=str) == sorted(due, key=str)
     assert max(len(job.keys) for job in jobs) == 4
@@ -50,22 +50,22 @@ def test_jobs_cover_what_is_due_once_in_blocks(plan: Plan, settings: Settings) -
 
 
 def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
-    plan: Plan, settings: Settings
+    plan: Plan, settings: SweepConfig
 ) -> None:
     cell = plan.arms[1].cell
     due = [RunKey(cell, seed) for seed in range(10)]
     blocks = [[2, 3, 4, 5, 6, 7], [1, 20], [0]]
-    found = sorted(job.job.seeds for job in jobs_of(plan, due, settings, {cell: blocks}))
+    found = sorted(job.job.seeds for job in schedule_jobs(plan, due, settings, {cell: blocks}))
     # [1, 20] cannot go on: seed 20 is not due.
     assert found == [[0], [1, 8, 9], [2, 3, 4, 5, 6, 7]]
 
 
 def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
-    plan: Plan, settings: Settings, tmp_path: Path
+    plan: Plan, settings: SweepConfig, tmp_path: Path
 ) -> None:
     store = Store(tmp_path)
     assert resumable(store) == {}
-    (planned, *_) = jobs_of(plan, plan.runs(), settings, {})
+    (planned, *_) = schedule_jobs(plan, plan.runs(), settings, {})
     config = resolve(planned.overrides)
     write_job(store, planned.job, config)
     assert read_job(store, planned.job.name) == (planned.job, config)
@@ -75,20 +75,25 @@ def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
 
 
 def test_a_pattern_chooses_arms_and_one_that_chooses_none_is_refused(plan: Plan) -> None:
-    assert chosen(plan, None) == plan.arms
-    assert [arm.name for arm in chosen(plan, "capacity=*")] == ["capacity=16", "capacity=500"]
-    assert [arm.name for arm in chosen(plan, "baseline")] == ["baseline"]
-    assert {key.seed for key in runs_of(chosen(plan, "baseline again"))} == set(range(5000, 5010))
+    assert require_matching_arms(plan, None) == plan.arms
+    assert [arm.name for arm in require_matching_arms(plan, "capacity=*")] == [
+        "capacity=16",
+        "capacity=500",
+    ]
+    assert [arm.name for arm in require_matching_arms(plan, "baseline")] == ["baseline"]
+    assert {key.seed for key in runs_of(require_matching_arms(plan, "baseline again"))} == set(
+        range(5000, 5010)
+    )
     with pytest.raises(ConfigError, match=r"only = nothing: no such arm; there are: baseline; "):
-        chosen(plan, "nothing")
+        require_matching_arms(plan, "nothing")
 
 
-def test_used_up_attempts_end_a_run_until_it_is_retried(settings: Settings) -> None:
+def test_used_up_attempts_end_a_run_until_it_is_retried(settings: SweepConfig) -> None:
     keys = [RunKey("c", seed) for seed in range(4)]
     statuses = dict(zip(keys, ("complete", "failed", "failed", "missing"), strict=True))
-    ledger = Ledger(statuses, attempts={keys[0]: 1, keys[1]: 3, keys[2]: 2})
-    allowed = allowed_attempts(keys, ledger, settings)
-    assert ledger.due(allowed.__getitem__) == keys[2:]
-    again = allowed_attempts(keys, ledger, replace(settings, retry="failed"))
-    assert ledger.due(again.__getitem__) == keys[1:]
+    inventory = RunInventory(statuses, attempts={keys[0]: 1, keys[1]: 3, keys[2]: 2})
+    allowed = allowed_attempts(keys, inventory, settings)
+    assert inventory.due(allowed.__getitem__) == keys[2:]
+    again = allowed_attempts(keys, inventory, replace(settings, retry="failed"))
+    assert inventory.due(again.__getitem__) == keys[1:]
     assert again[keys[1]] == 6

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ablation.agent.compiled_backend import CompiledEngine
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner, MakeEngine
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
 from .conftest import Configure
@@ -100,7 +100,7 @@ def precision(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
     torch.set_default_dtype(torch.float32)
 
 
-@pytest.mark.parametrize("engine", [CompiledEngine, TensorEngine])
+@pytest.mark.parametrize("engine", [CompiledBackend, TorchBackend])
 @pytest.mark.parametrize("loss", ["huber", "squared", "next_value"])
 @pytest.mark.parametrize("double_q", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])

@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablation.agent.compiled_backend import CompiledEngine
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import fully_connected
 from ablation.agent.learner import Learner, MakeEngine
 from ablation.agent.network import StackedNetwork
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
 
 from .conftest import Configure
 
-ENGINES = (CompiledEngine, TensorEngine)
+ENGINES = (CompiledBackend, TorchBackend)
 CPU = torch.device("cpu")
 SIZES = [(4, 64, 64, 2), (6, 50, 33, 3), (1, 7, 2), (8, 20, 4), (5, 2), (2, 2, 2, 2)]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.replay.powers import power
+from ablation.replay.powers import bitwise_pow
 from ablation.replay.prioritized import Draws, Prioritized, Proportional
 from ablation.replay.weights import importance_weights
 
@@ -109,8 +109,10 @@ def test_new_items_start_as_configured_and_as_their_own_lane_has_it(
 
 def test_epsilon_enters_where_it_is_told_to() -> None:
     errors = torch.tensor([[4.0]]).double()
-    assert Proportional(0.1, "error", True).masses(errors, 0.5, None).item() == pytest.approx(4.1**0.5)
-    assert Proportional(0.1, "priority", True).masses(errors, 0.5, None).item() == pytest.approx(2.1)
+    assert Proportional(0.1, "error", True).priorities(errors, 0.5, None).item() == pytest.approx(
+        4.1**0.5
+    )
+    assert Proportional(0.1, "priority", True).priorities(errors, 0.5, None).item() == pytest.approx(2.1)
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -162,13 +164,13 @@ def test_between_sorts_an_item_takes_the_rank_that_its_error_would_have_had() ->
     sampler.learned(torch.arange(4).unsqueeze(0), torch.tensor([[4.0, 3.0, 2.0, 1.0]]))
     sampler.sample(ring, bits_of(1, 2))
     sampler.learned(torch.tensor([[3]]), torch.tensor([[2.5]]))
-    masses = sampler._sums.get(torch.arange(4).unsqueeze(0))[0]
-    torch.testing.assert_close(masses, torch.tensor([1, 1 / 2, 1 / 3, 1 / 3]).double())
+    priorities = sampler._sums.get(torch.arange(4).unsqueeze(0))[0]
+    torch.testing.assert_close(priorities, torch.tensor([1, 1 / 2, 1 / 3, 1 / 3]).double())
 
 
 def test_a_power_has_the_same_bits_alone_and_among_others() -> None:
     base = torch.rand(997, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 3
-    together = power(base, 0.6)
-    alone = torch.cat([power(number.reshape(1), 0.6) for number in base])
+    together = bitwise_pow(base, 0.6)
+    alone = torch.cat([bitwise_pow(number.reshape(1), 0.6) for number in base])
     assert torch.equal(together, alone)
     torch.testing.assert_close(together, base**0.6, rtol=1e-15, atol=0)

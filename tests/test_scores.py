@@ -98,5 +98,5 @@ def test_references_are_gymnasiums_thresholds_and_what_random_actions_get(env_id
     # Four standard errors; Acrobot and MountainCar hardly ever end early.
     tolerance = 4 * np.std(returns) / math.sqrt(len(returns)) + 1
     assert np.mean(returns) == pytest.approx(known.random, abs=tolerance)
-    assert known.normalise(known.random) == 0
-    assert known.normalise(known.threshold) == 1
+    assert known.normalize(known.random) == 0
+    assert known.normalize(known.threshold) == 1

@@ -11,9 +11,9 @@ import torch
 from ablation.envs.spec import EnvSpec
 from ablation.replay.buffer import transition_fields
 from ablation.replay.item_usage import Usage
-from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
+from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
-from ablation.replay.segment_tree import CompiledSectionTree, SectionTree
+from ablation.replay.segment_tree import CompiledSegmentTree, SegmentTree
 from ablation.sweep.estimates.memory import replay_bytes
 
 from .replay_helpers import (
@@ -134,15 +134,15 @@ def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
 
 # Trees.
 
-TREES = (SectionTree, CompiledSectionTree)
+TREES = (SegmentTree, CompiledSegmentTree)
 
 
 @pytest.mark.parametrize("leaves", [1, 2, FAN_OUT, FAN_OUT + 1, 1000, FAN_OUT**2 + 5])
 @pytest.mark.parametrize("kind", TREES)
-def test_trees_equal_naive_twins_under_random_operations(kind: type[SectionTree], leaves: int) -> None:
+def test_trees_equal_naive_twins_under_random_operations(kind: type[SegmentTree], leaves: int) -> None:
     random = np.random.default_rng(leaves)
     lanes, batch = 3, 16
-    sums, largest, smallest = (kind(lanes, leaves, what, CPU) for what in (SUM, LARGEST, SMALLEST))
+    sums, largest, smallest = (kind(lanes, leaves, what, CPU) for what in (SUM, MAX, MIN))
     naive = np.zeros((lanes, leaves))
     for tree in (sums, largest, smallest):
         tree.fill(torch.from_numpy(naive))
@@ -172,7 +172,7 @@ def test_trees_equal_naive_twins_under_random_operations(kind: type[SectionTree]
 
 
 @pytest.mark.parametrize("kind", TREES)
-def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty(kind: type[SectionTree]) -> None:
+def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty(kind: type[SegmentTree]) -> None:
     tree = kind(1, 100, SUM, CPU)
     tree.set(torch.tensor([[3, 40]]), torch.tensor([[0.1, 0.2]], dtype=torch.float64))
     top = tree.root.unsqueeze(1)

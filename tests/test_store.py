@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
-from ablation.sweep.inventory import take_stock
+from ablation.sweep.inventory import read_inventory
 
 KEY = RunKey("CartPole-v1-0123456789ab", 7)
 EPISODE = dict(zip(EPISODE_COLUMNS, (9, 3, 0, 9.0, 9, True, False), strict=True))
@@ -101,16 +101,16 @@ def test_a_damaged_run_is_named_quarantined_whole_and_can_be_trained_again(
     (directory / name).unlink()
     if content is not None:
         (directory / name).write_bytes(content)
-    ledger = take_stock(store, [KEY])
-    assert ledger.statuses == {KEY: "corrupt"}
-    assert damage in ledger.damage[KEY]
-    assert ledger.to_do == [KEY]
+    inventory = read_inventory(store, [KEY])
+    assert inventory.statuses == {KEY: "corrupt"}
+    assert damage in inventory.damage[KEY]
+    assert inventory.to_do == [KEY]
     left = {path.name for path in directory.iterdir()}
     place = store.quarantine(KEY)
     assert place.parent == tmp_path / "quarantine"
     assert place.name.startswith(f"{KEY.cell}-0007-")
     assert {path.name for path in place.iterdir()} == left
-    assert take_stock(store, [KEY]).statuses == {KEY: "missing"}
+    assert read_inventory(store, [KEY]).statuses == {KEY: "missing"}
 
 
 def test_writing_over_a_damaged_run_quarantines_it_first(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_a_killed_writer_left_is_found_counted_as_nothing_and_quarantined(t
     beside.mkdir(parents=True)
     (beside / "episodes.parquet").write_bytes(b"PAR1")
     assert list(store.run_keys()) == []
-    assert take_stock(store, [KEY]).statuses == {KEY: "missing"}
+    assert read_inventory(store, [KEY]).statuses == {KEY: "missing"}
     assert list(store.half_written()) == [(KEY, beside)]
     place = store.quarantine(KEY, beside)
     assert [path.name for path in place.iterdir()] == ["episodes.parquet"]

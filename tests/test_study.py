@@ -14,7 +14,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import plan_from_json
-from ablation.sweep.inventory import take_stock
+from ablation.sweep.inventory import read_inventory
 
 from .conftest import values
 
@@ -114,7 +114,7 @@ def test_the_ledger_tells_complete_failed_and_missing_apart(tmp_path: Any) -> No
     keys = [RunKey("c", seed) for seed in range(3)]
     store.write_run(keys[0], {"status": "complete", "error": None}, {})
     store.write_run(keys[1], {"status": "failed", "error": "Traceback\nValueError: no"}, {})
-    ledger = take_stock(store, keys)
-    assert list(ledger.statuses.values()) == ["complete", "failed", "missing"]
-    assert ledger.to_do == keys[1:]
-    assert list(ledger.errors) == [keys[1]]
+    inventory = read_inventory(store, keys)
+    assert list(inventory.statuses.values()) == ["complete", "failed", "missing"]
+    assert inventory.to_do == keys[1:]
+    assert list(inventory.errors) == [keys[1]]

@@ -127,7 +127,7 @@ def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str) -> No
 
 def test_planned_bytes_are_those_of_images_and_labels() -> None:
     trainer = SupervisedTrainer(parse(values(env__id="digits", replay__capacity=150)), [1, 2], CPU)
-    experience = trainer._experience
+    experience = trainer._buffer
     allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
     assert replay_bytes(canonical(trainer._config), PIXELS, 2) == allocated
 

@@ -98,8 +98,8 @@ def test_a_transition_bootstraps_unless_its_episode_terminated(
     length = min(ends)
     for step in range(12):
         trainer._interact()
-        newest = trainer._experience.ring.newest.unsqueeze(1)
-        item = {name: value[:, 0] for name, value in trainer._experience.ring.gather(newest).items()}
+        newest = trainer._buffer.ring.newest.unsqueeze(1)
+        item = {name: value[:, 0] for name, value in trainer._buffer.ring.gather(newest).items()}
         within = step % length
         for lane in range(2):
             tag = seeds(lane, step // length) % 97
@@ -250,7 +250,7 @@ def test_a_termination_reward_is_learned_and_not_scored(configure: Configure) ->
     changes = {"env__id": "CartPole-v1", "env__time_limit": 12, "replay__capacity": 200}
     config = configure(**changes, agent__termination_reward=-100.0)
     trainer = train(config, [3, 4])
-    ring, rows = trainer._experience.ring, trainer.records.lanes[0].episodes
+    ring, rows = trainer._buffer.ring, trainer.records.lanes[0].episodes
     items = ring.gather(torch.arange(200).expand(2, -1))
     assert {row["episode_length"] for row in rows} & {12}
     assert all(row["episode_return"] == row["episode_length"] <= 12 for row in rows)

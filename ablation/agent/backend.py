@@ -30,7 +30,7 @@ class Parameters:
     gradient: Tensor
 
 
-class Engine(Protocol):
+class LearnerBackend(Protocol):
     """Evaluates and trains the networks of all lanes."""
 
     def action_values(self, observation: Tensor) -> Tensor:

@@ -13,12 +13,12 @@ from torch import Tensor
 from ablation.agent import kernels
 from ablation.agent.backend import Parameters, Update
 from ablation.agent.network import StackedNetwork
-from ablation.agent.optimisers import constants
+from ablation.agent.optimizers import constants
 from ablation.config.schema import AgentConfig
 
 
-class CompiledEngine:
-    """An `Engine` over NumPy views of the same parameters; see `kernels`."""
+class CompiledBackend:
+    """An `LearnerBackend` over NumPy views of the same parameters; see `kernels`."""
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config

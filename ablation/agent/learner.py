@@ -9,17 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent.backend import Engine, Parameters, Update
-from ablation.agent.compiled_backend import CompiledEngine
+from ablation.agent.backend import LearnerBackend, Parameters, Update
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import network_layers
 from ablation.agent.losses import bootstrap_values, of_next_states
 from ablation.agent.network import StackedNetwork
-from ablation.agent.torch_backend import TensorEngine
+from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
 from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
-MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], Engine]
+MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
 
 
 class Learner:
@@ -47,20 +47,20 @@ class Learner:
         )
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
-        make = make_engine or (CompiledEngine if runs_compiled(device) else TensorEngine)
-        self._engine = make(config, network, self.parameters)
+        make = make_engine or (CompiledBackend if runs_compiled(device) else TorchBackend)
+        self._backend = make(config, network, self.parameters)
         self.gradient_steps = 0
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online network's values `[L, N, A]` for observations `[L, N, O]`."""
-        return self._engine.action_values(observation)
+        return self._backend.action_values(observation)
 
     def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
         """Return actions `[L]` for observations `[L, O]`: random with probability epsilon, else greedy.
 
         `drawn`, float64 `[L, EXPLORE_WIDTH]`, is what `exploration` makes of a step's words.
         """
-        return self._engine.act(observation, epsilon, drawn)
+        return self._backend.act(observation, epsilon, drawn)
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step on a batch, count it, and return what it saw; see `step`."""
@@ -78,7 +78,7 @@ class Learner:
         if self._config.loss == "next_value":
             ahead = self.action_values(batch["next_observation"])
             batch, weights = of_next_states(batch, weights, ahead)
-        return self._engine.step(batch, weights)
+        return self._backend.step(batch, weights)
 
     def count(self) -> None:
         """Count a gradient step; refresh the target network if its period in them ends here."""
@@ -135,7 +135,7 @@ class Learner:
             "parameters": self.parameters.online,
             "target_parameters": self.parameters.target,
             "gradient": self.parameters.gradient,
-            "optimiser": self._engine.state(),
+            "optimiser": self._backend.state(),
             "gradient_steps": self.gradient_steps,
         }
 
@@ -144,5 +144,5 @@ class Learner:
         self.parameters.online.copy_(state["parameters"])
         self.parameters.target.copy_(state["target_parameters"])
         self.parameters.gradient.copy_(state["gradient"])
-        self._engine.restore(state["optimiser"])
+        self._backend.restore(state["optimiser"])
         self.gradient_steps = state["gradient_steps"]

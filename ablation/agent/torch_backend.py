@@ -11,12 +11,12 @@ from ablation.agent.backend import Parameters, Update
 from ablation.agent.exploration import epsilon_greedy
 from ablation.agent.losses import LOSSES, bootstrap_values, scatter_to_actions
 from ablation.agent.network import StackedNetwork
-from ablation.agent.optimisers import make_optimiser
+from ablation.agent.optimizers import make_optimizer
 from ablation.config.schema import AgentConfig
 
 
-class TensorEngine:
-    """An `Engine` of batched products, with one optimiser kernel over all lanes."""
+class TorchBackend:
+    """An `LearnerBackend` of batched products, with one optimiser kernel over all lanes."""
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
@@ -27,7 +27,7 @@ class TensorEngine:
         self._target = network.views(parameters.target)
         self._gradients = network.views(parameters.gradient)
         parameters.online.grad = parameters.gradient
-        self._optimiser = make_optimiser(config, parameters.online)
+        self._optimizer = make_optimizer(config, parameters.online)
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
@@ -50,16 +50,16 @@ class TensorEngine:
         output_gradient = scatter_to_actions(scaled, batch["action"], values)
         self._network.backward(self._online, activations, output_gradient, self._gradients)
         self._clip_gradient()
-        self._optimiser.step()
+        self._optimizer.step()
         return Update(errors, losses * weights, taken)
 
     def state(self) -> dict[str, Any]:
         """Return the optimiser's state."""
-        return self._optimiser.state_dict()
+        return self._optimizer.state_dict()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
-        self._optimiser.load_state_dict(dict(state))
+        self._optimizer.load_state_dict(dict(state))
 
     def _targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         next_values = self._network.forward(self._target, batch["next_observation"])[-1]

@@ -16,10 +16,10 @@ from ablation.cli.progress import duration
 from ablation.store.runs import CORRUPT, FAILED, MISSING, RUNNING, Store
 from ablation.study.plan import Arm
 from ablation.study.tuning import with_waiting
-from ablation.sweep.estimates.forecast import Outlook, outlook
+from ablation.sweep.config import parse_sweep_config
+from ablation.sweep.estimates.forecast import Forecast, forecast
 from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit
-from ablation.sweep.settings import parse_settings
 from ablation.sweep.stages import stages_of
 
 STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
@@ -38,14 +38,14 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
         print(json.dumps(looked.as_json(), indent=1))
     else:
         for found in looked.stages:
-            announce(found.plan, found.ledger, found.changed)
+            announce(found.plan, found.inventory, found.changed)
             announce_choices(found.plan.choices)
             announce_undecided(looked.undecided_in(found), len(found.plan.study.seeds))
             _print_cells(found, {arm.cell for arm in looked.undecided_in(found)})
         if len(looked.stages) > 1:
             console.print(f"Both stages: {_time(looked.seconds)}")
     for found in looked.stages:
-        check_fit(found.jobs, len(found.ledger.to_do), found.settings)
+        check_fit(found.jobs, len(found.inventory.to_do), found.settings)
 
 
 def show_status(config_directory: str, arguments: Sequence[str]) -> None:
@@ -55,17 +55,17 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
         print(json.dumps(looked.as_json(errors=True), indent=1))
         return
     for found in looked.stages:
-        announce(found.plan, found.ledger, found.changed)
+        announce(found.plan, found.inventory, found.changed)
         waiting = looked.undecided_in(found)
         announce_undecided(waiting, len(found.plan.study.seeds))
-        shown = [status for status in STATUSES if status in found.ledger.statuses.values()]
+        shown = [status for status in STATUSES if status in found.inventory.statuses.values()]
         shown = list(dict.fromkeys(["complete", *shown, MISSING]))
         table = _table(("arm", "environment"), shown)
         for arm in found.plan.arms:
             counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else found.counts(arm)
             table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
         console.print(table)
-        for line in failures(found.ledger):
+        for line in failures(found.inventory):
             if f"]{MISSING}[" not in line:
                 console.print(line, soft_wrap=True)
 
@@ -77,15 +77,15 @@ COMMANDS: dict[str, Callable[[str, Sequence[str]], None]] = {
 
 
 @dataclass(frozen=True)
-class Looked:
+class StudyForecast:
     """What a sweep would do in each stage of a study, the reported one last."""
 
-    stages: list[Outlook]
+    stages: list[Forecast]
     undecided: list[Arm]
     """The arms of the reported stage that wait for the tuning stage: they stand at their own level."""
     composer: Composer
 
-    def undecided_in(self, found: Outlook) -> list[Arm]:
+    def undecided_in(self, found: Forecast) -> list[Arm]:
         """Return the arms that wait, for the stage that they belong to."""
         return self.undecided if found is self.stages[-1] else []
 
@@ -104,29 +104,29 @@ class Looked:
         return plain_stages[1] | {"tuning": plain_stages[0], "undecided": waiting}
 
 
-def _errors(found: Outlook) -> dict[str, Any]:
-    errors = found.ledger.errors | found.ledger.damage
+def _errors(found: Forecast) -> dict[str, Any]:
+    errors = found.inventory.errors | found.inventory.damage
     return {"errors": [{"cell": key.cell, "seed": key.seed, "error": e} for key, e in errors.items()]}
 
 
-def _look(config_directory: str, arguments: Sequence[str]) -> Looked:
+def _look(config_directory: str, arguments: Sequence[str]) -> StudyForecast:
     with config_loader(config_directory) as loader:
         composer = Composer(loader)
         line = composer.read([word for word in arguments if not word.startswith("-")])
         config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
         values = plain(config)
         stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer)
-        settings = parse_settings(values)
+        settings = parse_sweep_config(values)
         store = Store(settings.results_dir)
         choices = stages.choices(store)
         waiting = stages.undecided(choices)
         reported = with_waiting(stages.reported(choices), stages.plan, waiting)
         shown = [reported] if stages.tuning is None else [stages.tuning, reported]
-        found = [outlook(plan, settings, store) for plan in shown]
-    return Looked(found, waiting, composer)
+        found = [forecast(plan, settings, store) for plan in shown]
+    return StudyForecast(found, waiting, composer)
 
 
-def _print_cells(found: Outlook, unknown: Collection[str]) -> None:
+def _print_cells(found: Forecast, unknown: Collection[str]) -> None:
     """Print a stage's cells and what they take; `unknown` ones are those of another level."""
     numbers = ("complete", "to do", "to retry", "replay MB", "peak MB")
     table = _table(("arm", "environment", "cell"), numbers)

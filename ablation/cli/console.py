@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from ablation.store.runs import FAILED, RUNNING, RunKey, Store
-from ablation.study.history import Changes
+from ablation.study.history import PlanDiff
 from ablation.study.plan import Arm, Choice, Plan
 from ablation.sweep.interrupts import EXIT_STOPPED
-from ablation.sweep.inventory import Ledger
+from ablation.sweep.inventory import RunInventory
 
 if TYPE_CHECKING:
     from ablation.sweep.dispatcher import Swept
@@ -23,9 +23,9 @@ if not console.is_terminal:
     console = Console(stderr=True, highlight=False, width=160)
 
 
-def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None:
+def announce(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None) -> None:
     """Print the size of the study, what is not an arm of it, and how much is already there."""
-    runs, asked = len(ledger.statuses), len(list(plan.runs()))
+    runs, asked = len(inventory.statuses), len(list(plan.runs()))
     console.print(
         f"Study [bold]{plan.study.name}[/]: {len(plan.arms)} arms x {len(plan.study.seeds)} seeds, "
         f"{len(plan.cells)} cells, {asked} runs (plan {plan.hash})"
@@ -43,12 +43,12 @@ def announce(plan: Plan, ledger: Ledger, changed: Changes | None = None) -> None
             f"{len(changed.new_cells)} new cells or with new seeds; {changed.dropped_runs} runs no "
             f"longer asked for, in {len(changed.dropped_cells)} cells that left (they are kept)"
         )
-    if not ledger.to_do:
+    if not inventory.to_do:
         console.print(f"All {runs} runs are complete: nothing to train.")
         return
-    again = len(ledger.with_status(FAILED))
+    again = len(inventory.with_status(FAILED))
     console.print(
-        f"{runs - len(ledger.to_do)} complete, {len(ledger.to_do)} to train"
+        f"{runs - len(inventory.to_do)} complete, {len(inventory.to_do)} to train"
         + (f", {again} of them failed before" if again else "")
     )
 
@@ -86,34 +86,35 @@ def conclude(plan: Plan, swept: Swept, store: Store) -> int:
     from analysis.effects.comparability import ASPECTS
     from analysis.report.report import write_report
 
-    ledger = swept.ledger
+    inventory = swept.inventory
     if swept.stopped:
-        console.print(f"Stopped; {len(ledger.to_do)} runs are left: the same command goes on from here.")
+        left = len(inventory.to_do)
+        console.print(f"Stopped; {left} runs are left: the same command goes on from here.")
         return EXIT_STOPPED
     if swept.broken is not None:
         console.print(f"[red]Nothing could be trained:[/] {swept.broken}", soft_wrap=True)
-    for line in failures(ledger):
+    for line in failures(inventory):
         console.print(line, soft_wrap=True)
-    if ledger.to_do:
+    if inventory.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
-    if ledger.with_status(FAILED):
+    if inventory.with_status(FAILED):
         console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
     # What differs between stored runs is said in the report; it must not keep a sweep from ending well.
     report = write_report(store.root, plan.study.name, allowed=ASPECTS)
     console.print(f"Report: {report}", soft_wrap=True)
-    return 1 if ledger.to_do else 0
+    return 1 if inventory.to_do else 0
 
 
-def failures(ledger: Ledger) -> Iterator[str]:
+def failures(inventory: RunInventory) -> Iterator[str]:
     """Yield a line for each cell and status that did not complete: its seeds and the last error."""
     alike: dict[tuple[str, str], list[RunKey]] = {}
-    for key in ledger.to_do:
-        if ledger.statuses[key] != RUNNING:
-            alike.setdefault((key.cell, ledger.statuses[key]), []).append(key)
+    for key in inventory.to_do:
+        if inventory.statuses[key] != RUNNING:
+            alike.setdefault((key.cell, inventory.statuses[key]), []).append(key)
     for (cell, status), hit in alike.items():
-        given = ledger.errors.get(hit[0]) or ledger.damage.get(hit[0]) or "did not end"
+        given = inventory.errors.get(hit[0]) or inventory.damage.get(hit[0]) or "did not end"
         error = escape(given.strip().splitlines()[-1])
         seeds = ", ".join(str(key.seed) for key in hit)
-        tries = ledger.attempts.get(hit[0], 0)
+        tries = inventory.attempts.get(hit[0], 0)
         after = f" after {tries} attempts" if status == FAILED and tries > 1 else ""
         yield f"[red]{status}[/] {cell} seeds {seeds}{after}: {error}"

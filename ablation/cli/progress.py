@@ -16,7 +16,7 @@ from rich.table import Table
 from ablation.cli.console import console
 from ablation.store.files import read_json
 from ablation.store.runs import Store
-from ablation.sweep.scheduling import PlannedJob
+from ablation.sweep.scheduling import ScheduledJob
 
 LIVE_SECONDS = 0.5
 
@@ -30,7 +30,7 @@ class Progress:
     A live table on a terminal, a line now and then elsewhere.
     """
 
-    def __init__(self, jobs: Sequence[PlannedJob], store: Store) -> None:
+    def __init__(self, jobs: Sequence[ScheduledJob], store: Store) -> None:
         self._jobs = jobs
         self._paths = [store.job_directory(planned.job.name) / "progress.json" for planned in jobs]
         self._started = time.perf_counter()

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.config.schema import CellConfig, EnvConfig, Schedule
-from ablation.config.step_schedule import Clocks, clocks
+from ablation.config.step_schedule import StepSchedule, derive_schedule
 
 CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""
@@ -45,7 +45,7 @@ def canonical(config: CellConfig) -> dict[str, Any]:
     absent target network, a capacity beyond the length of the run. Clocks are kept as what they come
     to, whichever keys said it.
     """
-    derived = clocks(config)
+    derived = derive_schedule(config)
     plain = dataclasses.asdict(config)
     return {
         "env": _env(config.env),
@@ -84,7 +84,7 @@ def _env(env: EnvConfig) -> dict[str, Any]:
     return {"id": env.id, "backend": env.stepped_by} | limit | changed | env.game
 
 
-def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[str, Any]:
+def _agent(config: CellConfig, agent: dict[str, Any], derived: StepSchedule) -> dict[str, Any]:
     agent["learn_period"] = derived.learn_period
     agent["replay_ratio"] = str(derived.replay_ratio)
     agent["batch_size"] = derived.batch_size
@@ -97,7 +97,7 @@ def _agent(config: CellConfig, agent: dict[str, Any], derived: Clocks) -> dict[s
     return _without_neutral({key: value for key, value in agent.items() if not key.startswith(other)})
 
 
-def _replay(config: CellConfig, replay: dict[str, Any], derived: Clocks) -> dict[str, Any]:
+def _replay(config: CellConfig, replay: dict[str, Any], derived: StepSchedule) -> dict[str, Any]:
     kept = {"kind", "n_step"}
     if config.replay.kind != "none":
         kept |= {"min_replay_size"}
@@ -124,7 +124,7 @@ def _replay(config: CellConfig, replay: dict[str, Any], derived: Clocks) -> dict
     return _without_neutral({key: value for key, value in replay.items() if key in kept})
 
 
-def _schedule(schedule: Schedule, derived: Clocks) -> float | dict[str, Any]:
+def _schedule(schedule: Schedule, derived: StepSchedule) -> float | dict[str, Any]:
     if schedule.constant:
         return schedule.start
     steps = derived.env_steps if schedule.steps is None else schedule.steps

@@ -27,7 +27,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     Raises `ConfigError` for the first key that is unknown, missing, of a wrong type or out of range,
     or for values that exclude each other.
     """
-    from ablation.config.step_schedule import clocks
+    from ablation.config.step_schedule import derive_schedule
 
     config = validate(CellConfig, values)
     _check_physics(config.env)
@@ -43,7 +43,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
         schedule = config.agent.exploration_epsilon
         given = f"{schedule.start} to {schedule.end}"
         raise ConfigError("agent.exploration_epsilon", given, "both ends must lie between 0 and 1")
-    return _evenly_evaluated(config, clocks(config).env_steps)
+    return _evenly_evaluated(config, derive_schedule(config).env_steps)
 
 
 def _evenly_evaluated(config: CellConfig, env_steps: int) -> CellConfig:

@@ -14,11 +14,11 @@ from ablation.config.validation import (
     Count,
     Decay,
     Finite,
-    Fraction,
     NonNegative,
     Positive,
     Steps,
     Switch,
+    UnitInterval,
     Width,
 )
 
@@ -94,7 +94,7 @@ class EnvConfig:
     backend: Literal["auto", "gymnasium"]
     time_limit: Count | None = None
     evaluation: Physics = Physics()
-    sticky_actions: Fraction | None = None
+    sticky_actions: UnitInterval | None = None
     ramping: Switch | None = None
     minimal_actions: Switch | None = None
     frame_skip: Count | None = None
@@ -150,7 +150,7 @@ class AgentConfig:
     batch_size: Count
     learning_rate: Positive
     adam_epsilon: Positive
-    discount: Fraction
+    discount: UnitInterval
     time_limit_bootstrap: Switch
     loss: Literal["huber", "squared", "next_value"]
     double_q: Switch
@@ -190,7 +190,7 @@ class ReplayConfig:
     priority_epsilon_enters: Literal["error", "priority"]
     new_priority: Literal["max_seen", "max_present"] | Positive
     stratified: Switch
-    uniform_share: Fraction
+    uniform_share: UnitInterval
     importance_sampling_exponent: ScheduleOrNumber
     weight_normalisation: Literal["batch_max", "pool_max", "none"]
     priority_refresh_period: Count

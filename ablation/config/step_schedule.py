@@ -15,7 +15,7 @@ from ablation.config.validation import ConfigError
 
 
 @dataclass(frozen=True)
-class Clocks:
+class StepSchedule:
     """What a cell's periods come to; `capacity` is what its kind really keeps."""
 
     env_steps: int
@@ -46,7 +46,7 @@ class Clocks:
         return last_turn * self.replay_ratio.numerator // self.replay_ratio.denominator
 
 
-def clocks(config: CellConfig) -> Clocks:
+def derive_schedule(config: CellConfig) -> StepSchedule:
     """Return a cell's clocks; raises `ConfigError` where its keys contradict each other."""
     ratio, capacity = _ratio_and_capacity(config)
     kind, batch_size = config.replay.kind, config.agent.batch_size
@@ -59,7 +59,7 @@ def clocks(config: CellConfig) -> Clocks:
     if states is not None:
         # The memory is full before the first update.
         capacity = 2 ** (states + 1) - 2
-        return Clocks(_env_steps(config, Fraction(1), 1), capacity, 1, 1, Fraction(1))
+        return StepSchedule(_env_steps(config, Fraction(1), 1), capacity, 1, 1, Fraction(1))
     env_steps = _env_steps(config, ratio, first)
     if config.replay.stores:
         _check_capacity(config, capacity, env_steps)
@@ -70,7 +70,7 @@ def clocks(config: CellConfig) -> Clocks:
     # A period that the ratio implies says nothing more; another one makes blocks of gradient steps.
     period = config.agent.learn_period or 1
     period = 1 if period * ratio == 1 else period
-    return Clocks(env_steps, min(capacity, env_steps), batch_size, first, ratio, period, held)
+    return StepSchedule(env_steps, min(capacity, env_steps), batch_size, first, ratio, period, held)
 
 
 def _ratio_and_capacity(config: CellConfig) -> tuple[Fraction, int]:

@@ -44,7 +44,7 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 
 
-Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
+UnitInterval = Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]

@@ -15,7 +15,7 @@ from ablation.agent.learner import Learner
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
 from ablation.numerics.random_streams import Stream, integers, words
-from ablation.replay.buffer import Drawn, Experience
+from ablation.replay.buffer import Drawn, ReplayBuffer
 
 POOL_SAMPLE = 256
 """Stored items that stand for the pool."""
@@ -30,9 +30,9 @@ class Diagnostics:
     """
 
     def __init__(
-        self, seeds: Sequence[int], learner: Learner, experience: Experience, observation_size: int
+        self, seeds: Sequence[int], learner: Learner, experience: ReplayBuffer, observation_size: int
     ) -> None:
-        self._seeds, self._learner, self._experience = tuple(seeds), learner, experience
+        self._seeds, self._learner, self._buffer = tuple(seeds), learner, experience
         device = learner.parameters.online.device
         self._states = RunStates(len(seeds), POOL_SAMPLE, observation_size, device)
         self._online = self._gradient = torch.empty(0)
@@ -68,7 +68,7 @@ class Diagnostics:
 
     def _of_replay(self, env_step: int, slots: Tensor) -> dict[str, Tensor]:
         """Measure what the replay has, what it offers, and what of it was taken."""
-        ring, sampler, usage = self._experience.ring, self._experience.sampler, self._experience.usage
+        ring, sampler, usage = self._buffer.ring, self._buffer.sampler, self._buffer.usage
         # The step was taken already; the batch was drawn before it.
         ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
         replays = usage.replays(ring)
@@ -87,17 +87,17 @@ class Diagnostics:
 
     def _of_priorities(self, slots: Tensor) -> dict[str, Tensor]:
         """Compare stored items' priorities with what the networks of now would make of them."""
-        prioritized = self._experience.prioritized
+        prioritized = self._buffer.prioritized
         if prioritized is None:
             return {}
-        errors = self._learner.td_errors(self._experience.ring.copy_of(slots))
+        errors = self._learner.td_errors(self._buffer.ring.copy_of(slots))
         return {"priority_staleness": prioritized.staleness(slots, errors).mean(dim=1)}
 
     def _of_batch(self, drawn: Drawn, pool_slots: Tensor) -> dict[str, Tensor]:
         """Measure a batch in itself, and against the pool and the run that it should stand for."""
-        stored = self._experience.usage.stored(drawn.slots)
+        stored = self._buffer.usage.stored(drawn.slots)
         observation = drawn.batch["observation"]
-        pool = self._experience.ring.copy_of(pool_slots)["observation"]
+        pool = self._buffer.ring.copy_of(pool_slots)["observation"]
         return {
             "batch_duplicate_share": measures.duplicate_share(drawn.slots),
             "batch_adjacent_share": measures.adjacent_share(stored),
@@ -129,7 +129,7 @@ class Diagnostics:
     def _pool_slots(self, env_step: int) -> Tensor:
         """Return slots `[L, POOL_SAMPLE]` drawn uniformly from the pool."""
         drawn = [words(seed, Stream.DIAGNOSE, env_step, 1, POOL_SAMPLE) for seed in self._seeds]
-        size = self._experience.ring.size
+        size = self._buffer.ring.size
         bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64)).to(size.device)
         return integers(bits, size.unsqueeze(1))
 

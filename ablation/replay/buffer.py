@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import Clocks
+from ablation.config.step_schedule import StepSchedule
 from ablation.envs.spec import EnvSpec
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
@@ -47,13 +47,13 @@ class Drawn:
     weights: Tensor
 
 
-class Experience:
+class ReplayBuffer:
     """The transitions of all lanes, from an environment's step to a learner's batch."""
 
     def __init__(
         self,
         config: CellConfig,
-        clocks: Clocks,
+        schedule: StepSchedule,
         fields: Mapping[str, Field],
         seeds: Sequence[int],
         device: torch.device,
@@ -63,10 +63,10 @@ class Experience:
 
         Given a `form`, observations are kept as frames.
         """
-        self._config, self._clocks = config.replay, clocks
+        self._config, self._schedule = config.replay, schedule
         lanes = len(seeds)
         self._n_step: NStep | None = None
-        n_step, capacity = config.replay.n_step, clocks.capacity
+        n_step, capacity = config.replay.n_step, schedule.capacity
         if form is None:
             self.ring = Ring(fields, lanes, capacity, device)
         else:
@@ -79,18 +79,22 @@ class Experience:
             }
             self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
         combined = config.replay.combined and config.replay.stores
-        batch_size = clocks.batch_size - 1 if combined else clocks.batch_size
-        self.usage = Usage(lanes, clocks.capacity, device)
-        self.prioritized = make_prioritized(config.replay, clocks.capacity, batch_size, lanes, device)
-        drawn = self.prioritized or make_other(config.replay, clocks.capacity, batch_size, lanes, device)
+        batch_size = schedule.batch_size - 1 if combined else schedule.batch_size
+        self.usage = Usage(lanes, schedule.capacity, device)
+        self.prioritized = make_prioritized(config.replay, schedule.capacity, batch_size, lanes, device)
+        drawn = self.prioritized or make_other(
+            config.replay, schedule.capacity, batch_size, lanes, device
+        )
         self.sampler: Sampler = Combined(drawn) if combined else drawn
         if self.prioritized is not None:
-            self.prioritized.exponent.set(value_at(config.replay.priority_exponent, 0, clocks.env_steps))
+            self.prioritized.exponent.set(
+                value_at(config.replay.priority_exponent, 0, schedule.env_steps)
+            )
         # What the next `store` and `draw` go by: a transition's clocks and an exponent.
         self._stored_at, self._learned_at = Held(device), Held(device)
         self._correction = Held(device)
         # What `importance_weights` makes of equal probabilities, whatever its exponent.
-        self._equal_weights = torch.ones((lanes, clocks.batch_size), device=device)
+        self._equal_weights = torch.ones((lanes, schedule.batch_size), device=device)
         self._replay_bits = BlockStream(seeds, Stream.REPLAY, self.sampler.width, device)
         random = config.replay.eviction == "random" and config.replay.stores
         width = config.replay.n_step
@@ -115,7 +119,7 @@ class Experience:
         self.store(transition, ended, ends_return)
 
     def ready_to_store(self, env_step: int, gradient_step: int) -> None:
-        """Set the clocks, those before the transition was made, and the words that `store` goes by."""
+        """Set the schedule, those before the transition was made, and the words that `store` goes by."""
         if self._evict_bits is not None:
             self._evict_bits.turn(env_step)
         self._stored_at.set(env_step + 1)
@@ -150,7 +154,7 @@ class Experience:
         """Set the words and the exponents that `draw` goes by."""
         self._replay_bits.turn(gradient_step)
         if self.prioritized is not None:
-            config, run_steps = self._config, self._clocks.env_steps
+            config, run_steps = self._config, self._schedule.env_steps
             self.prioritized.exponent.set(value_at(config.priority_exponent, env_step, run_steps))
             correction = value_at(config.importance_sampling_exponent, env_step, run_steps)
             self._correction.set(correction)

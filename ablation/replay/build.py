@@ -6,7 +6,7 @@ import torch
 
 from ablation.config.schema import ReplayConfig
 from ablation.replay.greedy import Greedy
-from ablation.replay.prioritized import Draws, Prioritized, Proportional, Rank, Weighing
+from ablation.replay.prioritized import Draws, Prioritized, PriorityScheme, Proportional, Rank
 from ablation.replay.samplers import Recent, Sampler, Uniform, UniformSubset
 
 
@@ -16,7 +16,7 @@ def make_prioritized(
     """Return the prioritized sampler that a kind names, or None."""
     if not config.prioritized:
         return None
-    weighing: Weighing = Rank(lanes, capacity, device)
+    weighing: PriorityScheme = Rank(lanes, capacity, device)
     if config.kind == "proportional":
         weighing = Proportional(
             config.priority_epsilon, config.priority_epsilon_enters, config.priority_exponent.constant

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ablation.replay.kernels import FAN_OUT, LARGEST
+from ablation.replay.kernels import FAN_OUT, MAX
 from ablation.replay.ring import Ring
-from ablation.replay.segment_tree import section_tree
+from ablation.replay.segment_tree import segment_tree
 
 
 class Greedy:
@@ -24,7 +24,7 @@ class Greedy:
 
     def __init__(self, batch_size: int, lanes: int, capacity: int, device: torch.device) -> None:
         self._batch_size = batch_size
-        self._errors = section_tree(lanes, capacity, LARGEST, device)
+        self._errors = segment_tree(lanes, capacity, MAX, device)
         self._lanes = torch.arange(lanes, device=device)
 
     def added(self, slots: Tensor, lanes: Tensor | None) -> None:

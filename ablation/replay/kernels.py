@@ -1,6 +1,6 @@
 """A ring's reads, uniform draws and a section tree's walks, compiled for the processor.
 
-See `ring`, `samplers` and `section_tree` for what they do. A tree's `values` is float64 `[L, T]`: each
+See `ring`, `samplers` and `segment_tree` for what they do. A tree's `values` is float64 `[L, T]`: each
 level's sections one after another, leaves first. `starts` is where each level begins, int64. Leaves
 are int64.
 """
@@ -14,7 +14,7 @@ from ablation.numerics.compiled import compiled
 
 FAN_OUT = 8
 """Values of a section: one line of a processor's cache."""
-SUM, SMALLEST, LARGEST = 0, 1, 2
+SUM, MIN, MAX = 0, 1, 2
 
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -90,14 +90,14 @@ def count(table: Counts, slots: Integers) -> None:
 
 
 @compiled
-def power(base: Doubles, exponent: float, result: Doubles) -> None:
+def bitwise_pow(base: Doubles, exponent: float, result: Doubles) -> None:
     """Write `base ** exponent`, one number after another."""
     for index in range(len(base)):
         result[index] = base[index] ** exponent
 
 
 @compiled
-def masses(errors: Doubles, inside: float, exponent: float, outside: float, result: Doubles) -> None:
+def priorities(errors: Doubles, inside: float, exponent: float, outside: float, result: Doubles) -> None:
     """Write `(error + inside) ** exponent + outside`, one number after another."""
     for row in range(errors.shape[0]):
         for column in range(errors.shape[1]):
@@ -133,13 +133,13 @@ def _reduced(section: Doubles, operation: int) -> float:
         e, f, g, h = section[index], section[index + 1], section[index + 2], section[index + 3]
         if operation == SUM:
             a, b, c, d = a + e, b + f, c + g, d + h
-        elif operation == SMALLEST:
+        elif operation == MIN:
             a, b, c, d = min(a, e), min(b, f), min(c, g), min(d, h)
         else:
             a, b, c, d = max(a, e), max(b, f), max(c, g), max(d, h)
     if operation == SUM:
         result = (a + b) + (c + d)
-    elif operation == SMALLEST:
+    elif operation == MIN:
         result = min(a, b, c, d)
     else:
         result = max(a, b, c, d)

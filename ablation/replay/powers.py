@@ -10,7 +10,7 @@ from ablation.numerics.compiled import runs_compiled
 from ablation.replay import kernels
 
 
-def power(base: Tensor, exponent: Number) -> Tensor:
+def bitwise_pow(base: Tensor, exponent: Number) -> Tensor:
     """Return `base ** exponent`, float64, elementwise.
 
     PyTorch takes the tail of a vector by another routine than its body on the processor: an element's
@@ -20,5 +20,5 @@ def power(base: Tensor, exponent: Number) -> Tensor:
         return base.pow(exponent)
     base = base.contiguous()
     result = torch.empty_like(base)
-    kernels.power(base.view(-1).numpy(), exponent, result.view(-1).numpy())
+    kernels.bitwise_pow(base.view(-1).numpy(), exponent, result.view(-1).numpy())
     return result

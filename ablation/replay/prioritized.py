@@ -14,22 +14,22 @@ from ablation.held import Held, Number
 from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
-from ablation.replay.kernels import LARGEST, SMALLEST, SUM
-from ablation.replay.powers import power
+from ablation.replay.kernels import MAX, MIN, SUM
+from ablation.replay.powers import bitwise_pow
 from ablation.replay.ring import Ring
-from ablation.replay.segment_tree import section_tree
+from ablation.replay.segment_tree import segment_tree
 
 
-class Weighing(Protocol):
+class PriorityScheme(Protocol):
     """Turns absolute TD errors into the masses that draws are proportional to."""
 
     refreshes: bool
     """Whether masses of items change without their errors changing."""
 
-    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
+    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
         """Return masses for `errors [L, B]`, or `[M, B]` of those lanes."""
 
-    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
         """Return the masses of all items; `errors [L, C]` is negative where there is no item."""
 
 
@@ -43,18 +43,18 @@ class Proportional:
         self._outside = epsilon if epsilon_enters == "priority" else 0.0
         self.refreshes = not fixed
 
-    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
+    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the masses of items from their errors alone."""
         if not runs_compiled(errors.device):
             return (errors + self._inside).pow(exponent) + self._outside
-        masses = np.empty(errors.shape)
-        kernels.masses(errors.numpy(), self._inside, exponent, self._outside, masses)
-        return torch.from_numpy(masses)
+        priorities = np.empty(errors.shape)
+        kernels.priorities(errors.numpy(), self._inside, exponent, self._outside, priorities)
+        return torch.from_numpy(priorities)
 
-    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
         """Return the masses of all items, zero where there is none."""
         there = errors >= 0
-        return torch.where(there, self.masses(errors.clamp(min=0), exponent, None), 0.0)
+        return torch.where(there, self.priorities(errors.clamp(min=0), exponent, None), 0.0)
 
 
 class Rank:
@@ -70,18 +70,20 @@ class Rank:
         # Negated errors in rising order: unfilled ranks are infinite, so beyond every item's.
         self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64, device=device)
 
-    def masses(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
+    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
         """Return the masses of items by their place among the errors last sorted."""
         table = self.sorted if lanes is None else self.sorted[lanes]
-        return power(torch.searchsorted(table, -errors).double() + 1, -exponent)
+        return bitwise_pow(torch.searchsorted(table, -errors).double() + 1, -exponent)
 
-    def pool_masses(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
         """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
         there = errors >= 0
         self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
-        ranks = power(torch.arange(1, errors.shape[1] + 1, device=errors.device).double(), -exponent)
-        masses = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
-        return torch.where(there, masses, 0.0)
+        ranks = bitwise_pow(
+            torch.arange(1, errors.shape[1] + 1, device=errors.device).double(), -exponent
+        )
+        priorities = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
+        return torch.where(there, priorities, 0.0)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class Draws:
 
 
 class Prioritized:
-    """Draws in proportion to masses that a `Weighing` gives to the items' latest TD errors.
+    """Draws in proportion to masses that a `PriorityScheme` gives to the items' latest TD errors.
 
     `exponent` is set from outside as its schedule goes on. A non-finite error counts as the largest
     its lane has seen.
@@ -106,7 +108,7 @@ class Prioritized:
 
     def __init__(
         self,
-        weighing: Weighing,
+        weighing: PriorityScheme,
         draws: Draws,
         lanes: int,
         capacity: int,
@@ -115,10 +117,10 @@ class Prioritized:
         self.exponent = Held(device)
         self._weighing, self._draws = weighing, draws
         self.width = draws.batch_size * (3 if draws.uniform_share else 1)
-        self._sums = section_tree(lanes, capacity, SUM, device)
-        self._minima = section_tree(lanes, capacity, SMALLEST, device) if draws.pool_minimum else None
+        self._sums = segment_tree(lanes, capacity, SUM, device)
+        self._minima = segment_tree(lanes, capacity, MIN, device) if draws.pool_minimum else None
         present = draws.new_error == "max_present"
-        self._maxima = section_tree(lanes, capacity, LARGEST, device) if present else None
+        self._maxima = segment_tree(lanes, capacity, MAX, device) if present else None
         shape = (lanes, capacity) if weighing.refreshes else (lanes, 0)
         self._errors = torch.full(shape, -1.0, dtype=torch.float64, device=device)
         self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
@@ -177,7 +179,7 @@ class Prioritized:
 
         Old ones are in use, new ones are what `errors` make of them.
         """
-        new = self._weighing.masses(errors.abs().double(), self.exponent.value, None)
+        new = self._weighing.priorities(errors.abs().double(), self.exponent.value, None)
         old = self._sums.get(slots)
         return (new - old).abs() / (new + old)
 
@@ -210,10 +212,10 @@ class Prioritized:
             self._weighing.sorted.copy_(state["sorted"])
 
     def _write(self, slots: Tensor, errors: Tensor, lanes: Tensor | None) -> None:
-        masses = self._weighing.masses(errors, self.exponent.value, lanes)
-        self._sums.set(slots, masses, lanes)
+        priorities = self._weighing.priorities(errors, self.exponent.value, lanes)
+        self._sums.set(slots, priorities, lanes)
         if self._minima is not None:
-            self._minima.set(slots, masses, lanes)
+            self._minima.set(slots, priorities, lanes)
         if self._maxima is not None:
             self._maxima.set(slots, errors, lanes)
         if self._weighing.refreshes:
@@ -234,21 +236,21 @@ class Prioritized:
         return noted
 
     def _refresh(self) -> None:
-        masses = self._weighing.pool_masses(self._errors, self.exponent.value)
-        self._sums.fill(masses)
+        priorities = self._weighing.all_priorities(self._errors, self.exponent.value)
+        self._sums.fill(priorities)
         if self._minima is not None:
-            self._minima.fill(torch.where(self._errors >= 0, masses, torch.inf))
+            self._minima.fill(torch.where(self._errors >= 0, priorities, torch.inf))
 
     def _sample_subset(self, ring: Ring, units: Tensor) -> tuple[Tensor, Tensor]:
         """Draw one by one, each time from what is left; probabilities are those of a first draw."""
-        drawn, masses = [], []
+        drawn, priorities = [], []
         for draw in range(units.shape[1]):
             mass = units[:, draw : draw + 1] * self._sums.root.unsqueeze(1)
             drawn.append(self._sums.find(mass))
-            masses.append(self._sums.get(drawn[-1]))
-            self._sums.set(drawn[-1], torch.zeros_like(masses[-1]))
+            priorities.append(self._sums.get(drawn[-1]))
+            self._sums.set(drawn[-1], torch.zeros_like(priorities[-1]))
         slots = torch.cat(drawn, dim=1)
-        self._sums.set(slots, torch.cat(masses, dim=1))
+        self._sums.set(slots, torch.cat(priorities, dim=1))
         return slots, self.probabilities(ring, slots)
 
     def _mix(self, ring: Ring, slots: Tensor, bits: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ class Sampler(Protocol):
         """Take over what `state` returned."""
 
 
-class Indifferent:
+class PriorityFree:
     """What samplers have in common that do not look at items: equal probabilities, no memory."""
 
     def added(self, slots: Tensor, lanes: Tensor | None) -> None:
@@ -79,7 +79,7 @@ class Indifferent:
         """Do nothing."""
 
 
-class Recent(Indifferent):
+class Recent(PriorityFree):
     """The newest `batch_size` items, oldest of them first: no randomness, no decorrelation."""
 
     width = 0
@@ -93,7 +93,7 @@ class Recent(Indifferent):
         return slots, self.probabilities(ring, slots)
 
 
-class Uniform(Indifferent):
+class Uniform(PriorityFree):
     """Every stored item with the same probability, with replacement."""
 
     def __init__(self, batch_size: int) -> None:
@@ -109,7 +109,7 @@ class Uniform(Indifferent):
         return torch.from_numpy(drawn), torch.from_numpy(chances)
 
 
-class UniformSubset(Indifferent):
+class UniformSubset(PriorityFree):
     """Every set of `batch_size` different items with the same probability.
 
     Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the pool.

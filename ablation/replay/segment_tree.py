@@ -15,17 +15,17 @@ from torch import Tensor
 from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import unit_interval
 from ablation.replay import kernels
-from ablation.replay.kernels import FAN_OUT, LARGEST, SMALLEST, SUM
+from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 
 OPERATIONS: dict[int, tuple[Callable[[Tensor], Tensor], float]] = {
     SUM: (lambda values: values.sum(dim=-1), 0.0),
-    SMALLEST: (lambda values: values.amin(dim=-1), torch.inf),
-    LARGEST: (lambda values: values.amax(dim=-1), -torch.inf),
+    MIN: (lambda values: values.amin(dim=-1), torch.inf),
+    MAX: (lambda values: values.amax(dim=-1), -torch.inf),
 }
 """What folds a section, and its neutral value, which unset leaves have."""
 
 
-class SectionTree:
+class SegmentTree:
     """For each of `lanes` lanes, `leaves` values and what an operation makes of their sections.
 
     Sections are recomputed from their children at every change, never adjusted by differences: no
@@ -110,7 +110,7 @@ class SectionTree:
         return index
 
 
-class CompiledSectionTree(SectionTree):
+class CompiledSegmentTree(SegmentTree):
     """The same on the processor."""
 
     def __init__(self, lanes: int, leaves: int, operation: int, device: torch.device) -> None:
@@ -142,7 +142,7 @@ class CompiledSectionTree(SectionTree):
         return found
 
 
-def section_tree(lanes: int, leaves: int, operation: int, device: torch.device) -> SectionTree:
+def segment_tree(lanes: int, leaves: int, operation: int, device: torch.device) -> SegmentTree:
     """Return a tree of empty leaves, compiled where that is possible."""
-    kind = CompiledSectionTree if runs_compiled(device) else SectionTree
+    kind = CompiledSegmentTree if runs_compiled(device) else SegmentTree
     return kind(lanes, leaves, operation, device)

@@ -112,7 +112,7 @@ class StudyRuns:
         known = None if limited else reference(arm.env_id)
         if known is None or SCORES[name].unit != "return":
             return np.full(len(values), np.nan)
-        return np.array([known.normalise(value) for value in values])
+        return np.array([known.normalize(value) for value in values])
 
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""

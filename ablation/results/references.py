@@ -18,7 +18,7 @@ class Reference:
     threshold: float
     source: str
 
-    def normalise(self, value: float) -> float:
+    def normalize(self, value: float) -> float:
         """Return a return on the scale from random (0) to solved (1); it may lie beyond both."""
         return (value - self.random) / (self.threshold - self.random)
 

@@ -8,11 +8,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 _PROBE_BYTES = 1 << 20
 
 
-class NoRoom(Exception):
+class DiskFull(Exception):
     """The results directory takes no more; what is complete is intact, and the rest resumable."""
 
 
@@ -30,11 +30,11 @@ def free_bytes(directory: Path) -> int:
     return shutil.disk_usage(directory).free
 
 
-def is_no_room(error: BaseException, directory: Path) -> bool:
+def is_disk_full(error: BaseException, directory: Path) -> bool:
     """Return whether an error comes from a full disk, or one that cannot be written to (any more)."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, NoRoom) or (isinstance(seen, OSError) and seen.errno in _NO_ROOM):
+        if isinstance(seen, DiskFull) or (isinstance(seen, OSError) and seen.errno in _DISK_FULL):
             return True
         seen = seen.__cause__ or seen.__context__
     try:

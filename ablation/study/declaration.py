@@ -24,7 +24,7 @@ CONTROL_SEED_OFFSET = 5000
 TUNING_SEED_OFFSET = 10_000
 """Where tuning seeds start that are given by their number."""
 
-Score = Literal[
+ScoreName = Literal[
     "final",
     "area_under_curve",
     "area_per_gradient_step",
@@ -68,7 +68,7 @@ class Tune:
         Field(min_length=1),
         BeforeValidator(_tuning_list),
     ]
-    score: Score | None = None
+    score: ScoreName | None = None
     rule: Literal["best_mean"] = "best_mean"
 
 
@@ -86,7 +86,7 @@ class Study:
     factors: dict[str, Factor]
     design: str | list[DesignPart]
     seeds: Seeds
-    primary_score: Score
+    primary_score: ScoreName
     constraints: list[Constraint] = field(default_factory=list)
     control: Annotated[bool, Field(strict=True)] = False
     size: str | None = None

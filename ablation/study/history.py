@@ -13,7 +13,7 @@ from ablation.study.plan import Plan, plan_from_json
 
 
 @dataclass(frozen=True)
-class Changes:
+class PlanDiff:
     """What a plan asks for that the frozen one did not, and the other way round; `since` is its hash.
 
     Runs that are no longer asked for stay on disk.
@@ -29,14 +29,14 @@ class Changes:
         return bool(self.new_runs or self.dropped_runs)
 
 
-def changes(store: Store, plan: Plan) -> Changes | None:
+def plan_diff(store: Store, plan: Plan) -> PlanDiff | None:
     """Return how a plan differs from the frozen one of its study; None where none was frozen."""
     frozen = _read(store, plan.study.name)
     earlier = None if frozen is None else _plan(frozen)
     if frozen is None or earlier is None:
         return None
     asked, asked_before = set(plan.runs()), set(earlier.runs())
-    return Changes(
+    return PlanDiff(
         str(frozen["hash"]),
         [cell for cell in plan.cells if cell not in earlier.cells],
         [cell for cell in earlier.cells if cell not in plan.cells],
@@ -45,13 +45,13 @@ def changes(store: Store, plan: Plan) -> Changes | None:
     )
 
 
-def freeze(store: Store, plan: Plan, command: str) -> None:
+def save_plan(store: Store, plan: Plan, command: str) -> None:
     """Write a study's plan; one that differs is kept under its hash, and the change is recorded."""
     directory = store.study_directory(plan.study.name)
     frozen = _read(store, plan.study.name)
     history: list[Any] = list((frozen or {}).get("history", []))
     if frozen is None or frozen["hash"] != plan.hash:
-        found = changes(store, plan)
+        found = plan_diff(store, plan)
         entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "hash": plan.hash}
         history.append(entry | {"command": command} | ({} if found is None else asdict(found)))
         if frozen is not None:

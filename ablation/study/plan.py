@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import validate
 from ablation.store.runs import RunKey
-from ablation.study.declaration import Score, Study
+from ablation.study.declaration import ScoreName, Study
 from ablation.study.designs import Overrides
 
 BASELINE = "baseline"
@@ -49,7 +49,7 @@ class Choice:
     arm: str
     factor: str
     level: str
-    score: Score
+    score: ScoreName
     means: dict[str, float | None]
     n: dict[str, int]
 

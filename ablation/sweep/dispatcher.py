@@ -19,25 +19,25 @@ from ablation.cli.compose import Composer
 from ablation.cli.console import console
 from ablation.cli.progress import Progress
 from ablation.config.validation import ConfigError
-from ablation.store.disk import NoRoom, check_writable
+from ablation.store.disk import DiskFull, check_writable
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.hydra_words import as_word
 from ablation.sweep.interrupts import EXIT_STOPPED
-from ablation.sweep.inventory import Ledger, take_stock
-from ablation.sweep.queue import Work, resumable, stop_path, write_job, write_work
+from ablation.sweep.inventory import RunInventory, read_inventory
+from ablation.sweep.queue import JobQueue, resumable, stop_path, write_job, write_queue
 from ablation.sweep.ray_cluster import connect
 from ablation.sweep.scheduling import (
-    PlannedJob,
+    ScheduledJob,
     allowed_attempts,
     check_fit,
-    chosen,
-    jobs_of,
+    require_matching_arms,
     runs_of,
+    schedule_jobs,
     workers_of,
 )
-from ablation.sweep.settings import Settings
 from ablation.sweep.supervisor import Outcome
 
 log = logging.getLogger(__name__)
@@ -49,25 +49,25 @@ STOPPING_SECONDS = 3.5
 """After a Ctrl-C, how long the workers may take."""
 
 
-class Engine:
+class SweepDispatcher:
     """One sweep over a plan."""
 
     def __init__(
-        self, plan: Plan, settings: Settings, store: Store, composer: Composer, words: Sequence[str]
+        self, plan: Plan, settings: SweepConfig, store: Store, composer: Composer, words: Sequence[str]
     ) -> None:
         self._plan, self._settings, self._store = plan, settings, store
         self._composer, self._words = composer, words
         self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         self._locks = Locks(store.root, Owner.this_process(self._sweep))
-        asked = runs_of(chosen(plan, settings.only))
+        asked = runs_of(require_matching_arms(plan, settings.only))
         self._asked = [key for key in plan.runs() if key in asked]
         self._allowed: Mapping[RunKey, int] = {}
         self._launches = 0
 
-    def prepare(self) -> Ledger:
+    def prepare(self) -> RunInventory:
         """Quarantine what is damaged, check that the rest fits this machine; return the ledger."""
-        ledger = self._stock()
-        for key in ledger.damage:
+        inventory = self._stock()
+        for key in inventory.damage:
             with self._locks.claimed(key) as mine:
                 _, damage = self._store.inspect(key)
                 if mine and damage:
@@ -78,15 +78,15 @@ class Engine:
                 if mine and directory.exists():
                     place = self._store.quarantine(key, directory)
                     log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, place)
-        ledger = self._stock()
-        self._allowed = allowed_attempts(self._asked, ledger, self._settings)
-        check_fit(self.jobs(ledger), len(ledger.to_do), self._settings)
-        return ledger
+        inventory = self._stock()
+        self._allowed = allowed_attempts(self._asked, inventory, self._settings)
+        check_fit(self.jobs(inventory), len(inventory.to_do), self._settings)
+        return inventory
 
-    def jobs(self, ledger: Ledger) -> list[PlannedJob]:
+    def jobs(self, inventory: RunInventory) -> list[ScheduledJob]:
         """Return the jobs that train what is due."""
-        due = ledger.due(lambda key: self._allowed.get(key, 0))
-        return jobs_of(self._plan, due, self._settings, resumable(self._store))
+        due = inventory.due(lambda key: self._allowed.get(key, 0))
+        return schedule_jobs(self._plan, due, self._settings, resumable(self._store))
 
     def run(self, launcher: Launcher) -> Swept:
         """Launch workers until every run has ended, failed for good, or is trained by nobody."""
@@ -94,10 +94,10 @@ class Engine:
         vain, waiting = 0, False
         with self._interruptible() as stopping:
             while True:
-                ledger = self._stock()
-                jobs = self.jobs(ledger)
+                inventory = self._stock()
+                jobs = self.jobs(inventory)
                 if stopping.is_set() or not jobs:
-                    return Swept(ledger, stopping.is_set())
+                    return Swept(inventory, stopping.is_set())
                 living = self._locks.living()
                 free = [job for job in jobs if not any(key in living for key in job.keys)]
                 if not free:
@@ -107,7 +107,7 @@ class Engine:
                     waiting = True
                     stopping.wait(WAIT_SECONDS)
                     continue
-                before = self._signs_of_life(ledger)
+                before = self._signs_of_life(inventory)
                 broken = self._launch(launcher, jobs, min(workers_of(self._settings), len(free)))
                 after = self._stock()
                 vain = vain + 1 if broken and self._signs_of_life(after) == before else 0
@@ -116,23 +116,23 @@ class Engine:
                 if vain >= MAX_VAIN_LAUNCHES:
                     return Swept(after, broken=broken)
 
-    def _stock(self) -> Ledger:
-        return take_stock(self._store, self._asked, self._locks.living())
+    def _stock(self) -> RunInventory:
+        return read_inventory(self._store, self._asked, self._locks.living())
 
-    def _launch(self, launcher: Launcher, jobs: Sequence[PlannedJob], workers: int) -> str | None:
+    def _launch(self, launcher: Launcher, jobs: Sequence[ScheduledJob], workers: int) -> str | None:
         """Run workers to their end; return why they broke off, if they did."""
         self._launches += 1
         for planned in jobs:
             write_job(self._store, planned.job, self._composer.resolve(planned.overrides))
         timeout = self._settings.launch.timeout_minutes
-        work = Work(
+        run_worker = JobQueue(
             self._sweep,
             [planned.job.name for planned in jobs],
             self._settings.tracking,
             None if timeout is None else timeout * 60,
             {planned.job.name: max(self._allowed[key] for key in planned.keys) for planned in jobs},
         )
-        write_work(self._store, work)
+        write_queue(self._store, run_worker)
         with Progress(jobs, self._store):
             try:
                 returned = launcher.launch([self._worded(n) for n in range(workers)], 0)
@@ -154,7 +154,7 @@ class Engine:
                 allowed = f"host {outcome.host} does not see it; all hosts must share it"
                 raise ConfigError("results_dir", root, allowed)
             if outcome.kind == "no_room":
-                raise NoRoom(f"{root} on host {outcome.host} takes no more ({self._reason()})")
+                raise DiskFull(f"{root} on host {outcome.host} takes no more ({self._reason()})")
         return next((outcome.reason for outcome in outcomes if outcome.kind == "broken"), None)
 
     def _reason(self) -> str:
@@ -164,11 +164,11 @@ class Engine:
             return error.strerror or str(error)
         return "a write failed"
 
-    def _signs_of_life(self, ledger: Ledger) -> Any:
+    def _signs_of_life(self, inventory: RunInventory) -> Any:
         """Return what changes whenever something was trained, stored or counted as an attempt."""
         checkpoints = self._store.root.glob("jobs/*/checkpoint.pt")
         times = sorted(path.stat().st_mtime_ns for path in checkpoints)
-        return len(ledger.to_do), sum(ledger.attempts.values()), times
+        return len(inventory.to_do), sum(inventory.attempts.values()), times
 
     @contextmanager
     def _interruptible(self) -> Iterator[threading.Event]:
@@ -201,6 +201,6 @@ def _exit_late() -> None:
 class Swept:
     """What a sweep came to; `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
 
-    ledger: Ledger
+    inventory: RunInventory
     stopped: bool = False
     broken: str | None = None

@@ -9,7 +9,7 @@ from ablation.store.runs import CORRUPT, ENDED, MISSING, RUNNING, RunKey, Store
 
 
 @dataclass(frozen=True)
-class Ledger:
+class RunInventory:
     """The status of every expected run: one of the store's, or `missing`, `running`, `corrupt`.
 
     `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended.
@@ -34,21 +34,23 @@ class Ledger:
         return [key for key, found in self.statuses.items() if found == status]
 
 
-def take_stock(store: Store, expected: Iterable[RunKey], claimed: Collection[RunKey] = ()) -> Ledger:
+def read_inventory(
+    store: Store, expected: Iterable[RunKey], claimed: Collection[RunKey] = ()
+) -> RunInventory:
     """Return the ledger of the expected runs, read from the store.
 
     `claimed` are the runs that a living process trains: they count as running until they have ended.
     """
-    ledger = Ledger({})
+    inventory = RunInventory({})
     for key in expected:
         record, damage = store.inspect(key)
         status = (record or {}).get("status", MISSING)
         if damage is not None:
-            status, ledger.damage[key] = CORRUPT, damage
+            status, inventory.damage[key] = CORRUPT, damage
         elif record is not None:
-            ledger.attempts[key] = int(record.get("attempt") or 1)
+            inventory.attempts[key] = int(record.get("attempt") or 1)
             if record.get("error"):
-                ledger.errors[key] = record["error"]
+                inventory.errors[key] = record["error"]
         running = key in claimed and status not in ENDED
-        ledger.statuses[key] = RUNNING if running else status
-    return ledger
+        inventory.statuses[key] = RUNNING if running else status
+    return inventory

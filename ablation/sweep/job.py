@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import clocks
-from ablation.store.disk import is_no_room
+from ablation.config.step_schedule import derive_schedule
+from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
 from ablation.store.provenance import git_state, peak_rss_bytes, versions
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.runs import ENDED, RunKey, Store
 from ablation.sweep.interrupts import Stop, Stopped
-from ablation.sweep.queue import Job
+from ablation.sweep.queue import JobSpec
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ Scores = Callable[[LaneRecords], Mapping[str, float]]
 
 def run_job(
     config: CellConfig,
-    job: Job,
+    job: JobSpec,
     tracking: TrackingConfig,
     store: Store,
     scores: Scores,
@@ -51,16 +51,16 @@ def run_job(
         if record.get("status") not in ENDED:
             attempts[seed] = int(record.get("attempt", 0)) + 1
     if attempts:
-        _Session(config, job, tracking, store, scores, attempts, stop or Stop()).run()
+        JobRun(config, job, tracking, store, scores, attempts, stop or Stop()).run()
 
 
-class _Session:
+class JobRun:
     """The training of one job's remaining seeds."""
 
     def __init__(
         self,
         config: CellConfig,
-        job: Job,
+        job: JobSpec,
         tracking: TrackingConfig,
         store: Store,
         scores: Scores,
@@ -82,7 +82,7 @@ class _Session:
         try:
             self._train()
         except Exception as error:
-            if not is_no_room(error, self._store.root):
+            if not is_disk_full(error, self._store.root):
                 self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
@@ -140,7 +140,7 @@ class _Session:
             "arm": self._job.arm,
             "lanes": len(self._seeds),
             "env_step": self._env_step,
-            "env_steps": clocks(self._config).env_steps,
+            "env_steps": derive_schedule(self._config).env_steps,
             "resumed_at": self._resumed_at,
             "seconds": time.perf_counter() - self._clock,
         }

@@ -26,7 +26,7 @@ from ablation.tracking import TrackingConfig
 
 
 @plain_dataclass(frozen=True)
-class Work:
+class JobQueue:
     """A sweep's jobs by name, in order, and what holds for all of them."""
 
     sweep: str
@@ -37,7 +37,7 @@ class Work:
     """Attempts that the runs of each job may reach."""
 
 
-def work_path(store: Store, sweep: str) -> Path:
+def queue_path(store: Store, sweep: str) -> Path:
     """Return where a sweep's list of jobs is."""
     return store.job_directory("sweeps") / f"{sweep}.json"
 
@@ -47,32 +47,32 @@ def stop_path(store: Store, sweep: str) -> Path:
     return store.job_directory("sweeps") / f"{sweep}.stop"
 
 
-def write_work(store: Store, work: Work) -> None:
+def write_queue(store: Store, run_worker: JobQueue) -> None:
     """Write a sweep's list of jobs."""
-    write_json(work_path(store, work.sweep), asdict(work))
+    write_json(queue_path(store, run_worker.sweep), asdict(run_worker))
 
 
-def read_work(store: Store, sweep: str) -> Work | None:
+def read_queue(store: Store, sweep: str) -> JobQueue | None:
     """Return a sweep's list of jobs, or None where it cannot be seen."""
-    values = read_json(work_path(store, sweep))
+    values = read_json(queue_path(store, sweep))
     if not isinstance(values, Mapping):
         return None
     tracking = validate(TrackingConfig, values["tracking"], prefix="tracking.")
-    return Work(**{**values, "tracking": tracking})
+    return JobQueue(**{**values, "tracking": tracking})
 
 
-def write_job(store: Store, job: Job, config: CellConfig) -> None:
+def write_job(store: Store, job: JobSpec, config: CellConfig) -> None:
     """Write a job's file."""
     values = {"job": asdict(job), "config": asdict(config)}
     write_json(store.job_directory(job.name) / "job.json", values)
 
 
-def read_job(store: Store, name: str) -> tuple[Job, CellConfig]:
+def read_job(store: Store, name: str) -> tuple[JobSpec, CellConfig]:
     """Return a job and the configuration of its cell."""
     values: Any = read_json(store.job_directory(name) / "job.json")
     if not isinstance(values, Mapping):
         raise OSError(f"{store.job_directory(name) / 'job.json'} cannot be read")
-    return validate(Job, values["job"], prefix="job."), parse(values["config"])
+    return validate(JobSpec, values["job"], prefix="job."), parse(values["config"])
 
 
 def resumable(store: Store) -> dict[str, list[list[int]]]:
@@ -89,7 +89,7 @@ def resumable(store: Store) -> dict[str, list[list[int]]]:
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Job:
+class JobSpec:
     """One cell and the seeds to train of it, with what they are filed under."""
 
     name: str

@@ -10,18 +10,18 @@ from ablation.config.game_settings import options
 from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
 from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
-from ablation.sweep.inventory import Ledger
-from ablation.sweep.queue import Job
-from ablation.sweep.settings import Settings
+from ablation.sweep.inventory import RunInventory
+from ablation.sweep.queue import JobSpec
 
 
 @dataclass(frozen=True)
-class PlannedJob:
+class ScheduledJob:
     """A job, the overrides that make its cell, and its size."""
 
-    job: Job
+    job: JobSpec
     overrides: Mapping[str, Any]
     env_steps: int
     size: JobSize
@@ -32,16 +32,16 @@ class PlannedJob:
         return [RunKey(self.job.cell, seed) for seed in self.job.seeds]
 
 
-def chosen(plan: Plan, only: str | None) -> list[Arm]:
+def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
     """Return the arms of a plan that a sweep is about: all, or those that a pattern names."""
-    arms = answering(plan, only)
+    arms = matching_arms(plan, only)
     if not arms:
         names = "; ".join(dict.fromkeys(arm.name for arm in plan.arms))
         raise ConfigError("only", only, f"no such arm; there are: {names}")
     return arms
 
 
-def answering(plan: Plan, only: str | None) -> list[Arm]:
+def matching_arms(plan: Plan, only: str | None) -> list[Arm]:
     """Return the arms that a pattern names, if any; candidates answer to their arm's name as well."""
     if only is None:
         return plan.arms
@@ -57,21 +57,23 @@ def runs_of(arms: Iterable[Arm]) -> set[RunKey]:
     return {RunKey(arm.cell, seed) for arm in arms for seed in arm.seeds}
 
 
-def allowed_attempts(asked: Iterable[RunKey], ledger: Ledger, settings: Settings) -> dict[RunKey, int]:
+def allowed_attempts(
+    asked: Iterable[RunKey], inventory: RunInventory, settings: SweepConfig
+) -> dict[RunKey, int]:
     """Return the attempts that each run may reach; one that is absent is not to be trained."""
     more = settings.launch.max_attempts
     again = settings.retry is not None
-    return {key: more + (ledger.attempts.get(key, 0) if again else 0) for key in asked}
+    return {key: more + (inventory.attempts.get(key, 0) if again else 0) for key in asked}
 
 
-def workers_of(settings: Settings) -> int:
+def workers_of(settings: SweepConfig) -> int:
     """Return how many workers a launch may have at the same time."""
     from joblib import cpu_count
 
     return int(cpu_count()) if settings.launch.jobs == -1 else settings.launch.jobs
 
 
-def check_fit(jobs: Sequence[PlannedJob], runs: int, settings: Settings) -> None:
+def check_fit(jobs: Sequence[ScheduledJob], runs: int, settings: SweepConfig) -> None:
     """Refuse jobs that memory or disk would not hold; raises `ConfigError` with what would fit."""
     sizes, workers = [job.size for job in jobs], workers_of(settings)
     given = settings.launch.memory_gb
@@ -82,12 +84,12 @@ def check_fit(jobs: Sequence[PlannedJob], runs: int, settings: Settings) -> None
         check_disk(settings.results_dir, runs, sizes, workers)
 
 
-def jobs_of(
+def schedule_jobs(
     plan: Plan,
     due: Iterable[RunKey],
-    settings: Settings,
+    settings: SweepConfig,
     resumable: Mapping[str, Sequence[Sequence[int]]],
-) -> list[PlannedJob]:
+) -> list[ScheduledJob]:
     """Return the jobs that train the runs that are due, the longest first.
 
     Blocks of seeds that have a checkpoint, `resumable` by cell, stay as they are.
@@ -115,12 +117,12 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
         yield left[start : start + size]
 
 
-def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> PlannedJob:
+def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> ScheduledJob:
     from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
     from ablation.frames import frame_format
 
-    job = Job(
+    job = JobSpec(
         name=_name(arm.cell, seeds),
         cell=arm.cell,
         seeds=seeds,
@@ -141,7 +143,7 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: Settings) -> Plan
         diagnostics_bytes(spec.observation_size, len(seeds)),
         network_bytes(layers, cell["agent"]["batch_size"], len(seeds)),
     )
-    return PlannedJob(job, arm.overrides, cell["train"]["env_steps"], size)
+    return ScheduledJob(job, arm.overrides, cell["train"]["env_steps"], size)
 
 
 def _name(cell: str, seeds: Sequence[int]) -> str:
@@ -152,6 +154,6 @@ def _name(cell: str, seeds: Sequence[int]) -> str:
     return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"
 
 
-def _work(plan: Plan, planned: PlannedJob) -> int:
+def _work(plan: Plan, planned: ScheduledJob) -> int:
     batch_size: int = plan.cells[planned.job.cell]["agent"]["batch_size"]
     return planned.env_steps * len(planned.job.seeds) * batch_size

@@ -8,9 +8,9 @@ from ablation.cli.console import announce_choices, announce_undecided
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Choice, Plan
 from ablation.study.tuning import reported_plan, tuning_plan, undecided
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.interrupts import EXIT_STOPPED
-from ablation.sweep.scheduling import answering, chosen
-from ablation.sweep.settings import Settings
+from ablation.sweep.scheduling import matching_arms, require_matching_arms
 
 
 @dataclass(frozen=True)
@@ -48,14 +48,14 @@ def stages_of(plan: Plan, composer: Composer) -> Stages:
     return Stages(plan, tuning_plan(plan, composer.resolve) if tunes else None, composer)
 
 
-def sweep(stages: Stages, settings: Settings, store: Store, train: Callable[[Plan], int]) -> int:
+def sweep(stages: Stages, settings: SweepConfig, store: Store, train: Callable[[Plan], int]) -> int:
     """Train each stage in turn with `train`; return the exit status of the worst.
 
     Raises `ConfigError` if `only` names no arm.
     """
     if stages.tuning is None:
         return train(stages.plan)
-    chosen(stages.plan, settings.only)
+    require_matching_arms(stages.plan, settings.only)
     tuned = train(stages.tuning)
     if tuned == EXIT_STOPPED:
         return tuned
@@ -64,6 +64,6 @@ def sweep(stages: Stages, settings: Settings, store: Store, train: Callable[[Pla
     announce_choices(choices)
     waiting = stages.undecided(choices)
     announce_undecided(waiting, len(reported.study.seeds))
-    if not answering(reported, settings.only):
+    if not matching_arms(reported, settings.only):
         return max(tuned, 1)
     return max(tuned, train(reported))

@@ -21,7 +21,7 @@ from ablation.store.runs import ENDED, RunKey, Store
 from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.processes import exit_when_orphaned
-from ablation.sweep.queue import read_job, read_work, stop_path
+from ablation.sweep.queue import read_job, read_queue, stop_path
 from ablation.sweep.worker import (
     EXIT_DONE,
     EXIT_NO_ROOM,
@@ -68,7 +68,7 @@ def supervise(root: Path, sweep: str, name: str) -> Outcome:
 class _Supervisor:
     def __init__(self, store: Store, sweep: str, name: str) -> None:
         self._store, self._sweep, self._name = store, sweep, name
-        self._work = read_work(store, sweep)
+        self._work = read_queue(store, sweep)
 
     def run(self) -> Outcome:
         host = platform.node()

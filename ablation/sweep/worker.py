@@ -13,15 +13,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ablation.config.step_schedule import clocks
-from ablation.store.disk import is_no_room
+from ablation.config.step_schedule import derive_schedule
+from ablation.store.disk import is_disk_full
 from ablation.store.files import write_json
 from ablation.store.runs import ENDED, RunKey, Store
 from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.interrupts import EXIT_STOPPED, Stop, Stopped
 from ablation.sweep.job import Scores, run_job
 from ablation.sweep.processes import exit_with_parent
-from ablation.sweep.queue import Job, Work, read_job, read_work
+from ablation.sweep.queue import JobQueue, JobSpec, read_job, read_queue
 
 log = logging.getLogger(__name__)
 
@@ -45,10 +45,10 @@ def trace_path(store: Store, name: str) -> Path:
     return store.job_directory("workers") / f"{name}.trace"
 
 
-def work(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
+def run_worker(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
     """Train a sweep's jobs until none is left to take; return the exit status of this process."""
     exit_with_parent()
-    found = read_work(store, sweep)
+    found = read_queue(store, sweep)
     if found is None:
         return EXIT_NOT_SHARED
     _log_warnings()
@@ -66,7 +66,7 @@ def work(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
         # Not through the handlers that modules register: they may wait for a network.
         os._exit(EXIT_STOPPED)
     except Exception as error:
-        if not is_no_room(error, store.root):
+        if not is_disk_full(error, store.root):
             raise
         print(f"{name}: {store.root} takes no more: {error}", file=sys.stderr, flush=True)
         os._exit(EXIT_NO_ROOM)
@@ -79,9 +79,15 @@ class _Worker:
     """One worker's way through the list of jobs."""
 
     def __init__(
-        self, store: Store, work: Work, name: str, locks: Locks, stop: Stop, scores_in: ScoresIn
+        self,
+        store: Store,
+        run_worker: JobQueue,
+        name: str,
+        locks: Locks,
+        stop: Stop,
+        scores_in: ScoresIn,
     ) -> None:
-        self._store, self._work, self._name = store, work, name
+        self._store, self._work, self._name = store, run_worker, name
         self._locks, self._stop, self._scores_in = locks, stop, scores_in
         self._turns = 0
 
@@ -104,7 +110,7 @@ class _Worker:
                     finally:
                         self._locks.release_all()
 
-    def _due(self, job: Job) -> list[int]:
+    def _due(self, job: JobSpec) -> list[int]:
         """Return the seeds that have not ended and have attempts left."""
         due = []
         for seed in job.seeds:
@@ -126,10 +132,10 @@ class _Worker:
         with _logged_to(self._store.job_directory(name) / "job.log"):
             log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
             try:
-                scores = self._scores_in(config.env.id, clocks(config).env_steps)
+                scores = self._scores_in(config.env.id, derive_schedule(config).env_steps)
                 run_job(config, job, self._work.tracking, self._store, scores, self._stop)
             except Exception as error:
-                if is_no_room(error, self._store.root):
+                if is_disk_full(error, self._store.root):
                     raise
                 log.exception("Job %s failed.", name)
         return True

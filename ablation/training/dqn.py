@@ -17,7 +17,7 @@ from ablation.agent.learner import Learner
 from ablation.capture import captured
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import clocks
+from ablation.config.step_schedule import derive_schedule
 from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
@@ -28,7 +28,7 @@ from ablation.frames import frame_format
 from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.outcomes import Outcomes
-from ablation.replay.buffer import Experience, transition_fields
+from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.store.records import EarlyEnd, Records
 from ablation.training.evaluation import Evaluator
 from ablation.training.trainer import OnPeriod
@@ -45,7 +45,7 @@ class Trainer:
         diagnosed: bool = True,
     ) -> None:
         """Prepare the first step; without `diagnosed` the learner's table has fewer columns."""
-        self._config, self._clocks, self._seeds = config, clocks(config), tuple(seeds)
+        self._config, self._schedule, self._seeds = config, derive_schedule(config), tuple(seeds)
         env, limit, options = config.env, config.env.time_limit, config.env.options
         self._game = env.game
         spec = env_spec(env.id, options)
@@ -57,9 +57,9 @@ class Trainer:
         self._evaluator = Evaluator(make_evaluated, seeds, episodes, config.agent.discount)
         self._learner = Learner(config.agent, seeds, spec.observation_shape, spec.actions, device)
         fields, form = transition_fields(spec), frame_format(spec, self._game.get("time_limit"))
-        self._experience = Experience(config, self._clocks, fields, seeds, device, form)
+        self._buffer = ReplayBuffer(config, self._schedule, fields, seeds, device, form)
         size = spec.observation_size
-        watched = Diagnostics(seeds, self._learner, self._experience, size) if diagnosed else None
+        watched = Diagnostics(seeds, self._learner, self._buffer, size) if diagnosed else None
         self._diagnostics, self._diagnosis = watched, dict[str, np.ndarray]()
         explore = partial(exploration, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, device, explore)
@@ -73,7 +73,7 @@ class Trainer:
         self._outcomes_read = 0
         if isinstance(self._environment, TensorLanes):
             self._outcomes = Outcomes(len(seeds), STEPS_AHEAD, device)
-        steady = self._outcomes is not None and self._experience.steady
+        steady = self._outcomes is not None and self._buffer.steady
         self._interaction = captured(self._interact_once, device) if steady else self._interact_once
         self._gradient_step = captured(self._learn_once, device) if steady else self._learn_once
 
@@ -85,11 +85,11 @@ class Trainer:
     @property
     def done(self) -> bool:
         """Return whether the run is at its end, or every lane has ended early."""
-        return self.env_step >= self._clocks.env_steps or not self.records.going_on()
+        return self.env_step >= self._schedule.env_steps or not self.records.going_on()
 
     def run(self, on_period: OnPeriod) -> Records:
         """Train to the end of the run and return its records."""
-        train, last = self._config.train, self._clocks.env_steps
+        train, last = self._config.train, self._schedule.env_steps
         while not self.done:
             ahead = [every - self.env_step % every for every in (train.evaluate_every, train.log_every)]
             self.advance(min(*ahead, last - self.env_step))
@@ -120,7 +120,7 @@ class Trainer:
             "observation": self._observation,
             "environment": self._environment.state(),
             "learner": self._learner.state(),
-            "experience": self._experience.state(),
+            "experience": self._buffer.state(),
             "diagnostics": None if self._diagnostics is None else self._diagnostics.state(),
             "records": self.records.state(),
         }
@@ -129,7 +129,7 @@ class Trainer:
         """Take over what `state` returned, in a trainer of the same cell and seeds."""
         self._environment.restore(state["environment"])
         self._learner.restore(state["learner"])
-        self._experience.restore(state["experience"])
+        self._buffer.restore(state["experience"])
         if self._diagnostics is not None:
             self._diagnostics.restore(state["diagnostics"])
         self.records.restore(state["records"])
@@ -141,7 +141,7 @@ class Trainer:
             self._diagnostics.observe(self.env_step, self._observation)
         self._exploration.turn(self.env_step)
         self._epsilon.set(self._epsilon_now())
-        self._experience.ready_to_store(self.env_step, self.gradient_steps)
+        self._buffer.ready_to_store(self.env_step, self.gradient_steps)
         step = self._interaction()
         self.env_step += 1
         if self._outcomes is None:
@@ -161,7 +161,7 @@ class Trainer:
         ended = step.terminated | step.truncated
         ends_return = self._ends_return(step)
         transition = self._transition(actions, step, ends_return)
-        self._experience.store(transition, ended, ends_return)
+        self._buffer.store(transition, ended, ends_return)
         self._observation.copy_(step.observation)
         return step
 
@@ -170,7 +170,7 @@ class Trainer:
         if self._outcomes is None or self._outcomes_read == self.env_step:
             return
         for outcome in self._outcomes.read():
-            learned = self._clocks.gradient_steps_due(self._outcomes_read)
+            learned = self._schedule.gradient_steps_due(self._outcomes_read)
             self._outcomes_read += 1
             for lane in np.flatnonzero(~outcome.finite).tolist():
                 self._fail(lane, "an observation or a reward is not finite", self._outcomes_read)
@@ -204,9 +204,9 @@ class Trainer:
 
     def _learn(self) -> Update | None:
         update = None
-        due = self._clocks.gradient_steps_due(self.env_step)
+        due = self._schedule.gradient_steps_due(self.env_step)
         while self._learner.gradient_steps < due:
-            self._experience.ready_to_draw(self.env_step, self.gradient_steps)
+            self._buffer.ready_to_draw(self.env_step, self.gradient_steps)
             last = self.gradient_steps + 1 == due
             if self._diagnostics is not None and self._logs and last:
                 update = self._diagnosed(self._diagnostics)
@@ -218,18 +218,18 @@ class Trainer:
 
     def _learn_once(self) -> Update:
         """Take a gradient step; see `Captured` for what this may not do."""
-        drawn = self._experience.draw()
+        drawn = self._buffer.draw()
         update = self._learner.step(drawn.batch, drawn.weights)
-        self._experience.learned(drawn.slots, update.errors)
+        self._buffer.learned(drawn.slots, update.errors)
         return update
 
     def _diagnosed(self, diagnostics: Diagnostics) -> Update:
         """Take a gradient step under observation."""
-        drawn = self._experience.draw()
+        drawn = self._buffer.draw()
         diagnostics.before()
         update = self._learner.update(drawn.batch, drawn.weights)
         self._diagnosis = diagnostics.row(self.env_step, drawn, update)
-        self._experience.learned(drawn.slots, update.errors)
+        self._buffer.learned(drawn.slots, update.errors)
         return update
 
     @property
@@ -254,7 +254,7 @@ class Trainer:
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
     def _epsilon_now(self) -> float:
-        return value_at(self._config.agent.exploration_epsilon, self.env_step, self._clocks.env_steps)
+        return value_at(self._config.agent.exploration_epsilon, self.env_step, self._schedule.env_steps)
 
     def _end_diverged(self, values: Mapping[str, np.ndarray]) -> None:
         """End the lanes whose loss, values or gradient are no longer finite."""

@@ -42,10 +42,10 @@ class AblationSweeper(Sweeper):
         from ablation.cli import console
         from ablation.cli.compose import Composer, plain, plan_of
         from ablation.store.runs import Store
-        from ablation.study.history import changes, freeze
+        from ablation.study.history import plan_diff, save_plan
         from ablation.study.plan import Plan
-        from ablation.sweep.dispatcher import Engine
-        from ablation.sweep.settings import check_machine, parse_settings
+        from ablation.sweep.config import check_machine, parse_sweep_config
+        from ablation.sweep.dispatcher import SweepDispatcher
         from ablation.sweep.stages import stages_of, sweep
 
         assert self._context is not None
@@ -55,15 +55,15 @@ class AblationSweeper(Sweeper):
         line = composer.read(arguments)
         plan = plan_of(composer, values["study"], line, values["size"])
         stages = stages_of(plan, composer)
-        settings = parse_settings(values)
+        settings = parse_sweep_config(values)
         check_machine(settings)
         store = Store(settings.results_dir.absolute())
 
         def train(stage: Plan) -> int:
-            engine = Engine(stage, settings, store, composer, line.rest)
-            ledger = engine.prepare()
-            console.announce(stage, ledger, changes(store, stage))
-            freeze(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
+            engine = SweepDispatcher(stage, settings, store, composer, line.rest)
+            inventory = engine.prepare()
+            console.announce(stage, inventory, plan_diff(store, stage))
+            save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
             assert self._launcher is not None
             return console.conclude(stage, engine.run(self._launcher), store)
 

@@ -7,34 +7,34 @@ from typing import Any
 
 from ablation.cli.compose import Composer
 from ablation.store.runs import ENDED, FAILED, RunKey, Store
-from ablation.study.history import Changes, changes
+from ablation.study.history import PlanDiff, plan_diff
 from ablation.study.plan import Arm, Plan
 from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import machine_bytes, peak_bytes
 from ablation.sweep.estimates.speed import Speed, calibrate, job_seconds, known_speeds, makespan
-from ablation.sweep.inventory import Ledger, take_stock
+from ablation.sweep.inventory import RunInventory, read_inventory
 from ablation.sweep.queue import resumable
 from ablation.sweep.scheduling import (
-    PlannedJob,
+    ScheduledJob,
     allowed_attempts,
-    chosen,
-    jobs_of,
+    require_matching_arms,
     runs_of,
+    schedule_jobs,
     workers_of,
 )
-from ablation.sweep.settings import Settings
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Forecast:
     """A plan beside what is on disk, and the jobs that a sweep with these settings would train."""
 
     plan: Plan
-    settings: Settings
+    settings: SweepConfig
     store: Store
-    ledger: Ledger
-    jobs: list[PlannedJob]
-    changed: Changes | None
+    inventory: RunInventory
+    jobs: list[ScheduledJob]
+    changed: PlanDiff | None
 
     @property
     def workers(self) -> int:
@@ -58,22 +58,24 @@ class Outlook:
     @property
     def failed_for_good(self) -> int:
         """Return how many failed runs a sweep would leave alone."""
-        return sum(key not in self._due for key in self.ledger.with_status(FAILED))
+        return sum(key not in self._due for key in self.inventory.with_status(FAILED))
 
     def counts(self, arm: Arm) -> Counter[str]:
         """Return how many of an arm's runs have each status."""
-        return Counter(self.ledger.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
+        return Counter(self.inventory.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
 
     def due(self, arm: Arm) -> tuple[int, int]:
         """Return how many of an arm's runs would be trained for the first time, and again."""
         due = self._due & runs_of([arm])
-        again = sum(key in self.ledger.attempts for key in due)
+        again = sum(key in self.inventory.attempts for key in due)
         return len(due) - again, again
 
-    def size(self, arm: Arm) -> PlannedJob:
+    def size(self, arm: Arm) -> ScheduledJob:
         """Return the largest job that an arm comes to, whether or not it is due."""
         runs = [RunKey(arm.cell, seed) for seed in arm.seeds]
-        return max(jobs_of(self.plan, runs, self.settings, {}), key=lambda job: job.size.peak_bytes)
+        return max(
+            schedule_jobs(self.plan, runs, self.settings, {}), key=lambda job: job.size.peak_bytes
+        )
 
     def calibrate(self, composer: Composer) -> None:
         """Measure the speed of the cells that are due, for a few seconds altogether."""
@@ -92,8 +94,8 @@ class Outlook:
             "merged": [asdict(merged) for merged in self.plan.merged],
             "pruned": [asdict(pruned) for pruned in self.plan.pruned],
             "changed": None if self.changed is None else asdict(self.changed),
-            "runs": len(self.ledger.statuses),
-            "statuses": dict(Counter(self.ledger.statuses.values())),
+            "runs": len(self.inventory.statuses),
+            "statuses": dict(Counter(self.inventory.statuses.values())),
             "jobs": len(self.jobs),
             "workers": self.workers,
             "peak_bytes": self.peak_bytes,
@@ -126,7 +128,7 @@ class Outlook:
     def _speeds_of_runs(self) -> dict[str, Speed]:
         """Return the speeds at which the runs that are stored were trained, one of each cell."""
         speeds = {}
-        for key, status in self.ledger.statuses.items():
+        for key, status in self.inventory.statuses.items():
             if status in ENDED and key.cell not in speeds:
                 rate = (self.store.read_record(key) or {}).get("steps_per_second")
                 if rate:
@@ -134,11 +136,11 @@ class Outlook:
         return speeds
 
 
-def outlook(plan: Plan, settings: Settings, store: Store) -> Outlook:
-    """Return what a sweep over a plan would do; changes nothing."""
+def forecast(plan: Plan, settings: SweepConfig, store: Store) -> Forecast:
+    """Return what a sweep over a plan would do; plan_diff nothing."""
     claimed = Locks(store.root, Owner.this_process("look")).living()
-    ledger = take_stock(store, plan.runs(), claimed)
-    allowed = allowed_attempts(runs_of(chosen(plan, settings.only)), ledger, settings)
-    due = ledger.due(lambda key: allowed.get(key, 0))
-    jobs = jobs_of(plan, due, settings, resumable(store))
-    return Outlook(plan, settings, store, ledger, jobs, changes(store, plan))
+    inventory = read_inventory(store, plan.runs(), claimed)
+    allowed = allowed_attempts(runs_of(require_matching_arms(plan, settings.only)), inventory, settings)
+    due = inventory.due(lambda key: allowed.get(key, 0))
+    jobs = schedule_jobs(plan, due, settings, resumable(store))
+    return Forecast(plan, settings, store, inventory, jobs, plan_diff(store, plan))

@@ -105,7 +105,7 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     """Return the seconds of an environment step with all that belongs to it, evaluation apart."""
     import torch
 
-    from ablation.config.step_schedule import clocks
+    from ablation.config.step_schedule import derive_schedule
     from ablation.tasks.registry import trainer_of
 
     torch.set_num_threads(1)
@@ -113,9 +113,9 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     first = min(config.replay.min_replay_size, config.agent.batch_size + config.replay.n_step - 1)
     config = replace(config, replay=replace(config.replay, min_replay_size=first))
     trainer = trainer_of(config, range(lanes), torch.device(device))
-    trainer.advance(clocks(config).min_replay_size + _WARM_UP)
+    trainer.advance(derive_schedule(config).min_replay_size + _WARM_UP)
     steps, began = 0, time.perf_counter()
-    while time.perf_counter() - began < seconds and trainer.env_step < clocks(config).env_steps:
+    while time.perf_counter() - began < seconds and trainer.env_step < derive_schedule(config).env_steps:
         trainer.advance(_BLOCK)
         steps += _BLOCK
     taken = time.perf_counter() - began

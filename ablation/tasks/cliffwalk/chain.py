@@ -18,7 +18,7 @@ from torch import Tensor
 from ablation.numerics.compiled import compiled
 from ablation.numerics.random_streams import Stream, unit_interval, words
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import Indifferent
+from ablation.replay.samplers import PriorityFree
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -127,7 +127,7 @@ class Tables:
         return change
 
 
-class Oracle(Indifferent):
+class Oracle(PriorityFree):
     """The transition whose update brings the table closest to the true values (their section 3.1)."""
 
     width = 0

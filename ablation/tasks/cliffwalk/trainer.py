@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from ablation.config.schema import CellConfig, chain_length
-from ablation.config.step_schedule import clocks
+from ablation.config.step_schedule import derive_schedule
 from ablation.numerics.random_streams import Stream, words
-from ablation.replay.buffer import Experience
+from ablation.replay.buffer import ReplayBuffer
 from ablation.store.records import EarlyEnd, Evaluation, Records
 from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.training.trainer import OnPeriod
@@ -30,14 +30,14 @@ class TabularTrainer:
     """
 
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:  # noqa: ARG002
-        self._config, self._clocks = config, clocks(config)
+        self._config, self._schedule = config, derive_schedule(config)
         n, lanes = chain_length(config.env.id), len(seeds)
         assert n is not None
         self._tables = Tables.initial(n, config.agent.learning_rate, seeds)
-        self._experience = Experience(config, self._clocks, FIELDS, seeds, CPU)
+        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, CPU)
         slots = self._fill(n, seeds)
         if config.replay.kind == "oracle":
-            self._experience.sampler = Oracle(self._tables, slots)
+            self._buffer.sampler = Oracle(self._tables, slots)
         self.env_step = 0
         self.records = Records(lanes)
 
@@ -49,13 +49,13 @@ class TabularTrainer:
     @property
     def done(self) -> bool:
         """Return whether the run is at its end, or every lane's table is right."""
-        return self.env_step >= self._clocks.env_steps or not self.records.going_on()
+        return self.env_step >= self._schedule.env_steps or not self.records.going_on()
 
     def run(self, on_period: OnPeriod) -> Records:
         """Train to the end of the run and return its records."""
         every = self._config.train.evaluate_every
         while not self.done:
-            self.advance(min(every - self.env_step % every, self._clocks.env_steps - self.env_step))
+            self.advance(min(every - self.env_step % every, self._schedule.env_steps - self.env_step))
             on_period(self.env_step, self.records)
         return self.records
 
@@ -64,9 +64,9 @@ class TabularTrainer:
         for _ in range(steps):
             if self.done:
                 return
-            drawn = self._experience.sample(self.env_step, self.env_step)
+            drawn = self._buffer.sample(self.env_step, self.env_step)
             errors = self._tables.update(drawn.batch, drawn.weights)
-            self._experience.learned(drawn.slots, errors)
+            self._buffer.learned(drawn.slots, errors)
             self.env_step += 1
             self._look()
 
@@ -78,7 +78,7 @@ class TabularTrainer:
         return {
             "env_step": self.env_step,
             "values": torch.from_numpy(self._tables.values),
-            "experience": self._experience.state(),
+            "experience": self._buffer.state(),
             "records": self.records.state(),
         }
 
@@ -86,7 +86,7 @@ class TabularTrainer:
         """Take over what `state` returned, in a trainer of the same cell and seeds."""
         self.env_step = state["env_step"]
         self._tables.values[:] = state["values"].numpy()
-        self._experience.restore(state["experience"])
+        self._buffer.restore(state["experience"])
         self.records.restore(state["records"])
 
     def _fill(self, n: int, seeds: Sequence[int]) -> NDArray[np.int64]:
@@ -99,7 +99,7 @@ class TabularTrainer:
         slots = np.zeros((len(seeds), n, 2), np.int64)
         for place in range(items):
             item = {name: values[order[:, place]] for name, values in every.items()}
-            self._experience.add(item, never, 0, 0)
+            self._buffer.add(item, never, 0, 0)
             slots[np.arange(len(seeds)), item["state"], item["action"]] = place
         return slots
 
@@ -107,7 +107,7 @@ class TabularTrainer:
         """Note how far off the tables are, where it is time, and end the runs whose table is right."""
         off = self._tables.mean_squared_errors()
         right = off < TOLERANCE
-        due = self.env_step & (self.env_step - 1) == 0 or self.env_step == self._clocks.env_steps
+        due = self.env_step & (self.env_step - 1) == 0 or self.env_step == self._schedule.env_steps
         if not due and not right.any():
             return
         promised, earned = self._tables.from_the_start()

@@ -12,7 +12,7 @@ from torch import Tensor
 from ablation.agent.backend import Update
 from ablation.agent.layers import network_layers
 from ablation.agent.network import StackedNetwork
-from ablation.agent.optimisers import make_optimiser
+from ablation.agent.optimizers import make_optimizer
 from ablation.config.schema import AgentConfig
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
@@ -32,7 +32,7 @@ class Classifier:
         self._parameters.grad = self._network.zeros()
         self._views = self._network.views(self._parameters)
         self._gradients = self._network.views(self._parameters.grad)
-        self._optimiser = make_optimiser(config, self._parameters)
+        self._optimizer = make_optimizer(config, self._parameters)
         self.gradient_steps = 0
 
     def probabilities(self, pixels: Tensor) -> Tensor:
@@ -51,17 +51,17 @@ class Classifier:
         slopes = given.scatter_add(-1, label, -torch.ones_like(right).unsqueeze(-1))
         share = (weights / weights.shape[1]).unsqueeze(-1)
         self._network.backward(self._views, activations, slopes * share, self._gradients)
-        self._optimiser.step()
+        self._optimizer.step()
         self.gradient_steps += 1
         return Update(1 - right, -right.clamp(min=1e-30).log() * weights, right)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with the classifier."""
-        optimiser = self._optimiser.state_dict()
+        optimiser = self._optimizer.state_dict()
         return {"parameters": self._parameters, "optimiser": optimiser, "steps": self.gradient_steps}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._parameters.copy_(state["parameters"])
-        self._optimiser.load_state_dict(state["optimiser"])
+        self._optimizer.load_state_dict(state["optimiser"])
         self.gradient_steps = state["steps"]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ablation.agent.backend import Update
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import clocks
-from ablation.replay.buffer import Drawn, Experience
+from ablation.config.step_schedule import derive_schedule
+from ablation.replay.buffer import Drawn, ReplayBuffer
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
 from ablation.tasks.digits.classifier import Classifier
@@ -30,9 +30,9 @@ class SupervisedTrainer:
     """
 
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
-        self._config, self._clocks = config, clocks(config)
+        self._config, self._schedule = config, derive_schedule(config)
         data, lanes = digits(), len(seeds)
-        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._clocks.env_steps)).to(
+        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._schedule.env_steps)).to(
             device
         )
         train, test = ((torch.from_numpy(i.pixels), i.labels) for i in (data.train, data.test))
@@ -40,7 +40,7 @@ class SupervisedTrainer:
         self._test = test[0].to(device).expand(lanes, -1, -1).contiguous()
         self._test_labels = test[1]
         self._classifier = Classifier(config.agent, seeds, PIXELS, CLASSES, device)
-        self._experience = Experience(config, self._clocks, FIELDS, seeds, device)
+        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, device)
         self._never = torch.zeros(lanes, dtype=torch.bool, device=device)
         self._best = np.zeros((lanes, CLASSES))
         self._update: Update | None = None
@@ -56,13 +56,13 @@ class SupervisedTrainer:
     @property
     def done(self) -> bool:
         """Return whether the run is at its end."""
-        return self.env_step >= self._clocks.env_steps
+        return self.env_step >= self._schedule.env_steps
 
     def run(self, on_period: OnPeriod) -> Records:
         """Train to the end of the run and return its records."""
         every = self._config.train.evaluate_every
         while not self.done:
-            self.advance(min(every - self.env_step % every, self._clocks.env_steps - self.env_step))
+            self.advance(min(every - self.env_step % every, self._schedule.env_steps - self.env_step))
             if self.env_step % every == 0 or self.done:
                 self._evaluate()
             on_period(self.env_step, self.records)
@@ -73,12 +73,12 @@ class SupervisedTrainer:
         for _ in range(steps):
             index = self._shown[:, self.env_step]
             item = {"pixels": self._pixels[index], "label": self._labels[index]}
-            self._experience.add(item, self._never, self.env_step, self.gradient_steps)
+            self._buffer.add(item, self._never, self.env_step, self.gradient_steps)
             self.env_step += 1
-            while self.gradient_steps < self._clocks.gradient_steps_due(self.env_step):
-                self._drawn = self._experience.sample(self.env_step, self.gradient_steps)
+            while self.gradient_steps < self._schedule.gradient_steps_due(self.env_step):
+                self._drawn = self._buffer.sample(self.env_step, self.gradient_steps)
                 self._update = self._classifier.update(self._drawn.batch, self._drawn.weights)
-                self._experience.learned(self._drawn.slots, self._update.errors)
+                self._buffer.learned(self._drawn.slots, self._update.errors)
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -88,7 +88,7 @@ class SupervisedTrainer:
         return {
             "env_step": self.env_step,
             "classifier": self._classifier.state(),
-            "experience": self._experience.state(),
+            "experience": self._buffer.state(),
             "best": self._best.tolist(),
             "records": self.records.state(),
         }
@@ -97,7 +97,7 @@ class SupervisedTrainer:
         """Take over what `state` returned, in a trainer of the same cell and seeds."""
         self.env_step = state["env_step"]
         self._classifier.restore(state["classifier"])
-        self._experience.restore(state["experience"])
+        self._buffer.restore(state["experience"])
         self._best[:] = state["best"]
         self.records.restore(state["records"])
 
@@ -131,4 +131,4 @@ class SupervisedTrainer:
         return fallen
 
     def _ages(self, slots: Tensor) -> Tensor:
-        return self._experience.usage.ages(slots, self.env_step, self.gradient_steps)[0].mean(dim=1)
+        return self._buffer.usage.ages(slots, self.env_step, self.gradient_steps)[0].mean(dim=1)

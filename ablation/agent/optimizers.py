@@ -13,10 +13,10 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
 
 
-def make_optimiser(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
+def make_optimizer(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
     """Return what changes the parameters of all lanes by their gradient, in place."""
     if config.optimizer == "rmsprop":
-        return CentredRMSProp(config, parameters)
+        return CenteredRMSProp(config, parameters)
     return torch.optim.Adam(
         [parameters],
         lr=config.learning_rate,
@@ -26,7 +26,7 @@ def make_optimiser(config: AgentConfig, parameters: Tensor) -> torch.optim.Optim
     )
 
 
-class CentredRMSProp(torch.optim.Optimizer):
+class CenteredRMSProp(torch.optim.Optimizer):
     """The gradient over its running standard deviation (Graves 2013, equations 38 to 45).
 
     PyTorch's own, `RMSprop(centered=True)`, but that the variance is at least 0: rounding takes it
@@ -71,7 +71,7 @@ def _adam(config: AgentConfig, steps: int) -> dict[str, float]:
     }
 
 
-def _centred_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
+def _centered_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
     decay, epsilon = config.rmsprop_decay, config.rmsprop_epsilon
     in_root = config.rmsprop_epsilon_enters == "variance"
     return {
@@ -86,4 +86,4 @@ def _centred_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
     }
 
 
-_RULES = {"adam": _adam, "rmsprop": _centred_rmsprop}
+_RULES = {"adam": _adam, "rmsprop": _centered_rmsprop}

@@ -35,7 +35,7 @@ class LaunchConfig:
 
 
 @dataclass(frozen=True, config=_SCHEMA)
-class Settings:
+class SweepConfig:
     """Device, results directory, tracking and launching of a sweep; which runs it is about.
 
     `retry` gives runs that used up their attempts new ones; `only` is an arm or a pattern of arms.
@@ -49,16 +49,16 @@ class Settings:
     only: str | None = None
 
 
-def parse_settings(values: Mapping[str, Any]) -> Settings:
+def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
     """Return the settings of a sweep, or raise `ConfigError`; touches neither device nor directory."""
-    known = {name: values[name] for name in Settings.__dataclass_fields__}
-    settings = validate(Settings, known)
+    known = {name: values[name] for name in SweepConfig.__dataclass_fields__}
+    settings = validate(SweepConfig, known)
     if settings.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
     return settings
 
 
-def check_machine(settings: Settings) -> None:
+def check_machine(settings: SweepConfig) -> None:
     """Try the device and the results directory; raises `ConfigError` where one cannot be used."""
     if settings.device != "cpu" and settings.launch.here:
         _check_cuda(settings.device)
