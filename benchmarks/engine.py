@@ -1,7 +1,7 @@
 """`make bench-engine`: what the sweep engine costs beside the training, in time and in files.
 
-Two hundred runs in a bare loop (train, store) and through the worker's loop (claims, inventory, progress,
-logs), in turn by blocks within one process, set-up apart; then a inventory of 100,000 runs, and a plan
+Two hundred runs in a bare loop (train, store) and through the worker loop (claims, inventory, progress
+logs), in turn by blocks within one process, set-up apart; then an inventory of 100,000 runs, and a plan
 of 1,000 cells.
 """
 
