@@ -26,16 +26,17 @@ from dataclasses import replace
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
-from ablation.config.schema import parse
+from ablation.config.parse import parse
 from ablation.config.identity import canonical, cell_name
-from ablation.sweep.job import Job, _Session
+from ablation.sweep.queue import JobSpec
+from ablation.sweep.job import JobRun
 from ablation.sweep.inventory import read_inventory
 from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.interrupts import Stop
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
 from ablation.training.dqn import Trainer
-from ablation.sweep.queue import Work, write_job, write_work
+from ablation.sweep.queue import JobQueue, write_job, write_queue
 from ablation.sweep.worker import _Worker
 from benchmarks.setting import cell_values
 RUNS, BLOCK, STEPS = {runs}, {block}, {steps}
@@ -71,11 +72,11 @@ def engine(configs):
     names = []
     for config in configs:
         cell = cell_name(config)
-        job = Job(cell, cell, [0], "arm", {{}}, "study", "?", "cpu", 60.0)
+        job = JobSpec(cell, cell, [0], "arm", {{}}, "study", "?", "cpu", 60.0)
         write_job(store, job, config)
         names.append(cell)
-    work = Work("sweep", names, TrackingConfig("disabled", "p", None), None, dict.fromkeys(names, 3))
-    write_work(store, work)
+    work = JobQueue("sweep", names, TrackingConfig("disabled", "p", None), None, dict.fromkeys(names, 3))
+    write_queue(store, work)
     store.job_directory("workers").mkdir(parents=True, exist_ok=True)
     locks = Locks(store.root, Owner.this_process("sweep"))
     with locks.beating():
@@ -85,7 +86,7 @@ def engine(configs):
     assert not inventory.to_do
 engine([configs.pop()])
 # What the bare loop does too.
-timed(_Session, "_train")
+timed(JobRun, "_train")
 timed(Store, "write_run")
 spent = {{"bare": [], "engine": []}}
 for first in range(0, RUNS, BLOCK):

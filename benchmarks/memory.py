@@ -12,9 +12,10 @@ SIZES = ((1, 10_000), (10, 20_000), (32, 20_000))
 
 _JOB = """
 import json, tempfile
-from ablation.config.schema import parse
+from ablation.config.parse import parse
 from ablation.config.identity import canonical, cell_name
-from ablation.sweep.job import Job, run_job
+from ablation.sweep.queue import JobSpec
+from ablation.sweep.job import run_job
 from ablation.sweep.estimates.memory import replay_bytes
 from ablation.store.provenance import peak_rss_bytes
 from ablation.store.runs import Store
@@ -27,7 +28,7 @@ values["train"] |= {{"env_steps": capacity, "evaluate_every": capacity}}
 config = parse(values)
 # Fill the whole ring's pages without training for hours: learning starts at the very end.
 object.__setattr__(config.agent, "learn_period", max(1, capacity // 500))
-job = Job("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
+job = JobSpec("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
 with tempfile.TemporaryDirectory() as root:
     run_job(config, job, TrackingConfig("offline", "bench", None), Store(root), lambda rows: {{}})
 planned = replay_bytes(canonical(config), 4, lanes)

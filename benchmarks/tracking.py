@@ -15,9 +15,10 @@ MODES = ("disabled", "offline")
 _JOB = """
 import json, os, tempfile, time
 from pathlib import Path
-from ablation.config.schema import parse
+from ablation.config.parse import parse
 from ablation.config.identity import cell_name
-from ablation.sweep.job import Job, run_job
+from ablation.sweep.queue import JobSpec
+from ablation.sweep.job import run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
 from ablation.results.scores import summary_scores
@@ -25,7 +26,7 @@ from benchmarks.setting import default_values
 values = default_values()
 values["train"] |= {{"env_steps": {steps}}}
 config = parse(values)
-job = Job("bench", cell_name(config), list(range({lanes})), "arm", {{}}, "bench", "?", "cpu", 1e9)
+job = JobSpec("bench", cell_name(config), list(range({lanes})), "arm", {{}}, "bench", "?", "cpu", 1e9)
 ticks = os.sysconf("SC_CLK_TCK")
 def cpu(pid):
     fields = Path(f"/proc/{{pid}}/stat").read_text().rpartition(")")[2].split()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ablation.results import load
+from ablation.results.load import load
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
 from analysis.__main__ import main

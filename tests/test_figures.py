@@ -10,7 +10,7 @@ import matplotlib.colors
 import numpy as np
 import pytest
 
-from ablation.results import load
+from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.levels import Levels
 from analysis.effects.study_results import Results

@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-import ablation.study.plan
+import ablation.study.declaration
 from ablation.results.references import reference
 from ablation.results.scores import SCORES, RunRows, score_run, summary_scores
 
@@ -22,7 +22,7 @@ def run(levels: list[float], trained: int = 150, env_id: str = "CartPole-v1") ->
 
 
 def test_every_score_of_the_schema_is_defined() -> None:
-    assert set(get_args(ablation.study.plan.Score)) == set(SCORES)
+    assert set(get_args(ablation.study.declaration.ScoreName)) == set(SCORES)
 
 
 def test_scores_of_a_known_run() -> None:

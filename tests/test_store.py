@@ -55,7 +55,7 @@ def test_a_write_that_breaks_off_leaves_the_earlier_run_and_no_debris(
     def full_disk(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("ablation.store.files.write_json", full_disk)
+    monkeypatch.setattr("ablation.store.runs.write_json", full_disk)
     with pytest.raises(OSError, match="No space"):
         store.write_run(KEY, {"status": "failed", "attempt": 2}, {})
     record = store.read_record(KEY)

@@ -29,9 +29,10 @@ SLOW = pytest.mark.slow
 JOB = """
 import json, sys, time
 from pathlib import Path
-from ablation.config.schema import parse
+from ablation.config.parse import parse
 from ablation.config.identity import cell_name
-from ablation.sweep.job import Job, run_job
+from ablation.sweep.queue import JobSpec
+from ablation.sweep.job import run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig, client, sink
 from ablation.results.scores import summary_scores
@@ -39,7 +40,7 @@ from ablation.results.scores import summary_scores
 client.OPEN_SECONDS, client.FINISH_SECONDS, sink.CLOSE_SECONDS = 4, 6, 14
 root, plain, seeds = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 config = parse(plain)
-job = Job("job", cell_name(config), seeds, "arm", {}, "s", "?", "cpu", 1e9)
+job = JobSpec("job", cell_name(config), seeds, "arm", {}, "s", "?", "cpu", 1e9)
 run_job(config, job, TrackingConfig("online", "p", None), Store(root), summary_scores)
 print(json.dumps({"ended": time.time()}))
 """
