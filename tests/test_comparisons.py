@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablation.results.load import load
-from ablation.results.load import StudyNotFound, StudyRuns
+from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison, across_environments, compare, effects
