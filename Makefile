@@ -87,7 +87,6 @@ bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and im
 	$(BIN)/python -m benchmarks.speed $(ARGS)
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.images
-	$(BIN)/python -m benchmarks.accelerator
 
 bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
 	$(BIN)/python -m benchmarks.engine $(ARGS)

@@ -19,7 +19,7 @@ from rich.table import Table
 from scipy import stats
 
 from ablation.config.parse import parse
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 from analysis.statistics import mean
 from benchmarks.setting import default_values
 
@@ -101,7 +101,7 @@ def our_scores(case: Case) -> list[float]:
         "evaluate_every": case.steps,
         "evaluation_episodes": EPISODES,
     }
-    trainer = Trainer(parse(values), range(case.seeds), torch.device("cpu"))
+    trainer = DQNTrainer(parse(values), range(case.seeds), torch.device("cpu"))
     records = trainer.run(lambda *_: None)
     trainer.close()
     return [

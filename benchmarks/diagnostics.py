@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 CONF = Path(__file__).parent.parent / "conf"
 OUTPUT = Path("results/benchmarks/diagnostics.json")
@@ -37,7 +37,9 @@ def added_share(kind: str, lanes: int, rounds: int) -> dict[str, float]:
     """
     config = default_cell(kind)
     every = config.train.log_every
-    trainers = [Trainer(config, range(lanes), torch.device("cpu"), looked) for looked in (False, True)]
+    trainers = [
+        DQNTrainer(config, range(lanes), torch.device("cpu"), looked) for looked in (False, True)
+    ]
     for trainer in trainers:
         trainer.advance(PERIODS_BEFORE * every)
     shares = []

@@ -35,7 +35,7 @@ from ablation.sweep.claims import Locks, Owner
 from ablation.sweep.interrupts import Stop
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import TrackingConfig
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 from ablation.sweep.queue import JobQueue, write_job, write_queue
 from ablation.sweep.worker import _Worker
 from benchmarks.setting import cell_values
@@ -47,7 +47,7 @@ for number in range(RUNS + 2):
     values["agent"]["discount"] = 0.9 + number / 10_000
     configs.append(parse(values))
 def train(config, store):
-    trainer = Trainer(config, [0], torch.device("cpu"))
+    trainer = DQNTrainer(config, [0], torch.device("cpu"))
     records = trainer.run(lambda *_: None)
     trainer.close()
     record = {{"status": "complete", "config": canonical(config), "env_steps": STEPS}}

@@ -163,11 +163,11 @@ def microseconds_of_learning(name: str, lanes: int) -> float:
 
 def microseconds_of_training(lanes: int) -> float:
     """Return the processor's time of an environment step of one lane, learning on each."""
-    from ablation.training.dqn import Trainer
+    from ablation.training.dqn import DQNTrainer
 
     torch.set_num_threads(1)
     config = parse(young_values(10**6))
-    trainer = Trainer(config, list(range(lanes)), torch.device("cpu"))
+    trainer = DQNTrainer(config, list(range(lanes)), torch.device("cpu"))
     trainer.advance(WARM_UP)
     found = _microseconds(lambda: trainer.advance(1), 3200 // lanes) / lanes
     trainer.close()

@@ -7,7 +7,7 @@ import time
 import torch
 
 from ablation.config.parse import parse
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 from benchmarks.setting import WARM_UP, cell_values
 
 
@@ -19,7 +19,7 @@ def lane_steps_per_second(
     # The run is as long as its replay is large, or the replay would be cut to what the run can fill.
     length = max(capacity, 2 * WARM_UP + steps)
     config = parse(cell_values(length, kind, capacity, batch_size, learn_period))
-    trainer = Trainer(config, list(range(lanes)), torch.device("cpu"))
+    trainer = DQNTrainer(config, list(range(lanes)), torch.device("cpu"))
     trainer.advance(WARM_UP + 100)
     if capacity > WARM_UP:
         _spread(trainer, capacity)
@@ -30,7 +30,7 @@ def lane_steps_per_second(
     return lanes * steps / seconds
 
 
-def _spread(trainer: Trainer, capacity: int) -> None:
+def _spread(trainer: DQNTrainer, capacity: int) -> None:
     """Let the items fill the whole ring, as they would late in a run, without running till then."""
     ring = trainer._buffer.ring
     items = ring._items.view(ring.lanes, capacity, -1)
@@ -39,6 +39,6 @@ def _spread(trainer: Trainer, capacity: int) -> None:
         count = min(filled, capacity - first)
         items[:, first : first + count] = items[:, :count]
         slots = torch.arange(first, first + count).repeat(ring.lanes, 1)
-        trainer._buffer.sampler.learned(slots, torch.rand(slots.shape))
+        trainer._buffer.sampler.update_priorities(slots, torch.rand(slots.shape))
     ring.size.fill_(capacity)
     ring.newest.fill_(capacity - 1)

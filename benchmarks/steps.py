@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ablation.config.parse import parse
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 from benchmarks.measure import median, repeat
 from benchmarks.ours import _spread
 from benchmarks.setting import CAPACITY, WARM_UP, cell_values
@@ -25,7 +25,7 @@ STEPS = 1500
 def microseconds(kind: str, lanes: int) -> dict[str, float]:
     """Return the 10th percentile and the median of a step's time for each lane."""
     torch.set_num_threads(1)
-    trainer = Trainer(parse(cell_values(CAPACITY, kind)), list(range(lanes)), torch.device("cpu"))
+    trainer = DQNTrainer(parse(cell_values(CAPACITY, kind)), list(range(lanes)), torch.device("cpu"))
     trainer.advance(WARM_UP + 100)
     _spread(trainer, CAPACITY)
     taken = []

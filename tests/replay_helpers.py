@@ -14,7 +14,6 @@ from ablation.replay.prioritized import Draws, Prioritized, Proportional, Rank
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Sampler
 
-CPU = torch.device("cpu")
 SIGNIFICANT = 1e-3
 """Frequencies are compared by a chi-squared test on fixed seeds; p-values below this fail."""
 
@@ -31,25 +30,25 @@ def fill(ring: Ring, items: int, sampler: Sampler | None = None, first: int = 0)
         item = {"x": torch.stack([lane, torch.full_like(lane, number)], dim=1).float()}
         slots = ring.append(item)
         if sampler is not None:
-            sampler.added(slots, None)
+            sampler.on_add(slots, None)
     return ring
 
 
 def ring_of(lanes: int, capacity: int, items: int = 0, sampler: Sampler | None = None) -> Ring:
-    return fill(Ring({"x": Field((2,), torch.float32)}, lanes, capacity, CPU), items, sampler)
+    return fill(Ring({"x": Field((2,), torch.float32)}, lanes, capacity), items, sampler)
 
 
 def proportional(capacity: int, lanes: int = 1, exponent: float = 0.7, **draws: Any) -> Prioritized:
     draws = {"batch_size": 32} | draws
-    sampler = Prioritized(Proportional(1e-6, "error", True), Draws(**draws), lanes, capacity, CPU)
-    sampler.exponent.set(exponent)
+    sampler = Prioritized(Proportional(1e-6, "error", True), Draws(**draws), lanes, capacity)
+    sampler.exponent = exponent
     return sampler
 
 
 def ranked(capacity: int, lanes: int = 1, exponent: float = 0.7, **draws: Any) -> Prioritized:
     draws = {"batch_size": 32} | draws
-    sampler = Prioritized(Rank(lanes, capacity, CPU), Draws(**draws), lanes, capacity, CPU)
-    sampler.exponent.set(exponent)
+    sampler = Prioritized(Rank(lanes, capacity), Draws(**draws), lanes, capacity)
+    sampler.exponent = exponent
     return sampler
 
 

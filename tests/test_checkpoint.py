@@ -11,7 +11,7 @@ import torch
 
 from ablation.config.schema import CellConfig
 from ablation.training import checkpoint
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .test_train import counting_id, digest, train
@@ -36,17 +36,17 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
-def resumed(config: CellConfig, directory: Path, stops: list[int]) -> Trainer:
+def resumed(config: CellConfig, directory: Path, stops: list[int]) -> DQNTrainer:
     """Train with a new trainer after each stop, through checkpoint files."""
-    trainer = Trainer(config, SEEDS, CPU)
+    trainer = DQNTrainer(config, SEEDS, CPU)
     for stop in stops:
         while trainer.env_step < stop:
             trainer.advance(min(50 - trainer.env_step % 50, stop - trainer.env_step))
             if trainer.env_step % 50 == 0:
                 trainer._evaluate()
         checkpoint.save(directory, "cell", SEEDS, trainer.state())
-        trainer = Trainer(config, SEEDS, CPU)
-        state = checkpoint.load(directory, "cell", SEEDS, CPU)
+        trainer = DQNTrainer(config, SEEDS, CPU)
+        state = checkpoint.load(directory, "cell", SEEDS)
         assert state is not None
         trainer.restore(state)
         assert trainer.env_step == stop
@@ -69,7 +69,7 @@ def test_a_lane_that_ended_early_stays_ended(configure: Configure, tmp_path: Pat
     config = configure(agent__learning_rate=1e30, agent__loss="squared", env__id=counting_id(5, 0))
     whole = train(config, SEEDS)
     assert all(record.ended is not None for record in whole.records.lanes)
-    trainer = Trainer(config, SEEDS, CPU)
+    trainer = DQNTrainer(config, SEEDS, CPU)
     trainer.restore(whole.state())
     assert [record.ended for record in trainer.records.lanes] == [
         record.ended for record in whole.records.lanes
@@ -79,7 +79,7 @@ def test_a_lane_that_ended_early_stays_ended(configure: Configure, tmp_path: Pat
 
 @pytest.fixture
 def saved(configure: Configure, tmp_path: Path) -> Path:
-    checkpoint.save(tmp_path, "cell", SEEDS, Trainer(configure(), SEEDS, CPU).state())
+    checkpoint.save(tmp_path, "cell", SEEDS, DQNTrainer(configure(), SEEDS, CPU).state())
     return tmp_path
 
 
@@ -89,7 +89,7 @@ def test_a_checkpoint_cut_short_is_named_and_removed(
     path = saved / checkpoint.NAME
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with caplog.at_level(logging.WARNING):
-        assert checkpoint.load(saved, "cell", SEEDS, CPU) is None
+        assert checkpoint.load(saved, "cell", SEEDS) is None
     assert str(path) in caplog.text
     assert "start again from zero" in caplog.text
     assert not path.exists()
@@ -97,12 +97,12 @@ def test_a_checkpoint_cut_short_is_named_and_removed(
 
 @pytest.mark.parametrize("other", [("other", SEEDS), ("cell", [0, 4]), ("cell", [3, 0])])
 def test_a_checkpoint_of_another_job_is_refused(saved: Path, other: tuple[str, list[int]]) -> None:
-    assert checkpoint.load(saved, *other, CPU) is None
+    assert checkpoint.load(saved, *other) is None
 
 
 def test_a_checkpoint_of_another_core_is_refused(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoint, "CORE_VERSION", 10**6)
-    assert checkpoint.load(saved, "cell", SEEDS, CPU) is None
+    assert checkpoint.load(saved, "cell", SEEDS) is None
 
 
 def test_a_save_that_fails_leaves_the_earlier_checkpoint(
@@ -124,6 +124,6 @@ def test_a_checkpoint_is_no_larger_than_what_is_in_use(tmp_path: Path) -> None:
     memory = torch.zeros(1_000_000)
     checkpoint.save(tmp_path, "cell", [0], {"ring": [memory[:10]], "other": (memory[10:20],)})
     assert (tmp_path / checkpoint.NAME).stat().st_size < 10_000
-    found = checkpoint.load(tmp_path, "cell", [0], torch.device("cpu"))
+    found = checkpoint.load(tmp_path, "cell", [0])
     assert found is not None
     assert torch.equal(found["ring"][0], memory[:10])

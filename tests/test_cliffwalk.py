@@ -115,7 +115,7 @@ def test_the_oracle_draws_what_lowers_the_error_most_of_all_transitions_tried_on
     states, lanes = 4, [3, 4]
     tables, every = Tables.initial(states, 0.25, lanes), transitions(states)
     items = len(every["state"])
-    ring = Ring(FIELDS, len(lanes), items, CPU)
+    ring = Ring(FIELDS, len(lanes), items)
     slots = np.zeros((2, states, 2), np.int64)
     for place in range(items):
         ring.append({name: field[place].expand(2) for name, field in every.items()})

@@ -7,7 +7,7 @@ import torch
 
 from ablation.envs.lanes import episode_seeds
 from ablation.numerics.random_streams import Stream
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .test_train import KINDS, counting_id
@@ -36,7 +36,7 @@ def test_every_stored_transition_lies_within_its_episode(
         agent__discount=GAMMA,
         agent__time_limit_bootstrap=bootstrap,
     )
-    trainer = Trainer(config, [1, 2], CPU)
+    trainer = DQNTrainer(config, [1, 2], CPU)
     trainer.advance(50)
     ring, seeds = trainer._buffer.ring, episode_seeds([1, 2], Stream.RESET)
     assert ring.size.min() > 0
@@ -67,7 +67,7 @@ def test_every_stored_transition_lies_within_its_episode(
 @pytest.mark.parametrize("n", [1, 3])
 def test_what_is_drawn_is_what_is_stored(configure: Configure, kind: str, n: int) -> None:
     config = configure(env__id=counting_id(5, 0), replay__kind=kind, replay__n_step=n)
-    trainer = Trainer(config, [1, 2], CPU)
+    trainer = DQNTrainer(config, [1, 2], CPU)
     trainer.advance(30)
     drawn = trainer._buffer.sample(30, trainer.gradient_steps)
     slots, weights = drawn.slots, drawn.weights

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import Layer, network_layers
-from ablation.agent.learner import Learner, MakeEngine
+from ablation.agent.learner import Learner, MakeBackend
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.cli.compose import Composer, plan_of
@@ -147,7 +147,7 @@ RULES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", list(CASES.values())[:3], ids=list(CASES)[:3])
 @pytest.mark.parametrize("rule", RULES)
 def test_updates_equal_a_plain_pytorch_loop(
-    configure: Configure, engine: MakeEngine, case: Case, rule: str, double: None
+    configure: Configure, engine: MakeBackend, case: Case, rule: str, double: None
 ) -> None:
     agent = agent_of(configure, case, **RULES[rule])
     seeds, size = [3, 8], 6
@@ -191,7 +191,7 @@ def _train_plainly(
 
 
 def _results(
-    agent: AgentConfig, case: Case, engine: MakeEngine, lanes: list[int], size: int
+    agent: AgentConfig, case: Case, engine: MakeBackend, lanes: list[int], size: int
 ) -> dict[int, bytes]:
     """Return each named lane's parameters, values and action after a few updates, as bytes."""
     whole = batches(case, 1, 12, size)[0]
@@ -211,7 +211,7 @@ def _results(
 @pytest.mark.parametrize("size", [1, 7, 32])
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_a_lane_is_bit_equal_alone_among_others_and_in_another_order(
-    configure: Configure, engine: MakeEngine, case: Case, size: int, optimizer: str
+    configure: Configure, engine: MakeBackend, case: Case, size: int, optimizer: str
 ) -> None:
     agent = agent_of(configure, case, agent__double_q=True, agent__optimizer=optimizer)
     together = _results(agent, case, engine, list(range(12)), size)
@@ -242,7 +242,7 @@ def test_initial_parameters_lie_within_the_bounds_of_conv2d(configure: Configure
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
 def test_a_learner_goes_on_from_its_saved_state_bit_by_bit(
-    configure: Configure, engine: MakeEngine, optimizer: str
+    configure: Configure, engine: MakeBackend, optimizer: str
 ) -> None:
     case = CASES["not square, with a rest that no stride reaches"]
     agent = agent_of(configure, case, agent__optimizer=optimizer)
@@ -281,7 +281,7 @@ def test_diagnostics_see_filters_as_units_and_the_errors_of_the_next_step(config
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("enters", ["root", "variance"])
 def test_a_gradient_that_never_changes_leaves_rmsprop_finite(
-    configure: Configure, engine: MakeEngine, enters: str
+    configure: Configure, engine: MakeBackend, enters: str
 ) -> None:
     # Its variance is a difference of equal numbers, which rounding takes below zero.
     agent = configure(
@@ -305,7 +305,7 @@ def test_a_gradient_that_never_changes_leaves_rmsprop_finite(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_rmsprop_as_mnih_et_al_have_it_takes_the_root_of_variance_and_epsilon(
-    configure: Configure, engine: MakeEngine, double: None
+    configure: Configure, engine: MakeBackend, double: None
 ) -> None:
     agent = configure(agent__optimizer="rmsprop", agent__rmsprop_epsilon_enters="variance").agent
     learner = Learner(agent, [4], (4,), 2, CPU, engine)

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
-from ablation.replay.item_usage import DRAWN, LEARNED, STORED, Usage
+from ablation.replay.item_usage import DRAWN, LEARNED, STORED, ItemUsage
 from ablation.replay.prioritized import Draws, Prioritized, Proportional
 from ablation.replay.samplers import Uniform
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .replay_helpers import ring_of
@@ -108,13 +108,13 @@ def test_a_unit_is_dormant_below_a_fortieth_of_its_layers_mean() -> None:
 
 
 def test_states_of_the_run_are_evenly_spaced_over_all_of_it() -> None:
-    states = RunStates(1, 4, 1, CPU)
+    states = RunStates(1, 4, 1)
     for step in range(200):
         states.add(step, torch.full((1, 1), float(step)))
         spacings = (2**power for power in range(9))
         kept = next(every for every in (range(0, step + 1, by) for by in spacings) if len(every) <= 8)
-        assert states.spread(len(kept)).flatten().tolist() == list(kept)
-    assert states.spread(4).flatten().tolist() == [0, 32, 96, 160]
+        assert states.evenly_spaced(len(kept)).flatten().tolist() == list(kept)
+    assert states.evenly_spaced(4).flatten().tolist() == [0, 32, 96, 160]
 
 
 # The pool.
@@ -122,14 +122,14 @@ def test_states_of_the_run_are_evenly_spaced_over_all_of_it() -> None:
 
 def test_usage_equals_a_naive_twin() -> None:
     random = np.random.default_rng(0)
-    usage, naive = Usage(3, 5, CPU), np.zeros((3, 5, 3), int)
+    usage, naive = ItemUsage(3, 5), np.zeros((3, 5, 3), int)
     for step in range(40):
         lanes = np.flatnonzero(random.random(3) < 0.7)
         slots = random.integers(5, size=len(lanes))
-        usage.added(torch.from_numpy(slots), torch.from_numpy(lanes), step, step // 2)
+        usage.on_add(torch.from_numpy(slots), torch.from_numpy(lanes), step, step // 2)
         naive[lanes, slots] = step, step // 2, 0
         drawn = random.integers(5, size=(3, 4))
-        usage.drawn(torch.from_numpy(drawn))
+        usage.on_draw(torch.from_numpy(drawn))
         for lane in range(3):
             np.add.at(naive[lane, :, 2], drawn[lane], 1)
         np.testing.assert_array_equal(usage.table, naive)
@@ -137,19 +137,19 @@ def test_usage_equals_a_naive_twin() -> None:
         for age, column, now in ((ages[0], STORED, step), (ages[1], LEARNED, step // 2)):
             np.testing.assert_array_equal(age, now - np.take_along_axis(naive[..., column], drawn, 1))
     ring = ring_of(lanes=3, capacity=5, items=4)
-    found = usage.replays(ring)
+    found = usage.draw_counts(ring)
     counts = naive[:, :4, DRAWN]
     np.testing.assert_allclose(found["never"], (counts == 0).mean(axis=1))
     np.testing.assert_allclose(found["mean"], counts.mean(axis=1))
-    np.testing.assert_array_equal(found["most"], counts.max(axis=1))
+    np.testing.assert_array_equal(found["max"], counts.max(axis=1))
 
 
 def prioritized(priorities: list[float], share: float = 0.0) -> Prioritized:
-    weighing = Proportional(0.0, "error", True)
-    sampler = Prioritized(weighing, Draws(4, uniform_share=share), 1, len(priorities), CPU)
-    sampler.exponent.set(1.0)
+    scheme = Proportional(0.0, "error", True)
+    sampler = Prioritized(scheme, Draws(4, uniform_share=share), 1, len(priorities))
+    sampler.exponent = 1.0
     slots = torch.arange(len(priorities)).unsqueeze(0)
-    sampler.learned(slots, torch.tensor([priorities]))
+    sampler.update_priorities(slots, torch.tensor([priorities]))
     return sampler
 
 
@@ -157,10 +157,10 @@ def prioritized(priorities: list[float], share: float = 0.0) -> Prioritized:
 def test_entropy_and_effective_size_of_a_draw(share: float) -> None:
     ring = ring_of(lanes=1, capacity=3, items=3)
     chances = (1 - share) * np.array([0.25, 0.25, 0.5]) + share / 3
-    entropy, effective = prioritized([1.0, 1.0, 2.0], share).spread(ring)
+    entropy, effective = prioritized([1.0, 1.0, 2.0], share).sampling_entropy(ring)
     assert entropy.item() == pytest.approx(-(chances * np.log(chances)).sum())
     assert effective.item() == pytest.approx(1 / (chances**2).sum())
-    entropy, effective = Uniform(4).spread(ring)
+    entropy, effective = Uniform(4).sampling_entropy(ring)
     assert entropy.item() == pytest.approx(math.log(3))
     assert effective.item() == 3
 
@@ -175,8 +175,8 @@ def test_priorities_go_stale_as_errors_change() -> None:
 # Whole runs.
 
 
-def diagnosed(configure: Configure, **changes: Any) -> tuple[Trainer, list[dict[str, Any]]]:
-    trainer = Trainer(configure(**changes), [4, 7], CPU)
+def diagnosed(configure: Configure, **changes: Any) -> tuple[DQNTrainer, list[dict[str, Any]]]:
+    trainer = DQNTrainer(configure(**changes), [4, 7], CPU)
     trainer.run(lambda *_: None)
     return trainer, trainer.records.lanes[0].learner
 
@@ -184,7 +184,7 @@ def diagnosed(configure: Configure, **changes: Any) -> tuple[Trainer, list[dict[
 @pytest.mark.parametrize("kind", KINDS)
 def test_looking_changes_nothing_that_is_learned(configure: Configure, kind: str) -> None:
     config = configure(replay__kind=kind, agent__double_q=True, agent__max_gradient_norm=1.0)
-    seen, unseen = (Trainer(config, [1, 2, 3], CPU, looked) for looked in (True, False))
+    seen, unseen = (DQNTrainer(config, [1, 2, 3], CPU, looked) for looked in (True, False))
     for trainer in (seen, unseen):
         trainer.run(lambda *_: None)
     assert torch.equal(seen._learner.parameters.online, unseen._learner.parameters.online)
@@ -237,7 +237,7 @@ def test_uniform_draws_are_half_as_old_as_the_pool_and_replay_ratio_times_replay
 def test_layers_norms_make_up_the_gradients_and_only_successive_gradients_are_compared(
     configure: Configure,
 ) -> None:
-    trainer = Trainer(configure(train__log_every=1), [4, 7], CPU)
+    trainer = DQNTrainer(configure(train__log_every=1), [4, 7], CPU)
     gradients = []
     for _ in range(40):
         trainer.advance(1)
@@ -261,7 +261,7 @@ def test_the_target_drifts_until_it_is_refreshed(configure: Configure) -> None:
 
 
 def test_an_evaluation_sets_what_was_promised_beside_what_came(configure: Configure) -> None:
-    trainer = Trainer(configure(env__id=counting_id(4, 0), agent__discount=0.5), [4, 7], CPU)
+    trainer = DQNTrainer(configure(env__id=counting_id(4, 0), agent__discount=0.5), [4, 7], CPU)
     trainer.run(lambda *_: None)
     for row in trainer.records.lanes[0].evaluations:
         assert row["episode_return"] == 1 + 2 + 3 + 4

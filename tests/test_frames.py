@@ -17,12 +17,11 @@ from ablation.numerics.pixels import BYTE_VALUES
 from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FrameRing
-from ablation.replay.frame_store import CompiledFrames, Frames
+from ablation.replay.frame_store import FrameStore
 from ablation.sweep.estimates.memory import replay_bytes
 
 from .conftest import Configure
 
-CPU = torch.device("cpu")
 LANES = 3
 SEEDS = range(LANES)
 LIMIT = 6
@@ -81,8 +80,7 @@ def twins(config: CellConfig, form: FrameFormat) -> tuple[ReplayBuffer, ReplayBu
     """Return experience of frames, and of whole observations in the layout that vectors have."""
     fields = transition_fields(EnvSpec((form.stack * form.size,), 18))
     made = [
-        ReplayBuffer(config, derive_schedule(config), fields, SEEDS, CPU, given)
-        for given in (form, None)
+        ReplayBuffer(config, derive_schedule(config), fields, SEEDS, given) for given in (form, None)
     ]
     return made[0], made[1]
 
@@ -176,7 +174,7 @@ def test_every_kind_of_replay_draws_what_it_draws_of_whole_observations(
         assert equal(found.batch, expected.batch)
         errors = torch.rand(found.slots.shape)
         for made in (frames, whole):
-            made.learned(found.slots, errors)
+            made.update_priorities(found.slots, errors)
 
 
 @pytest.mark.parametrize("form", [BITS, BYTES])
@@ -192,38 +190,20 @@ def test_a_restored_replay_goes_on_as_the_one_that_was_saved(
         assert equal(found, expected)
 
 
-@pytest.mark.parametrize("form", [BITS, BYTES])
-def test_frames_of_tensor_operations_are_the_compiled_ones(form: FrameFormat) -> None:
-    walk, kept = Walk(form, 0.2), 11
-    tensors, compiled = (kind(form, LANES, kept, CPU) for kind in (Frames, CompiledFrames))
-    random = np.random.default_rng(0)
-    for _ in range(60):
-        transition, ended, _cut = walk.step()
-        follows = ~ended | (transition["discount"] > 0)
-        observations = transition["observation"], transition["next_observation"]
-        handles = [made.add(*observations, ended, follows) for made in (tensors, compiled)]
-        for ours, theirs in zip(*handles, strict=True):
-            assert torch.equal(ours, theirs)
-        assert torch.equal(tensors.rows, compiled.rows)
-        places, ages = (torch.from_numpy(random.integers(top, size=(LANES, 5))) for top in (kept, 4))
-        assert torch.equal(tensors.load(places, ages), compiled.load(places, ages))
-
-
-@pytest.mark.parametrize("kind", [Frames, CompiledFrames])
-def test_every_byte_comes_back_as_the_number_that_was_emitted(kind: type[Frames]) -> None:
-    made = kind(FrameFormat("byte", 256, 1, 5), 1, 3, CPU)
+def test_every_byte_comes_back_as_the_number_that_was_emitted() -> None:
+    made = FrameStore(FrameFormat("byte", 256, 1, 5), 1, 3)
     emitted = torch.from_numpy(BYTE_VALUES).unsqueeze(0)
     yes = torch.ones(1, dtype=torch.bool)
     handle, _ = made.add(emitted, emitted, ~yes, yes)
     assert made.rows[0].tolist() == list(range(256))
-    places = made.place(handle).unsqueeze(1)
+    places = made.index(handle).unsqueeze(1)
     assert torch.equal(made.load(places, torch.zeros_like(places))[0], emitted)
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
 @pytest.mark.parametrize("form", [BITS, BYTES])
 def test_planned_bytes_are_the_bytes_allocated(form: FrameFormat, n_step: int) -> None:
-    ring = FrameRing(form, LANES, 1000, n_step, CPU)
+    ring = FrameRing(form, LANES, 1000, n_step)
     allocated = ring._items.nbytes + ring.frames.rows.nbytes + LANES * 1000 * 12
     cell = {"replay": {"kind": "uniform", "capacity": 1000, "n_step": n_step}, "agent": {}}
     cell["agent"] = {"batch_size": 32}
@@ -239,7 +219,7 @@ def test_a_million_atari_frames_and_minatars_hundred_thousand_take_what_they_may
 
 
 def test_more_discounts_than_a_byte_can_name_are_refused() -> None:
-    ring = FrameRing(BITS, 1, 10, 1, CPU)
+    ring = FrameRing(BITS, 1, 10, 1)
     for number in range(256):
         ring._code(number / 256)
     with pytest.raises(IndexError):

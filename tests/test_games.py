@@ -20,7 +20,7 @@ from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.numerics.pixels import BYTE_VALUES
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .test_checkpoint import resumed
@@ -43,9 +43,7 @@ def seed_of(lane: int, episode: int) -> int:
 def lanes(
     env_id: str, limit: int | None = None, seeds: Any = seed_of, **options: Any
 ) -> LaneEnvironment:
-    return lane_maker(env_id, "gymnasium", CPU, limit, options=tuple(options.items()))(
-        LANES, seeds, True
-    )
+    return lane_maker(env_id, "gymnasium", limit, options=tuple(options.items()))(LANES, seeds, True)
 
 
 def actions_of(env_id: str, steps: int) -> torch.Tensor:
@@ -119,7 +117,7 @@ def test_minimal_actions_are_those_that_do_something(game: str, minimal: int) ->
     assert env_spec(f"MinAtar/{game}").actions == 6
     options = (("minimal_actions", True),)
     assert env_spec(f"MinAtar/{game}", options).actions == minimal
-    one = lane_maker(f"MinAtar/{game}", "gymnasium", CPU, options=options)(1, seed_of, True)
+    one = lane_maker(f"MinAtar/{game}", "gymnasium", options=options)(1, seed_of, True)
     one.reset()
     for action in range(minimal):
         one.step(torch.tensor([action]))
@@ -181,12 +179,12 @@ def test_an_atari_episode_is_a_function_of_its_seed_alone() -> None:
     assert not all(torch.equal(one, other) for one, other in zip(same, others, strict=True))
 
 
-def atari(configure: Configure, game: str, **changes: Any) -> Trainer:
+def atari(configure: Configure, game: str, **changes: Any) -> DQNTrainer:
     sizes = {"train__env_steps": 400, "train__evaluate_every": 400, "replay__capacity": 300}
     sizes |= {"replay__min_replay_size": 300, "agent__batch_size": 2}
     small = {"env__frame_stack": 2, "train__evaluation_episodes": 1}
     config = configure(env__id=f"Atari/{game}", **sizes | small | changes)
-    return Trainer(config, [0], CPU, diagnosed=False)
+    return DQNTrainer(config, [0], CPU, diagnosed=False)
 
 
 def test_learning_sees_clipped_rewards_and_scores_those_of_the_game(configure: Configure) -> None:
@@ -207,7 +205,7 @@ def test_a_lost_life_ends_the_return_but_not_the_episode(
     trainer = atari(configure, "Breakout", env__life_loss_terminates=terminates, replay__n_step=n_step)
     lost: list[int] = []
     ended = 0
-    take = trainer._environment.step
+    take = trainer._interaction.environment.step
 
     def watched(actions: torch.Tensor) -> Any:
         nonlocal ended
@@ -217,7 +215,7 @@ def test_a_lost_life_ends_the_return_but_not_the_episode(
             lost.append(trainer.env_step)
         return step
 
-    trainer._environment.step = watched  # type: ignore[method-assign]
+    trainer._interaction.environment.step = watched  # type: ignore[method-assign]
     while not lost or trainer.env_step < lost[0] + 10:
         trainer.advance(1)
     assert ended == 0

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ablation.agent.compiled_backend import CompiledBackend
-from ablation.agent.learner import Learner, MakeEngine
+from ablation.agent.learner import Learner, MakeBackend
 from ablation.agent.torch_backend import TorchBackend
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
@@ -108,7 +108,7 @@ def precision(request: pytest.FixtureRequest) -> Iterator[torch.dtype]:
 def test_a_thousand_updates_equal_a_plain_pytorch_loop(
     configure: Configure,
     precision: torch.dtype,
-    engine: MakeEngine,
+    engine: MakeBackend,
     loss: str,
     double_q: bool,
     weighted: bool,

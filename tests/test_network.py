@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import fully_connected
-from ablation.agent.learner import Learner, MakeEngine
+from ablation.agent.learner import Learner, MakeBackend
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
@@ -64,7 +64,7 @@ def test_initial_parameters_lie_within_torch_nns_bounds_and_differ_between_lanes
         assert not torch.equal(view[0], view[1])
 
 
-def _train(agent: AgentConfig, engine: MakeEngine, lanes: list[int], batch: int) -> dict[int, bytes]:
+def _train(agent: AgentConfig, engine: MakeBackend, lanes: list[int], batch: int) -> dict[int, bytes]:
     """Return each named lane's parameters and values after a few updates, as bytes."""
     generator = torch.Generator().manual_seed(0)
     shape = (40, batch)
@@ -88,7 +88,7 @@ def _train(agent: AgentConfig, engine: MakeEngine, lanes: list[int], batch: int)
 @pytest.mark.parametrize("hidden", [[64, 64], [50, 33], [7], [20], []])
 @pytest.mark.parametrize("batch", [1, 2, 7, 32, 33])
 def test_a_lane_is_bit_equal_alone_among_others_and_in_another_order(
-    configure: Configure, engine: MakeEngine, hidden: list[int], batch: int
+    configure: Configure, engine: MakeBackend, hidden: list[int], batch: int
 ) -> None:
     agent = configure(
         agent__hidden_sizes=hidden, agent__double_q=True, agent__max_gradient_norm=1.0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .probes import STEPS, probe_id
@@ -37,7 +37,7 @@ def learned(configure: Configure, variant: str, observations: list[list[float]],
         train__evaluate_every=1500,
         **changes,
     )
-    trainer = Trainer(config, [0, 1], CPU)
+    trainer = DQNTrainer(config, [0, 1], CPU)
     trainer.advance(1500)
     return trainer._learner.action_values(torch.tensor([observations] * 2).float()).mean(dim=0).numpy()
 
@@ -125,7 +125,7 @@ def test_a_non_finite_value_fails_its_lane_by_name_and_leaves_the_others_as_they
     # Evaluation would never end in a task without ends.
     config = configure(env__id=name, replay__kind="proportional", train__evaluate_every=200)
     seeds = list(range(8))
-    trainer = Trainer(config, seeds, CPU)
+    trainer = DQNTrainer(config, seeds, CPU)
     trainer.advance(60)
     ended = {seed: record.ended for seed, record in zip(seeds, trainer.records.lanes, strict=True)}
     failed = [seed for seed, end in ended.items() if end is not None]
@@ -137,7 +137,7 @@ def test_a_non_finite_value_fails_its_lane_by_name_and_leaves_the_others_as_they
         assert f"environment {name}, seed {seed}, step 30: {field}" in end.error
         assert all(row["env_step"] < 30 for row in trainer.records.lanes[seed].learner)
     healthy = [seed for seed in seeds if seed not in failed]
-    alone = Trainer(config, healthy, CPU)
+    alone = DQNTrainer(config, healthy, CPU)
     alone.advance(60)
     for lane, seed in enumerate(healthy):
         assert digest(alone, lane) == digest(trainer, seed)
@@ -148,7 +148,7 @@ def test_a_lane_that_diverges_ends_with_its_data_while_its_neighbours_go_on(
 ) -> None:
     config = configure(env__id=counting_id(5, 0), agent__loss="squared", replay__kind="proportional")
     seeds = [0, 1, 2]
-    trainer = Trainer(config, seeds, CPU)
+    trainer = DQNTrainer(config, seeds, CPU)
     trainer.advance(30)
     trainer._learner.parameters.online[1] = 1e38
     trainer.run(lambda *_: None)

@@ -14,7 +14,6 @@ from ablation.replay.samplers import Combined, Recent, Uniform, UniformSubset
 from ablation.replay.weights import importance_weights
 
 from .replay_helpers import (
-    CPU,
     assert_follows,
     bits_of,
     errors_of,
@@ -30,7 +29,7 @@ from .replay_helpers import (
 
 def test_recent_draws_the_newest_in_order_and_uniform_every_item_alike() -> None:
     ring = ring_of(lanes=2, capacity=8, items=11)
-    slots, probabilities = Recent(2, 4, CPU).sample(ring, bits_of(2, 0))
+    slots, probabilities = Recent(2, 4).sample(ring, bits_of(2, 0))
     assert ring.gather(slots)["x"][0, :, 1].tolist() == [7, 8, 9, 10]
     assert probabilities.tolist() == [[0.125] * 4] * 2
     assert_follows(frequencies(Uniform(64), ring, 200), np.ones(8))
@@ -81,14 +80,14 @@ def test_weights_are_exactly_one_without_correction_and_follow_the_paper_with_it
     torch.testing.assert_close(batch, (raw / raw.max()).float())
     pool = importance_weights(probabilities, size, 0.5, torch.tensor([0.05]).double())
     torch.testing.assert_close(pool, (raw / (7 * 0.05) ** -0.5).float())
-    plain = importance_weights(probabilities, size, 0.5, normalised=False)
+    plain = importance_weights(probabilities, size, 0.5, normalized=False)
     torch.testing.assert_close(plain, raw.float())
 
 
 def test_the_smallest_probability_is_that_of_the_pool() -> None:
-    sampler = proportional(8, pool_minimum=True)
+    sampler = proportional(8, buffer_minimum=True)
     ring, errors = ring_of(1, 8, 5, sampler), errors_of(5)
-    sampler.learned(torch.arange(5).unsqueeze(0), errors)
+    sampler.update_priorities(torch.arange(5).unsqueeze(0), errors)
     exact = exact_shares(errors, "proportional", 0.7)
     assert sampler.smallest_probability(ring).item() == pytest.approx(exact.min(), rel=1e-9)
 
@@ -97,20 +96,20 @@ def test_the_smallest_probability_is_that_of_the_pool() -> None:
 def test_greedy_draws_the_largest_errors_and_first_what_was_never_drawn(batch_size: int) -> None:
     """Against a naive twin, over additions of some lanes, wrap-arounds, ties and non-finite errors."""
     random, lanes, capacity = np.random.default_rng(batch_size), 3, 11
-    ring = Ring({"value": Field((), torch.float32)}, lanes, capacity, CPU)
-    sampler = Greedy(batch_size, lanes, capacity, CPU)
+    ring = Ring({"value": Field((), torch.float32)}, lanes, capacity)
+    sampler = Greedy(batch_size, lanes, capacity)
     naive = np.full((lanes, capacity), -np.inf)
     for turn in range(60):
         some = torch.tensor([0, 2]) if turn % 3 else torch.arange(lanes)
         for _ in range(batch_size if turn == 0 else 1):
             slots = ring.append({"value": torch.zeros(lanes)}, some)
-            sampler.added(slots, some)
+            sampler.on_add(slots, some)
             naive[some, slots] = np.inf
         drawn, probabilities = sampler.sample(ring, torch.empty(lanes, 0))
         expected = np.argsort(-naive, axis=1, kind="stable")[:, :batch_size]
         np.testing.assert_array_equal(drawn, expected)
         assert (probabilities == 1 / batch_size).all()
         errors = random.choice([-2.0, -1.0, 0.0, 0.5, 1.0, np.nan], size=(lanes, batch_size))
-        sampler.learned(drawn, torch.from_numpy(errors))
+        sampler.update_priorities(drawn, torch.from_numpy(errors))
         noted = np.where(np.isnan(errors), np.inf, np.abs(errors))
         np.put_along_axis(naive, drawn.numpy(), noted, axis=1)

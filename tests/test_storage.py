@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from ablation.envs.spec import EnvSpec
 from ablation.replay.buffer import transition_fields
-from ablation.replay.item_usage import Usage
+from ablation.replay.item_usage import ItemUsage
 from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
-from ablation.replay.segment_tree import CompiledSegmentTree, SegmentTree
+from ablation.replay.segment_tree import SegmentTree
 from ablation.sweep.estimates.memory import replay_bytes
 
 from .replay_helpers import (
-    CPU,
     assert_follows,
     bits_of,
     proportional,
@@ -39,17 +39,9 @@ def test_a_ring_keeps_the_newest_items_of_each_lane(items: int) -> None:
     assert ring.gather(ring.newest.unsqueeze(1))["x"][:, 0, 1].tolist() == [items - 1] * 3
 
 
-def without_kernels(ring: Ring) -> Ring:
-    """Make a ring on the processor work as rings elsewhere do."""
-    ring._arrays = None
-    return ring
-
-
-@pytest.mark.parametrize("compiled", [True, False])
-def test_lanes_that_store_different_numbers_of_items_equal_a_naive_twin(compiled: bool) -> None:
+def test_lanes_that_store_different_numbers_of_items_equal_a_naive_twin() -> None:
     random = np.random.default_rng(0)
-    ring = Ring({"x": Field((), torch.int64)}, 4, 7, CPU)
-    ring = ring if compiled else without_kernels(ring)
+    ring = Ring({"x": Field((), torch.int64)}, 4, 7)
     naive: list[list[int]] = [[] for _ in range(4)]
     for number in range(60):
         lanes = np.flatnonzero(random.random(4) < 0.4)
@@ -71,7 +63,7 @@ def test_random_eviction_replaces_every_slot_alike_and_only_when_full() -> None:
     ring, counts = ring_of(lanes=1, capacity=8, items=0), np.zeros(8)
     for number in range(4000):
         item = {"x": torch.tensor([[0.0, number]])}
-        slot = ring.append(item, bits=bits_of(1, 1, number)[:, 0])
+        slot = ring.append(item, words=bits_of(1, 1, number)[:, 0])
         if number < 8:
             assert slot.tolist() == [number]
         else:
@@ -80,23 +72,36 @@ def test_random_eviction_replaces_every_slot_alike_and_only_when_full() -> None:
     assert_follows(counts, np.ones(8))
 
 
-def test_rings_with_and_without_kernels_are_equal() -> None:
+@pytest.mark.parametrize("evicts_at_random", [True, False])
+def test_fields_of_any_shape_and_type_come_back_as_a_naive_twin_keeps_them(
+    evicts_at_random: bool,
+) -> None:
     fields = {"x": Field((3,), torch.float32), "y": Field((), torch.int64), "z": Field((), torch.uint8)}
-    rings = [Ring(fields, 4, 6, CPU), without_kernels(Ring(fields, 4, 6, CPU))]
+    ring, capacity = Ring(fields, 4, 6), 6
+    naive: list[dict[int, dict[str, Tensor]]] = [{} for _ in range(4)]
+    newest = [-1] * 4
     random = torch.Generator().manual_seed(0)
     for number in range(60):
         item = {
             "x": torch.rand((4, 3), generator=random),
             "y": torch.randint(-5, 5, (4,), generator=random),
-            "z": torch.randint(0, 256, (4,), generator=random),
+            "z": torch.randint(0, 256, (4,), generator=random, dtype=torch.uint8),
         }
         lanes = None if number % 3 else (torch.rand(4, generator=random) < 0.5).nonzero().flatten()
-        bits = bits_of(4, 1, number)[:, 0] if number % 2 else None
-        first, second = (ring.append(item, lanes, bits) for ring in rings)
-        assert torch.equal(first, second)
-    drawn = bits_of(4, 5) % 6
-    compiled, plain = ([*ring.gather(drawn).values(), ring.size, ring.newest] for ring in rings)
-    assert all(torch.equal(*pair) for pair in zip(compiled, plain, strict=True))
+        words = bits_of(4, 1, number)[:, 0]
+        for lane in range(4) if lanes is None else lanes.tolist():
+            full = len(naive[lane]) == capacity
+            chosen = int(words[lane]) * capacity >> 32 if full else len(naive[lane])
+            newest[lane] = chosen if evicts_at_random else (newest[lane] + 1) % capacity
+            naive[lane][newest[lane]] = {name: values[lane] for name, values in item.items()}
+        ring.append(item, lanes, words if evicts_at_random else None)
+    assert ring.newest.tolist() == newest
+    slots = bits_of(4, 5) % capacity
+    for batch in (ring.gather(slots), ring.copy_of(slots)):
+        for lane, row in enumerate(slots.tolist()):
+            for draw, slot in enumerate(row):
+                for name, values in batch.items():
+                    assert torch.equal(values[lane, draw], naive[lane][slot][name])
 
 
 KINDS_OF_CELLS: list[dict[str, Any]] = [
@@ -112,37 +117,34 @@ KINDS_OF_CELLS: list[dict[str, Any]] = [
 def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
     fields = transition_fields(EnvSpec(observation_shape=(4,), actions=2))
     lanes, capacity = 3, replay["capacity"]
-    ring = Ring(fields, lanes, capacity, CPU)
+    ring = Ring(fields, lanes, capacity)
     allocated = ring._items.nbytes
     assert allocated == storage_bytes(fields, lanes, capacity)
-    allocated += Usage(lanes, capacity, CPU).table.nbytes
+    allocated += ItemUsage(lanes, capacity).table.nbytes
     if replay["kind"] != "uniform":
         make = ranked if replay["kind"] == "rank" else proportional
         sampler = make(
             capacity,
             lanes,
             new_error=replay.get("new_priority", "max_seen"),
-            pool_minimum="weight_normalisation" in replay,
+            buffer_minimum="weight_normalisation" in replay,
         )
         trees = [tree for tree in (sampler._sums, sampler._minima, sampler._maxima) if tree]
         allocated += sum(tree.values.nbytes for tree in trees)
         allocated += sampler._errors.nbytes
-        allocated += getattr(sampler._weighing, "sorted", torch.empty(0)).nbytes
+        allocated += getattr(sampler._scheme, "sorted", torch.empty(0)).nbytes
     planned = replay_bytes({"replay": replay, "agent": {"batch_size": 32}}, 4, lanes)
     assert planned == allocated
 
 
 # Trees.
 
-TREES = (SegmentTree, CompiledSegmentTree)
-
 
 @pytest.mark.parametrize("leaves", [1, 2, FAN_OUT, FAN_OUT + 1, 1000, FAN_OUT**2 + 5])
-@pytest.mark.parametrize("kind", TREES)
-def test_trees_equal_naive_twins_under_random_operations(kind: type[SegmentTree], leaves: int) -> None:
+def test_trees_equal_naive_twins_under_random_operations(leaves: int) -> None:
     random = np.random.default_rng(leaves)
     lanes, batch = 3, 16
-    sums, largest, smallest = (kind(lanes, leaves, what, CPU) for what in (SUM, MAX, MIN))
+    sums, largest, smallest = (SegmentTree(lanes, leaves, what) for what in (SUM, MAX, MIN))
     naive = np.zeros((lanes, leaves))
     for tree in (sums, largest, smallest):
         tree.fill(torch.from_numpy(naive))
@@ -171,9 +173,8 @@ def test_trees_equal_naive_twins_under_random_operations(kind: type[SegmentTree]
             assert (naive[lane, found[lane]] > 0).all()
 
 
-@pytest.mark.parametrize("kind", TREES)
-def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty(kind: type[SegmentTree]) -> None:
-    tree = kind(1, 100, SUM, CPU)
+def test_a_mass_at_the_very_top_finds_the_last_leaf_that_is_not_empty() -> None:
+    tree = SegmentTree(1, 100, SUM)
     tree.set(torch.tensor([[3, 40]]), torch.tensor([[0.1, 0.2]], dtype=torch.float64))
     top = tree.root.unsqueeze(1)
     assert tree.find(torch.cat([torch.zeros_like(top), top, 2 * top], dim=1)).tolist() == [[3, 40, 40]]

@@ -15,9 +15,6 @@ from ablation.numerics.random_streams import (
     unit_interval,
     words,
 )
-from ablation.philox import tensor_words
-
-CPU = torch.device("cpu")
 
 
 def test_the_generator_is_philox_4x64_10() -> None:
@@ -34,13 +31,6 @@ def test_a_step_reads_the_same_words_wherever_the_block_begins(width: int) -> No
         np.testing.assert_array_equal(words(7, Stream.REPLAY, first, 50 - first, width), whole[first:])
 
 
-@pytest.mark.parametrize(("width", "first"), [(1, 0), (2, 5), (8, 256), (32, 10**9), (100, 77)])
-def test_words_made_by_tensors_are_numpys(width: int, first: int) -> None:
-    seeds = [0, 3, 2**40 + 7]
-    expected = np.stack([words(seed, Stream.REPLAY, first, 9, width) for seed in seeds], axis=1)
-    np.testing.assert_array_equal(tensor_words(seeds, Stream.REPLAY, first, 9, width, CPU), expected)
-
-
 def test_seeds_streams_steps_and_widths_have_words_of_their_own() -> None:
     blocks = [words(seed, stream, step, 1, 8) for seed in (0, 1) for stream in Stream for step in (0, 1)]
     blocks.append(words(0, Stream.INIT, 0, 1, 16)[:, :8])
@@ -48,10 +38,10 @@ def test_seeds_streams_steps_and_widths_have_words_of_their_own() -> None:
 
 
 def test_blocks_hand_out_what_words_says_in_any_order_of_steps() -> None:
-    stream = BlockStream([3, 11], Stream.EXPLORE, 2, CPU)
+    stream = BlockStream([3, 11], Stream.EXPLORE, 2)
     for step in (0, 5, BLOCK_STEPS, 1, 3 * BLOCK_STEPS + 7):
         expected = [words(seed, Stream.EXPLORE, step, 1, 2)[0].tolist() for seed in (3, 11)]
-        assert stream.at(step).tolist() == expected
+        assert stream.words_at(step).tolist() == expected
 
 
 def test_units_and_integers_are_uniform() -> None:

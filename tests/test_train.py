@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.agent.exploration import epsilon_greedy, exploration
+from ablation.agent.exploration import epsilon_greedy, exploration_draws
 from ablation.agent.losses import bootstrap_values, huber, squared
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
 from ablation.numerics.random_streams import Stream
-from ablation.training.dqn import Trainer
+from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 
@@ -58,14 +58,14 @@ def counting_id(terminate_at: int, truncate_at: int) -> str:
     return name
 
 
-def train(config: CellConfig, seeds: list[int]) -> Trainer:
-    trainer = Trainer(config, seeds, CPU)
+def train(config: CellConfig, seeds: list[int]) -> DQNTrainer:
+    trainer = DQNTrainer(config, seeds, CPU)
     trainer.run(lambda *_: None)
     trainer.close()
     return trainer
 
 
-def digest(trainer: Trainer, lane: int) -> str:
+def digest(trainer: DQNTrainer, lane: int) -> str:
     rows = trainer.records.lanes[lane].tables()
     parameters = trainer._learner.parameters.online[lane].numpy().tobytes()
     return hashlib.sha256(json.dumps(rows).encode() + parameters).hexdigest()
@@ -92,12 +92,12 @@ def test_a_transition_bootstraps_unless_its_episode_terminated(
     configure: Configure, kind: str, terminate_at: int, truncate_at: int
 ) -> None:
     env_id = counting_id(terminate_at, truncate_at)
-    trainer = Trainer(configure(replay__kind=kind, env__id=env_id), [1, 2], CPU)
+    trainer = DQNTrainer(configure(replay__kind=kind, env__id=env_id), [1, 2], CPU)
     seeds = episode_seeds([1, 2], Stream.RESET)
     ends = [at for at in (terminate_at, truncate_at) if at]
     length = min(ends)
     for step in range(12):
-        trainer._interact()
+        trainer.advance(1)
         newest = trainer._buffer.ring.newest.unsqueeze(1)
         item = {name: value[:, 0] for name, value in trainer._buffer.ring.gather(newest).items()}
         within = step % length
@@ -176,7 +176,7 @@ def test_records_have_the_steps_of_the_configuration(configure: Configure) -> No
 
 
 def test_learn_period_and_target_period_count_environment_steps(configure: Configure) -> None:
-    trainer = Trainer(configure(agent__learn_period=4, agent__target_update_period=10), [0], CPU)
+    trainer = DQNTrainer(configure(agent__learn_period=4, agent__target_update_period=10), [0], CPU)
     learner, refreshed = trainer._learner, []
     original = learner.refresh_target
     learner.refresh_target = lambda: (refreshed.append(trainer.env_step), original())  # type: ignore[assignment,func-returns-value]
@@ -212,7 +212,7 @@ def test_epsilon_greedy_explores_with_probability_epsilon() -> None:
     values[:, 2] = 1
     generator = torch.Generator().manual_seed(0)
     bits = torch.randint(0, 2**32, (100_000, 2), generator=generator)
-    drawn = exploration(bits, 4)
+    drawn = exploration_draws(bits, 4)
     shares = torch.bincount(epsilon_greedy(values, 0.2, drawn), minlength=4) / 100_000
     torch.testing.assert_close(shares, torch.tensor([0.05, 0.05, 0.85, 0.05]), atol=0.005, rtol=0)
     assert (epsilon_greedy(values, 0.0, drawn) == 2).all()
@@ -273,7 +273,7 @@ def test_other_physics_change_evaluations_and_nothing_that_is_trained(
 
 
 def test_a_run_can_be_saved_at_every_evaluation_and_every_step_that_logs(configure: Configure) -> None:
-    trainer = Trainer(configure(train__evaluate_every=60, train__log_every=25), [1], CPU)
+    trainer = DQNTrainer(configure(train__evaluate_every=60, train__log_every=25), [1], CPU)
     seen: list[int] = []
     trainer.run(lambda env_step, _: seen.append(env_step))
     assert seen == [25, 50, 60, 75, 100, 120, 125, 150, 175, 180, 200]

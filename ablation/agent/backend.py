@@ -1,4 +1,4 @@
-"""What takes the gradient steps: the interface that engines share."""
+"""The interface of what takes the gradient steps: compiled loops, or PyTorch on any device."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Update:
-    """What one gradient step saw, before it changed the parameters; every tensor is `[L, B]`.
+    """The numbers of one gradient step before it changed the parameters; every tensor is `[L, B]`.
 
-    Valid until the next step: an engine may write the next one's numbers into the same tensors.
+    Valid until the next step: a backend may write the next one's numbers into the same tensors.
     """
 
     errors: Tensor
@@ -23,7 +23,7 @@ class Update:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The networks of all lanes, `[L, P]` each; engines change them in place."""
+    """The networks of all lanes, `[L, P]` each; backends change them in place."""
 
     online: Tensor
     target: Tensor
@@ -31,19 +31,22 @@ class Parameters:
 
 
 class LearnerBackend(Protocol):
-    """Evaluates and trains the networks of all lanes."""
+    """Evaluates and trains the networks of all lanes.
+
+    Tensors that go in and come out are in main memory, wherever the parameters are.
+    """
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
 
-    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+    def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
 
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
 
     def state(self) -> dict[str, Any]:
-        """Return the optimiser's state, what `restore` needs beside the parameters."""
+        """Return the optimizer's state, all that `restore` needs beside the parameters."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""

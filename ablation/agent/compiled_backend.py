@@ -40,7 +40,7 @@ class CompiledBackend:
         kernels.evaluate(self._memory.online, self._network, seen, room, values.numpy())
         return values
 
-    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+    def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         actions = np.empty(len(observation), np.int64)
         kernels.act(
@@ -48,7 +48,7 @@ class CompiledBackend:
             self._network,
             observation.numpy(),
             epsilon,
-            drawn.numpy(),
+            draws.numpy(),
             self._space(1).activations,
             actions,
         )

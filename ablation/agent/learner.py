@@ -12,21 +12,25 @@ from torch import Tensor
 from ablation.agent.backend import LearnerBackend, Parameters, Update
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import network_layers
-from ablation.agent.losses import bootstrap_values, of_next_states
+from ablation.agent.losses import bootstrap_values, next_value_batch
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
-from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
-MakeEngine = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
+MakeBackend = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
+
+
+def choose_backend(device: torch.device) -> MakeBackend:
+    """Return the backend for a device: compiled loops on the processor, PyTorch anywhere else."""
+    return CompiledBackend if device.type == "cpu" else TorchBackend
 
 
 class Learner:
-    """Online and target networks of every lane, and the engine that trains them.
+    """Online and target networks of every lane, and the backend that trains them.
 
-    Observations are flat; `observation_shape`, `(C, H, W)` or `(O,)`, says what they are. The engine
-    is the compiled one on a processor and the tensor one elsewhere unless one is given.
+    Only parameters and gradients are on the device: every other tensor that goes in or comes out is in
+    main memory. Observations are flat; `observation_shape` is `(C, H, W)` or `(O,)`.
     """
 
     def __init__(
@@ -36,7 +40,7 @@ class Learner:
         observation_shape: Sequence[int],
         actions: int,
         device: torch.device,
-        make_engine: MakeEngine | None = None,
+        make_backend: MakeBackend | None = None,
     ) -> None:
         self._config = config
         layers = network_layers(config.convolutions, config.hidden_sizes, observation_shape, actions)
@@ -47,65 +51,53 @@ class Learner:
         )
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
-        make = make_engine or (CompiledBackend if runs_compiled(device) else TorchBackend)
-        self._backend = make(config, network, self.parameters)
+        make_backend = make_backend or choose_backend(device)
+        self._backend = make_backend(config, network, self.parameters)
         self.gradient_steps = 0
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online network's values `[L, N, A]` for observations `[L, N, O]`."""
         return self._backend.action_values(observation)
 
-    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+    def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return actions `[L]` for observations `[L, O]`: random with probability epsilon, else greedy.
 
-        `drawn`, float64 `[L, EXPLORE_WIDTH]`, is what `exploration` makes of a step's words.
+        `draws`, float64 `[L, EXPLORE_WIDTH]`, are those of `exploration_draws`.
         """
-        return self._backend.act(observation, epsilon, drawn)
+        return self._backend.act(observation, epsilon, draws)
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Take one gradient step on a batch, count it, and return what it saw; see `step`."""
-        update = self.step(batch, weights)
-        self.count()
-        return update
-
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Change the online parameters by one gradient step on a batch and return what it saw.
+        """Change the online parameters by one gradient step on a batch and return what it computed.
 
         The batch holds `observation` and `next_observation` `[L, B, O]`, `action`, `reward` and
         `discount` `[L, B]`; `weights [L, B]` multiply each transition's loss. The loss is the mean
-        over the batch.
+        over the batch. The target network is refreshed if its period in gradient steps ends here.
         """
         if self._config.loss == "next_value":
-            ahead = self.action_values(batch["next_observation"])
-            batch, weights = of_next_states(batch, weights, ahead)
-        return self._backend.step(batch, weights)
-
-    def count(self) -> None:
-        """Count a gradient step; refresh the target network if its period in them ends here."""
-        self.gradient_steps += 1
-        config = self._config
-        in_gradient_steps = config.target_update_unit == "gradient_steps"
-        due = in_gradient_steps and self.gradient_steps % config.target_update_period == 0
-        if due or not config.target_network:
-            self.refresh_target()
+            next_values = self.action_values(batch["next_observation"])
+            batch, weights = next_value_batch(batch, weights, next_values)
+        update = self._backend.step(batch, weights)
+        self._after_gradient_step()
+        return update
 
     def activations(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
         """Return every layer's activations for observations `[L, N, O]` under parameters `[L, P]`.
 
-        The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`.
-        A convolution's filter is one unit, which every position of every image is a case of.
+        The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`. A
+        filter of a convolution is one unit: its positions in an image count as further rows.
         """
         network = self._network
-        return network.by_unit(network.forward(network.views(parameters), observation))
+        activations = network.forward(network.views(parameters), observation.to(network.device))
+        return [values.cpu() for values in network.by_unit(activations)]
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
         values = self.activations(self.parameters.online, batch["observation"])[-1]
-        ahead = self.activations(self.parameters.target, batch["next_observation"])[-1]
+        next_values = self.activations(self.parameters.target, batch["next_observation"])[-1]
         selecting = None
         if self._config.double_q:
             selecting = self.activations(self.parameters.online, batch["next_observation"])[-1]
-        targets = batch["reward"] + batch["discount"] * bootstrap_values(ahead, selecting)
+        targets = batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
         return values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1) - targets
 
     def layers(self, flat: Tensor) -> list[Tensor]:
@@ -114,7 +106,7 @@ class Learner:
         pairs = zip(views[::2], views[1::2], strict=True)
         return [torch.cat((weight, bias), dim=1) for weight, bias in pairs]
 
-    def end_of_step(self, env_step: int) -> None:
+    def after_env_step(self, env_step: int) -> None:
         """Refresh the target network if its period, counted in environment steps, ends here."""
         config = self._config
         in_env_steps = config.target_network and config.target_update_unit == "env_steps"
@@ -127,7 +119,7 @@ class Learner:
 
     def gradient_norm(self) -> Tensor:
         """Return the Euclidean norm `[L]` of each lane's gradient in the last update."""
-        return self.parameters.gradient.square().sum(dim=1).sqrt()
+        return self.parameters.gradient.square().sum(dim=1).sqrt().cpu()
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with the learner."""
@@ -146,3 +138,12 @@ class Learner:
         self.parameters.gradient.copy_(state["gradient"])
         self._backend.restore(state["optimiser"])
         self.gradient_steps = state["gradient_steps"]
+
+    def _after_gradient_step(self) -> None:
+        """Count a gradient step; refresh the target network if its period in them ends here."""
+        self.gradient_steps += 1
+        config = self._config
+        in_gradient_steps = config.target_update_unit == "gradient_steps"
+        due = in_gradient_steps and self.gradient_steps % config.target_update_period == 0
+        if due or not config.target_network:
+            self.refresh_target()

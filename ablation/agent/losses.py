@@ -32,18 +32,18 @@ def squared(error: Tensor) -> tuple[Tensor, Tensor]:
     return error.square(), 2 * error
 
 
-def plain(error: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the error itself and its derivative: a loss that has no minimum."""
+def identity_loss(error: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the error itself and its derivative: a loss without a minimum."""
     return error, torch.ones_like(error)
 
 
-def of_next_states(
+def next_value_batch(
     batch: Mapping[str, Tensor], weights: Tensor, next_values: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Return a batch and weights on which `plain` is the mean of (1 - done) max Q(s') - r.
+    """Return a batch and weights on which `identity_loss` is the mean of (1 - done) max Q(s') - r.
 
-    `next_values` are the online network's, `[L, B, A]`. Where an episode ended the loss is 0: what the
-    mean has there does not depend on the network.
+    `next_values` are the online network's, `[L, B, A]`. The loss is 0 where an episode ended: that term
+    of the mean does not depend on the network.
     """
     changed = {
         "observation": batch["next_observation"],
@@ -56,7 +56,7 @@ def of_next_states(
 LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "huber": huber,
     "squared": squared,
-    "next_value": plain,
+    "next_value": identity_loss,
 }
 
 

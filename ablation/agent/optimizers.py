@@ -1,4 +1,4 @@
-"""How parameters follow the gradient: Adam, and the centred RMSProp of Mnih et al. (2015)."""
+"""How parameters follow the gradient: Adam, and the centered RMSProp of Mnih et al. (2015)."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 
 
 def make_optimizer(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
-    """Return what changes the parameters of all lanes by their gradient, in place."""
+    """Return the optimizer that changes the parameters `[L, P]` of all lanes in place."""
     if config.optimizer == "rmsprop":
         return CenteredRMSProp(config, parameters)
-    return torch.optim.Adam(
-        [parameters],
-        lr=config.learning_rate,
-        eps=config.adam_epsilon,
-        fused=True,
-        capturable=parameters.is_cuda,
-    )
+    return torch.optim.Adam([parameters], lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
 
 
 class CenteredRMSProp(torch.optim.Optimizer):
@@ -42,15 +36,17 @@ class CenteredRMSProp(torch.optim.Optimizer):
         assert closure is None
         for group in self.param_groups:
             for parameters in group["params"]:
-                state, slopes = self.state[parameters], parameters.grad
+                state, gradient = self.state[parameters], parameters.grad
                 if not state:
                     state |= {name: torch.zeros_like(parameters) for name in ("mean", "mean_square")}
                 mean, square = state["mean"], state["mean_square"]
-                mean.mul_(group["first_decay"]).add_(slopes, alpha=group["first_share"])
-                square.mul_(group["second_decay"]).addcmul_(slopes, slopes, value=group["second_share"])
+                mean.mul_(group["first_decay"]).add_(gradient, alpha=group["first_share"])
+                square.mul_(group["second_decay"]).addcmul_(
+                    gradient, gradient, value=group["second_share"]
+                )
                 variance = square.addcmul(mean, mean, value=-1).clamp_(min=0)
                 deviation = variance.add_(group["epsilon_in_root"]).sqrt_().add_(group["epsilon"])
-                parameters.addcdiv_(slopes, deviation, value=-group["step_size"])
+                parameters.addcdiv_(gradient, deviation, value=-group["step_size"])
 
 
 def constants(config: AgentConfig, steps: int) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Gradient steps as PyTorch operations over all lanes at once: the engine for accelerators."""
+"""Gradient steps as PyTorch operations over all lanes at once, on any device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ from ablation.config.schema import AgentConfig
 
 
 class TorchBackend:
-    """An `LearnerBackend` of batched products, with one optimiser kernel over all lanes."""
+    """A `LearnerBackend` of batched products, with one optimizer kernel over all lanes.
+
+    It computes where the parameters are. Tests judge the compiled backend by it. Devices other than
+    the processor: nobody has run it on one yet.
+    """
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
@@ -31,39 +35,45 @@ class TorchBackend:
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
-        return self._network.forward(self._online, observation)[-1]
+        return self._values(observation.to(self._network.device)).cpu()
 
-    def act(self, observation: Tensor, epsilon: float, drawn: Tensor) -> Tensor:
+    def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         values = self.action_values(observation.unsqueeze(1)).squeeze(1)
-        return epsilon_greedy(values, epsilon, drawn)
+        return epsilon_greedy(values, epsilon, draws)
 
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
+        device = self._network.device
+        batch = {name: values.to(device) for name, values in batch.items()}
+        weights = weights.to(device)
         targets = self._targets(batch)
         activations = self._network.forward(self._online, batch["observation"])
         values = activations[-1]
         taken = values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1)
         errors = taken - targets
-        losses, slopes = self._loss(errors)
-        scaled = weights * slopes / slopes.shape[1]
+        losses, derivatives = self._loss(errors)
+        scaled = weights * derivatives / derivatives.shape[1]
         output_gradient = scatter_to_actions(scaled, batch["action"], values)
         self._network.backward(self._online, activations, output_gradient, self._gradients)
         self._clip_gradient()
         self._optimizer.step()
-        return Update(errors, losses * weights, taken)
+        return Update(errors.cpu(), (losses * weights).cpu(), taken.cpu())
 
     def state(self) -> dict[str, Any]:
-        """Return the optimiser's state."""
+        """Return the optimizer's state."""
         return self._optimizer.state_dict()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._optimizer.load_state_dict(dict(state))
 
+    def _values(self, observation: Tensor) -> Tensor:
+        return self._network.forward(self._online, observation)[-1]
+
     def _targets(self, batch: Mapping[str, Tensor]) -> Tensor:
         next_values = self._network.forward(self._target, batch["next_observation"])[-1]
-        selecting = self.action_values(batch["next_observation"]) if self._config.double_q else None
+        selecting = self._values(batch["next_observation"]) if self._config.double_q else None
         return batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
 
     def _clip_gradient(self) -> None:

@@ -19,7 +19,7 @@ DORMANT = 0.025
 def quantiles(values: Tensor) -> dict[str, Tensor]:
     """Return the 10, 50 and 90 % quantiles of `values [L, N]`, interpolated, by name."""
     values = values.double()
-    levels = torch.tensor(list(LEVELS.values()), dtype=torch.float64, device=values.device)
+    levels = torch.tensor(list(LEVELS.values()), dtype=torch.float64)
     return dict(zip(LEVELS, torch.quantile(values, levels, dim=1), strict=True))
 
 
@@ -107,6 +107,6 @@ def dormant_share(hidden: Sequence[Tensor]) -> Tensor:
 def _spread_out(values: Tensor, levels: int) -> Tensor:
     """Return the quantiles `[L, O, levels]` of `[L, N, O]` at the middles of equal steps."""
     count = values.shape[1]
-    places = (torch.arange(levels, device=values.device) + 0.5) / levels * count
+    places = (torch.arange(levels) + 0.5) / levels * count
     ordered = values.mT.contiguous().sort(dim=2).values
     return ordered[..., places.long()].double()

@@ -15,9 +15,9 @@ from ablation.agent.learner import Learner
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
 from ablation.numerics.random_streams import Stream, integers, words
-from ablation.replay.buffer import Drawn, ReplayBuffer
+from ablation.replay.buffer import ReplayBuffer, SampledBatch
 
-POOL_SAMPLE = 256
+BUFFER_SAMPLE = 256
 """Stored items that stand for the pool."""
 STATES = 64
 """States of the run that networks are asked about, and stored items whose priorities are recomputed."""
@@ -30,11 +30,10 @@ class Diagnostics:
     """
 
     def __init__(
-        self, seeds: Sequence[int], learner: Learner, experience: ReplayBuffer, observation_size: int
+        self, seeds: Sequence[int], learner: Learner, buffer: ReplayBuffer, observation_size: int
     ) -> None:
-        self._seeds, self._learner, self._buffer = tuple(seeds), learner, experience
-        device = learner.parameters.online.device
-        self._states = RunStates(len(seeds), POOL_SAMPLE, observation_size, device)
+        self._seeds, self._learner, self._buffer = tuple(seeds), learner, buffer
+        self._states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
         self._online = self._gradient = torch.empty(0)
         self._drift = torch.empty(0)
 
@@ -48,14 +47,16 @@ class Diagnostics:
         self._online, self._gradient = parameters.online.clone(), parameters.gradient.clone()
         self._drift = measures.drift(parameters.online, parameters.target)
 
-    def row(self, env_step: int, drawn: Drawn, update: Update) -> dict[str, NDArray[np.float64]]:
+    def row(
+        self, env_step: int, sampled: SampledBatch, update: Update
+    ) -> dict[str, NDArray[np.float64]]:
         """Return every measure of the gradient step since `before`, by name, `[L]` each."""
         pool = self._pool_slots(env_step)
-        found = self._of_replay(env_step, drawn.slots) | self._of_batch(drawn, pool)
+        found = self._of_replay(env_step, sampled.slots) | self._of_batch(sampled, pool)
         found |= self._of_priorities(pool[:, :STATES])
         found |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
         found |= self._of_gradient() | self._of_networks()
-        stacked = torch.stack([values.double() for values in found.values()]).cpu().numpy()
+        stacked = torch.stack([values.double().cpu() for values in found.values()]).numpy()
         return dict(zip(found, stacked, strict=True))
 
     def state(self) -> dict[str, Any]:
@@ -71,15 +72,15 @@ class Diagnostics:
         ring, sampler, usage = self._buffer.ring, self._buffer.sampler, self._buffer.usage
         # The step was taken already; the batch was drawn before it.
         ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
-        replays = usage.replays(ring)
-        entropy, effective = sampler.spread(ring)
+        counts = usage.draw_counts(ring)
+        entropy, effective = sampler.sampling_entropy(ring)
         size = ring.size.double()
         return {
             **_summary("age_env_steps", ages[0]),
             **_summary("age_gradient_steps", ages[1]),
-            "pool_never_drawn_share": replays["never"],
-            "replays_mean": replays["mean"],
-            "replays_most": replays["most"],
+            "pool_never_drawn_share": counts["never"],
+            "replays_mean": counts["mean"],
+            "replays_most": counts["max"],
             "sampling_entropy": entropy,
             "sampling_entropy_share": torch.where(size > 1, entropy / size.log(), 1.0),
             "sampling_effective_share": effective / size,
@@ -93,20 +94,22 @@ class Diagnostics:
         errors = self._learner.td_errors(self._buffer.ring.copy_of(slots))
         return {"priority_staleness": prioritized.staleness(slots, errors).mean(dim=1)}
 
-    def _of_batch(self, drawn: Drawn, pool_slots: Tensor) -> dict[str, Tensor]:
+    def _of_batch(self, sampled: SampledBatch, pool_slots: Tensor) -> dict[str, Tensor]:
         """Measure a batch in itself, and against the pool and the run that it should stand for."""
-        stored = self._buffer.usage.stored(drawn.slots)
-        observation = drawn.batch["observation"]
+        stored = self._buffer.usage.stored_at(sampled.slots)
+        observation = sampled.batch["observation"]
         pool = self._buffer.ring.copy_of(pool_slots)["observation"]
         return {
-            "batch_duplicate_share": measures.duplicate_share(drawn.slots),
+            "batch_duplicate_share": measures.duplicate_share(sampled.slots),
             "batch_adjacent_share": measures.adjacent_share(stored),
             "batch_autocorrelation": measures.autocorrelation(observation, stored),
             "batch_pool_distance": measures.distance(observation, pool),
-            "batch_run_distance": measures.distance(observation, self._states.spread(POOL_SAMPLE)),
-            "weight_effective_share": measures.effective_share(drawn.weights),
-            "weight_smallest": drawn.weights.amin(dim=1),
-            "weight_largest": drawn.weights.amax(dim=1),
+            "batch_run_distance": measures.distance(
+                observation, self._states.evenly_spaced(BUFFER_SAMPLE)
+            ),
+            "weight_effective_share": measures.effective_share(sampled.weights),
+            "weight_smallest": sampled.weights.amin(dim=1),
+            "weight_largest": sampled.weights.amax(dim=1),
         }
 
     def _of_gradient(self) -> dict[str, Tensor]:
@@ -116,7 +119,7 @@ class Diagnostics:
         return found | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
 
     def _of_networks(self) -> dict[str, Tensor]:
-        states = self._states.spread(STATES)
+        states = self._states.evenly_spaced(STATES)
         before = self._learner.activations(self._online, states)
         after = self._learner.activations(self._learner.parameters.online, states)
         return {
@@ -127,10 +130,10 @@ class Diagnostics:
         }
 
     def _pool_slots(self, env_step: int) -> Tensor:
-        """Return slots `[L, POOL_SAMPLE]` drawn uniformly from the pool."""
-        drawn = [words(seed, Stream.DIAGNOSE, env_step, 1, POOL_SAMPLE) for seed in self._seeds]
+        """Return slots `[L, BUFFER_SAMPLE]` drawn uniformly from the pool."""
+        drawn = [words(seed, Stream.DIAGNOSE, env_step, 1, BUFFER_SAMPLE) for seed in self._seeds]
         size = self._buffer.ring.size
-        bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64)).to(size.device)
+        bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64))
         return integers(bits, size.unsqueeze(1))
 
 

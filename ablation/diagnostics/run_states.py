@@ -15,8 +15,8 @@ class RunStates:
     Every `stride`-th is kept; when there is no room, every other one goes and the stride doubles.
     """
 
-    def __init__(self, lanes: int, size: int, observation_size: int, device: torch.device) -> None:
-        self._kept = torch.zeros((lanes, 2 * size, observation_size), device=device)
+    def __init__(self, lanes: int, size: int, observation_size: int) -> None:
+        self._kept = torch.zeros((lanes, 2 * size, observation_size))
         self._size = size
         self._count, self._stride = 0, 1
 
@@ -32,10 +32,10 @@ class RunStates:
         self._kept[:, self._count] = observation
         self._count += 1
 
-    def spread(self, count: int) -> Tensor:
+    def evenly_spaced(self, count: int) -> Tensor:
         """Return `count` observations `[L, count, O]`, evenly spaced; some twice in a short run."""
-        places = torch.arange(count, device=self._kept.device) * self._count // count
-        return self._kept[:, places]
+        index = torch.arange(count) * self._count // count
+        return self._kept[:, index]
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with this."""

@@ -1,4 +1,4 @@
-"""Environments whose dynamics are array operations, on the processor: all lanes in one step."""
+"""Environments whose dynamics are array operations: all lanes in one step."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.envs.dynamics import Dynamics
 from ablation.envs.lanes import LaneStep, ResetSeed
-
-EPISODES_AHEAD = 16
-"""First states that are drawn together; none of them depends on it."""
 
 
 class ArrayLanes:
@@ -33,7 +29,6 @@ class ArrayLanes:
         self._reset_seed = reset_seed
         self._repeat = repeat
         self._episode = [0] * lanes
-        self._ahead: list[tuple[int, NDArray[np.float64]]] = [(0, np.empty((0, 0)))] * lanes
         self._steps = np.zeros(lanes, np.int64)
         self._state = np.empty((lanes, 0))
         self.active = torch.ones(lanes, dtype=torch.bool)
@@ -43,7 +38,6 @@ class ArrayLanes:
         """Begin episode 0 in every lane and return the observations `[L, O]`."""
         lanes = len(self._episode)
         self._episode = [0] * lanes
-        self._ahead = [(0, np.empty((0, 0)))] * lanes
         self._state = self._dynamics.begin([self._reset_seed(lane, 0) for lane in range(lanes)])
         self._steps[:] = 0
         self.active.fill_(True)
@@ -92,18 +86,9 @@ class ArrayLanes:
     def _begin_next(self, lanes: Sequence[int]) -> None:
         for lane in lanes:
             self._episode[lane] += 1
-            self._state[lane] = self._first_state(lane)
-            self._steps[lane] = 0
-
-    def _first_state(self, lane: int) -> NDArray[np.float64]:
-        episode, (first, states) = self._episode[lane], self._ahead[lane]
-        if not first <= episode < first + len(states):
-            episodes = range(episode, episode + EPISODES_AHEAD)
-            seeds = [self._reset_seed(lane, number) for number in episodes]
-            first, states = episode, self._dynamics.begin(seeds)
-            self._ahead[lane] = first, states
-        drawn: NDArray[np.float64] = states[episode - first]
-        return drawn
+        seeds = [self._reset_seed(lane, self._episode[lane]) for lane in lanes]
+        self._state[lanes] = self._dynamics.begin(seeds)
+        self._steps[lanes] = 0
 
     def _observe(self) -> Tensor:
         return torch.from_numpy(self._dynamics.observe(self._state).astype(np.float32))

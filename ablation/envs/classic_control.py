@@ -1,8 +1,8 @@
 """Gymnasium's classic control tasks as batched dynamics, step for step the same.
 
 Constants and equations are those of Gymnasium 1.x, in double precision and its order of operations; the
-first state of an episode is drawn from the same generator with the same seed. An array namespace is a
-field of each: NumPy on the processor, where its small operations are the quickest, PyTorch elsewhere.
+first state of an episode is drawn by the same generator from the same seed. States are `[L, S]`, actions
+`[L]`.
 """
 
 from __future__ import annotations
@@ -10,27 +10,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.envs.generators import uniforms
+from ablation.envs.kernels import cart_pole
 
-Array = Any
-"""An array of the namespace."""
+Doubles = NDArray[np.float64]
+StepResult = tuple[Doubles, Doubles, NDArray[np.bool_]]
+"""Next states `[L, S]`, rewards `[L]`, whether each lane terminated `[L]`."""
 
 
-def uniform(seeds: Sequence[int], low: float, high: float, size: int) -> NDArray[np.float64]:
-    """Return what environments that Gymnasium resets with these seeds draw first, `[N, size]`."""
-    return low + (high - low) * uniforms(seeds, size)
+def uniform(seeds: Sequence[int], low: float, high: float, size: int) -> Doubles:
+    """Return the first draws of environments that Gymnasium resets with these seeds, `[N, size]`."""
+    return np.stack([np.random.default_rng(seed).uniform(low, high, size) for seed in seeds])
 
 
 @dataclass(frozen=True)
 class CartPole:
     """Barto, Sutton & Anderson 1983; `CartPole-v0` and `-v1`: position, angle and their velocities."""
 
-    xp: Any
     gravity: float = 9.8
     mass_cart: float = 1.0
     mass_pole: float = 0.1
@@ -45,32 +44,8 @@ class CartPole:
         """Return positions, velocities, angles and angular velocities, within +-`start_range`."""
         return uniform(seeds, -self.start_range, self.start_range, 4)
 
-    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+    def step(self, state: Doubles, actions: NDArray[np.int64]) -> StepResult:
         """Return the next states, a reward of 1 for each lane, and whether the pole fell."""
-        xp, seconds = self.xp, self.seconds_per_step
-        if xp is np:
-            return self._compiled_step(state, actions)
-        position, velocity, angle, angular_velocity = state.T
-        force = (2 * actions - 1) * self.force
-        cosine, sine = xp.cos(angle), xp.sin(angle)
-        total_mass = self.mass_pole + self.mass_cart
-        pole_moment = self.mass_pole * self.half_length
-        push = (force + pole_moment * (angular_velocity * angular_velocity) * sine) / total_mass
-        angular_acceleration = (self.gravity * sine - cosine * push) / (
-            self.half_length * (4.0 / 3.0 - self.mass_pole * (cosine * cosine) / total_mass)
-        )
-        acceleration = push - pole_moment * angular_acceleration * cosine / total_mass
-        position = position + seconds * velocity
-        velocity = velocity + seconds * acceleration
-        angle = angle + seconds * angular_velocity
-        angular_velocity = angular_velocity + seconds * angular_acceleration
-        fell = (abs(position) > self.largest_position) | (abs(angle) > self.largest_angle)
-        after = xp.stack((position, velocity, angle, angular_velocity), 1)
-        return after, xp.ones_like(position), fell
-
-    def _compiled_step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
-        from ablation.envs.kernels import cart_pole
-
         after, fell = np.empty_like(state), np.empty(len(state), np.bool_)
         constants = (
             self.gravity,
@@ -85,7 +60,7 @@ class CartPole:
         cart_pole(state, actions, constants, after, fell)
         return after, np.ones(len(state)), fell
 
-    def observe(self, state: Array) -> Array:
+    def observe(self, state: Doubles) -> Doubles:
         """Return the state."""
         return state
 
@@ -94,7 +69,6 @@ class CartPole:
 class MountainCar:
     """Moore 1990; `MountainCar-v0`: position and velocity."""
 
-    xp: Any
     lowest_position: float = -1.2
     highest_position: float = 0.6
     largest_speed: float = 0.07
@@ -106,19 +80,18 @@ class MountainCar:
         """Return positions in the valley, within [-0.6, -0.4], at rest."""
         return np.pad(uniform(seeds, -0.6, -0.4, 1), ((0, 0), (0, 1)))
 
-    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+    def step(self, state: Doubles, actions: NDArray[np.int64]) -> StepResult:
         """Return the next states, a reward of -1 for each lane, and whether the car is at the goal."""
-        xp = self.xp
         position, velocity = state.T
-        velocity = velocity + ((actions - 1) * self.force + xp.cos(3 * position) * -self.gravity)
-        velocity = xp.clip(velocity, -self.largest_speed, self.largest_speed)
-        position = xp.clip(position + velocity, self.lowest_position, self.highest_position)
+        velocity = velocity + ((actions - 1) * self.force + np.cos(3 * position) * -self.gravity)
+        velocity = np.clip(velocity, -self.largest_speed, self.largest_speed)
+        position = np.clip(position + velocity, self.lowest_position, self.highest_position)
         stopped = (position == self.lowest_position) & (velocity < 0)
-        velocity = xp.where(stopped, 0.0, velocity)
+        velocity = np.where(stopped, 0.0, velocity)
         arrived = (position >= self.goal) & (velocity >= 0)
-        return xp.stack((position, velocity), 1), -xp.ones_like(position), arrived
+        return np.stack((position, velocity), 1), -np.ones_like(position), arrived
 
-    def observe(self, state: Array) -> Array:
+    def observe(self, state: Doubles) -> Doubles:
         """Return the state."""
         return state
 
@@ -127,12 +100,11 @@ class MountainCar:
 class Acrobot:
     """Sutton 1996, with his book's equations; `Acrobot-v1`: two angles and their velocities.
 
-    Both links have length 1, mass 1, moment of inertia 1 and their centre at one half.
+    Both links have length 1, mass 1, moment of inertia 1 and their center at one half.
     """
 
-    xp: Any
     gravity: float = 9.8
-    centre: float = 0.5
+    center: float = 0.5
     seconds_per_step: float = 0.2
     largest_velocities: tuple[float, float] = (4 * math.pi, 9 * math.pi)
 
@@ -140,64 +112,62 @@ class Acrobot:
         """Return angles and velocities within +-0.1, rounded to single precision as Gymnasium does."""
         return uniform(seeds, -0.1, 0.1, 4).astype(np.float32).astype(np.float64)
 
-    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+    def step(self, state: Doubles, actions: NDArray[np.int64]) -> StepResult:
         """Return the next states, a reward of -1 or at the end 0, and whether the tip is high enough."""
-        xp = self.xp
         moved = self._runge_kutta(tuple(state.T), actions - 1)
         first, second = (self._wrap(angle) for angle in moved[:2])
         velocities = [
-            xp.clip(velocity, -largest, largest)
+            np.clip(velocity, -largest, largest)
             for velocity, largest in zip(moved[2:], self.largest_velocities, strict=True)
         ]
-        high = -xp.cos(first) - xp.cos(second + first) > 1.0
-        reward = xp.where(high, 0.0, -xp.ones_like(first))
-        return xp.stack((first, second, *velocities), 1), reward, high
+        high = -np.cos(first) - np.cos(second + first) > 1.0
+        reward = np.where(high, 0.0, -np.ones_like(first))
+        return np.stack((first, second, *velocities), 1), reward, high
 
-    def observe(self, state: Array) -> Array:
+    def observe(self, state: Doubles) -> Doubles:
         """Return cosine and sine of both angles, and both velocities."""
-        xp = self.xp
         first, second, *velocities = state.T
-        angles = (xp.cos(first), xp.sin(first), xp.cos(second), xp.sin(second))
-        return xp.stack((*angles, *velocities), 1)
+        angles = (np.cos(first), np.sin(first), np.cos(second), np.sin(second))
+        return np.stack((*angles, *velocities), 1)
 
-    def _wrap(self, angle: Array) -> Array:
+    def _wrap(self, angle: Doubles) -> Doubles:
         """Return the angle within +-pi; at the largest velocities a step is less than two turns."""
         turn = 2 * math.pi
         for _ in range(2):
-            angle = self.xp.where(angle > math.pi, angle - turn, angle)
-            angle = self.xp.where(angle < -math.pi, angle + turn, angle)
+            angle = np.where(angle > math.pi, angle - turn, angle)
+            angle = np.where(angle < -math.pi, angle + turn, angle)
         return angle
 
-    def _runge_kutta(self, state: tuple[Array, ...], torque: Array) -> list[Array]:
+    def _runge_kutta(self, state: tuple[Doubles, ...], torque: NDArray[np.int64]) -> list[Doubles]:
         """Return the state after a step, by the classical method of fourth order."""
         seconds = self.seconds_per_step
-        k1 = self._slope(state, torque)
-        k2 = self._slope(_moved(state, seconds / 2.0, k1), torque)
-        k3 = self._slope(_moved(state, seconds / 2.0, k2), torque)
-        k4 = self._slope(_moved(state, seconds, k3), torque)
+        k1 = self._derivative(state, torque)
+        k2 = self._derivative(_moved(state, seconds / 2.0, k1), torque)
+        k3 = self._derivative(_moved(state, seconds / 2.0, k2), torque)
+        k4 = self._derivative(_moved(state, seconds, k3), torque)
         return [
             value + seconds / 6.0 * (a + 2 * b + 2 * c + d)
             for value, a, b, c, d in zip(state, k1, k2, k3, k4, strict=True)
         ]
 
-    def _square(self, values: Array) -> Array:
+    def _square(self, values: Doubles) -> Doubles:
         """Return squares as Gymnasium rounds them: by pow(), not always as a product is.
 
         The task is chaotic enough to make a difference in the last bit visible.
         """
-        return self.xp.float_power(values, 2)
+        return np.float_power(values, 2)
 
-    def _slope(self, state: tuple[Array, ...], torque: Array) -> tuple[Array, ...]:
-        xp, g, c = self.xp, self.gravity, self.centre
+    def _derivative(self, state: tuple[Doubles, ...], torque: NDArray[np.int64]) -> tuple[Doubles, ...]:
+        g, c = self.gravity, self.center
         first, second, first_velocity, second_velocity = state
-        cosine, sine = xp.cos(second), xp.sin(second)
+        cosine, sine = np.cos(second), np.sin(second)
         d1 = c**2 + (1.0 + c**2 + 2 * c * cosine) + 1.0 + 1.0
         d2 = (c**2 + c * cosine) + 1.0
-        phi2 = c * g * xp.cos(first + second - math.pi / 2.0)
+        phi2 = c * g * np.cos(first + second - math.pi / 2.0)
         phi1 = (
             -c * self._square(second_velocity) * sine
             - 2 * c * second_velocity * first_velocity * sine
-            + (c + 1.0) * g * xp.cos(first - math.pi / 2)
+            + (c + 1.0) * g * np.cos(first - math.pi / 2)
             + phi2
         )
         pull = torque + d2 / d1 * phi1 - c * self._square(first_velocity) * sine - phi2
@@ -206,5 +176,7 @@ class Acrobot:
         return first_velocity, second_velocity, first_acceleration, second_acceleration
 
 
-def _moved(state: tuple[Array, ...], seconds: float, slope: tuple[Array, ...]) -> tuple[Array, ...]:
-    return tuple(value + seconds * change for value, change in zip(state, slope, strict=True))
+def _moved(
+    state: tuple[Doubles, ...], seconds: float, derivative: tuple[Doubles, ...]
+) -> tuple[Doubles, ...]:
+    return tuple(value + seconds * change for value, change in zip(state, derivative, strict=True))

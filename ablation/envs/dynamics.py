@@ -3,36 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.envs.classic_control import Acrobot, CartPole, MountainCar
+from ablation.envs.classic_control import Acrobot, CartPole, Doubles, MountainCar, StepResult
 from ablation.envs.grid_world import GRID_WORLD, GridWorld
-
-Array = Any
-"""NumPy's on the processor, PyTorch's elsewhere."""
 
 
 class Dynamics(Protocol):
     """An environment without its episodes: states `[L, S]` in double precision."""
 
-    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+    def begin(self, seeds: Sequence[int]) -> Doubles:
         """Return the first states `[N, S]` of the episodes that Gymnasium resets with these seeds."""
 
-    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
-        """Return the next states, the rewards `[L]` and whether each terminated."""
+    def step(self, state: Doubles, actions: NDArray[np.int64]) -> StepResult:
+        """Return the states after `actions [L]`, the rewards `[L]` and whether each lane terminated."""
 
-    def observe(self, state: Array) -> Array:
+    def observe(self, state: Doubles) -> NDArray[np.floating]:
         """Return the observations `[L, O]`."""
 
 
-DYNAMICS: dict[str, Callable[[Any], Dynamics]] = {
+DYNAMICS: dict[str, Callable[..., Dynamics]] = {
     "CartPole-v0": CartPole,
     "CartPole-v1": CartPole,
     "MountainCar-v0": MountainCar,
     "Acrobot-v1": Acrobot,
     GRID_WORLD: GridWorld,
 }
-"""(array namespace) -> the dynamics."""
+"""Environment id -> its dynamics; keyword arguments change constants."""

@@ -34,9 +34,6 @@ ROWS = (
 MOVES = ((-1, 0), (0, 1), (1, 0), (0, -1))
 """Rows and columns that the actions up, right, down and left move by."""
 
-Array = Any
-"""NumPy's, or PyTorch's."""
-
 
 @dataclass(frozen=True)
 class Maze:
@@ -106,36 +103,23 @@ class GridWorldEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return seen
 
 
-@dataclass(frozen=True)
 class GridWorld:
     """The same for all lanes at once; a state `[1]` is the number of a cell."""
-
-    xp: Any
 
     def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
         """Return the start, for each seed."""
         return np.full((len(seeds), 1), maze().start, np.float64)
 
-    def step(self, state: Array, actions: Array) -> tuple[Array, Array, Array]:
+    def step(
+        self, state: NDArray[np.float64], actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
         """Return the next states, a reward of -1 for each lane, and whether it is at the goal."""
-        cell = self._table("after", state)[self._whole(state[:, 0]), self._whole(actions)]
-        after = cell.astype(np.float64) if self.xp is np else cell.double()
-        return after[:, None], -self.xp.ones_like(after), cell == maze().goal
+        cell = maze().after[state[:, 0].astype(np.int64), actions]
+        return cell.astype(np.float64)[:, None], -np.ones(len(cell)), cell == maze().goal
 
-    def observe(self, state: Array) -> Array:
+    def observe(self, state: NDArray[np.float64]) -> NDArray[np.float32]:
         """Return the one-hot vectors of the cells."""
-        return self._table("one_hot", state)[self._whole(state[:, 0])]
-
-    def _whole(self, values: Array) -> Array:
-        return values.astype(np.int64) if self.xp is np else values.long()
-
-    def _table(self, name: str, like: Array) -> Array:
-        return getattr(maze(), name) if self.xp is np else _on_device(self.xp, name, like.device)
-
-
-@cache
-def _on_device(torch: Any, name: str, device: Any) -> Array:
-    return torch.from_numpy(getattr(maze(), name)).to(device)
+        return maze().one_hot[state[:, 0].astype(np.int64)]
 
 
 gymnasium.register(GRID_WORLD, f"{__name__}:GridWorldEnv", max_episode_steps=TIME_LIMIT)

@@ -21,12 +21,10 @@ class GymnasiumLanes:
         make: Callable[[], Any],
         lanes: int,
         reset_seed: ResetSeed,
-        device: torch.device,
         repeat: bool = True,
     ) -> None:
         self._environments = [make() for _ in range(lanes)]
         self._reset_seed = reset_seed
-        self._device = device
         self._repeat = repeat
         self._episode = [0] * lanes
         self._actions: list[list[int]] = [[] for _ in range(lanes)]
@@ -35,7 +33,7 @@ class GymnasiumLanes:
         dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
         self._observation = np.zeros((lanes, *space.shape), dtype)
         self._lives = [0] * lanes
-        self.active = torch.ones(lanes, dtype=torch.bool, device=device)
+        self.active = torch.ones(lanes, dtype=torch.bool)
 
     def reset(self) -> Tensor:
         """Begin episode 0 in every lane and return the observations `[L, O]`."""
@@ -65,11 +63,11 @@ class GymnasiumLanes:
             self._end(lane)
         return LaneStep(
             self._numbers(self._observation) if ended else final,
-            self._tensor(reward),
-            self._tensor(terminated),
-            self._tensor(truncated),
+            torch.from_numpy(reward),
+            torch.from_numpy(terminated),
+            torch.from_numpy(truncated),
             final,
-            self._tensor(life_lost),
+            torch.from_numpy(life_lost),
         )
 
     def close(self) -> None:
@@ -117,8 +115,5 @@ class GymnasiumLanes:
         """Return observations as numbers, flat: `[L, O]`."""
         flat = observations.reshape(len(observations), -1)
         if flat.dtype == np.uint8:
-            return torch.from_numpy(BYTE_VALUES[flat]).to(self._device)
-        return torch.from_numpy(flat.astype(np.float32)).to(self._device)
-
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(values).to(self._device)
+            return torch.from_numpy(BYTE_VALUES[flat])
+        return torch.from_numpy(flat.astype(np.float32))

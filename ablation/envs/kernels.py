@@ -19,7 +19,7 @@ Doubles = NDArray[np.float64]
 @exactly_compiled
 def cart_pole(
     state: Doubles,
-    actions: Doubles,
+    actions: NDArray[np.int64],
     constants: tuple[float, ...],
     after: Doubles,
     fell: NDArray[np.bool_],

@@ -1,8 +1,8 @@
 """Counter-based random numbers: every draw is a pure function of (seed, stream, step, index).
 
-A run may be trained alone or among others, at once or resumed, with any sampler: as long as it asks
-for the same (seed, stream, step, index) it reads the same bits. The generator is NumPy's
-Philox4x64-10 (Salmon et al. 2011), keyed by (seed, stream) and positioned by its counter.
+Whether a run is trained alone or among others, at once or resumed, and with whichever sampler, it reads
+the same bits for the same (seed, stream, step, index). The generator is NumPy's Philox4x64-10 (Salmon et
+al. 2011), keyed by (seed, stream) and positioned by its counter.
 """
 
 from __future__ import annotations
@@ -14,14 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.numerics.compiled import runs_compiled
-from ablation.philox import tensor_words
-
 WORDS_PER_COUNT = 8
 """32-bit words that one increment of Philox's counter yields (four of 64 bits)."""
 
 BLOCK_STEPS = 256
-"""Steps drawn at once by `BlockStream`; no number depends on it."""
+"""Steps that `BlockStream` draws at once; no number depends on it."""
 
 
 class Stream(IntEnum):
@@ -52,16 +49,15 @@ def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) ->
     return raw.view(np.uint32).reshape(steps, counts * WORDS_PER_COUNT)[:, :width]
 
 
-def as_words(block: Tensor) -> Tensor:
+def identity(block: Tensor) -> Tensor:
     """Return a block as it is."""
     return block
 
 
 class BlockStream:
-    """The words of one stream for all lanes, drawn in blocks of steps and handed out step by step.
+    """The words of one stream for all lanes, drawn in blocks of steps.
 
-    `prepare` is what is done to a whole block of words at once, `[steps, L, width]`, to save doing it
-    step by step.
+    `transform` maps a whole block of words `[steps, L, width]` at once, instead of step by step.
     """
 
     def __init__(
@@ -69,52 +65,25 @@ class BlockStream:
         seeds: Sequence[int],
         stream: Stream,
         width: int,
-        device: torch.device,
-        prepare: Callable[[Tensor], Tensor] = as_words,
+        transform: Callable[[Tensor], Tensor] = identity,
     ) -> None:
-        self._seeds = tuple(seeds)
-        self._prepare = prepare
-        self._stream = stream
-        self._width = width
-        self._device = device
+        self._seeds, self._stream, self._width = tuple(seeds), stream, width
+        self._transform = transform
         self._first_step = -1
         self._block: Sequence[Tensor] = ()
-        self._current: Tensor | None = None
 
-    @property
-    def current(self) -> Tensor:
-        """The part of the step last turned to; words are `[L, width]`, int64 holding 32-bit values.
-
-        On accelerators always the same tensor, so that captured operations find the numbers there.
-        """
-        assert self._current is not None, "turn to a step first"
-        return self._current
-
-    def turn(self, step: int) -> None:
-        """Make a step's part of the block the current one."""
+    def words_at(self, step: int) -> Tensor:
+        """Return a step's words, `[L, width]`, int64 holding 32-bit values, or their transform."""
         first_step = step - step % BLOCK_STEPS
         if first_step != self._first_step:
             self._block = self._draw(first_step)
             self._first_step = first_step
-        part = self._block[step - first_step]
-        if runs_compiled(self._device):
-            self._current = part
-        elif self._current is None:
-            self._current = part.clone()
-        else:
-            self._current.copy_(part)
-
-    def at(self, step: int) -> Tensor:
-        """Turn to a step and return its part."""
-        self.turn(step)
-        return self.current
+        return self._block[step - first_step]
 
     def _draw(self, first_step: int) -> Sequence[Tensor]:
-        place = self._stream, first_step, BLOCK_STEPS, self._width
-        if not runs_compiled(self._device):
-            return self._prepare(tensor_words(self._seeds, *place, self._device)).unbind()
-        lanes = [words(seed, *place) for seed in self._seeds]
-        return self._prepare(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64))).unbind()
+        position = self._stream, first_step, BLOCK_STEPS, self._width
+        lanes = [words(seed, *position) for seed in self._seeds]
+        return self._transform(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64))).unbind()
 
 
 def unit_interval(bits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A cell's replay, put together: what is stored, which of it is drawn, and how draws are weighted."""
+"""The replay buffer of a cell: storage, sampler, importance weights and usage, put together."""
 
 from __future__ import annotations
 
@@ -10,23 +10,22 @@ import torch
 from torch import Tensor
 
 from ablation.config.schedules import value_at
-from ablation.config.schema import CellConfig
+from ablation.config.schema import CellConfig, Schedule
 from ablation.config.step_schedule import StepSchedule
 from ablation.envs.spec import EnvSpec
-from ablation.held import Held
 from ablation.numerics.random_streams import BlockStream, Stream
 from ablation.replay.build import make_other, make_prioritized
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
-from ablation.replay.item_usage import Usage
-from ablation.replay.n_step import Emitted, NStep
+from ablation.replay.item_usage import ItemUsage
+from ablation.replay.n_step import NStep, NStepItem
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Combined, Sampler
 from ablation.replay.weights import importance_weights
 
 
 def transition_fields(spec: EnvSpec) -> dict[str, Field]:
-    """Return what a stored transition holds."""
+    """Return the fields of a stored transition."""
     vector = Field((spec.observation_size,), torch.float32)
     scalar = Field((), torch.float32)
     return {
@@ -39,8 +38,8 @@ def transition_fields(spec: EnvSpec) -> dict[str, Field]:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A batch: slots in the ring, their items, and the weight of each one's loss; `[L, B]` each."""
+class SampledBatch:
+    """A batch: its slots in the ring, its items, and the weight of each one's loss; `[L, B]` each."""
 
     slots: Tensor
     batch: dict[str, Tensor]
@@ -48,7 +47,10 @@ class Drawn:
 
 
 class ReplayBuffer:
-    """The transitions of all lanes, from an environment's step to a learner's batch."""
+    """The transitions of all lanes, from an environment's step to a learner's batch.
+
+    `ring`, `sampler` and `usage` are its parts, which diagnostics read. Everything is in main memory.
+    """
 
     def __init__(
         self,
@@ -56,55 +58,36 @@ class ReplayBuffer:
         schedule: StepSchedule,
         fields: Mapping[str, Field],
         seeds: Sequence[int],
-        device: torch.device,
         form: FrameFormat | None = None,
     ) -> None:
-        """Prepare for items of `fields`; only with one step do they need not be transitions.
+        """Prepare for items of `fields`, which need not be those of a transition if `n_step == 1`.
 
-        Given a `form`, observations are kept as frames.
+        Given a `form`, observations are stored as frames.
         """
         self._config, self._schedule = config.replay, schedule
-        lanes = len(seeds)
-        self._n_step: NStep | None = None
-        n_step, capacity = config.replay.n_step, schedule.capacity
-        if form is None:
-            self.ring = Ring(fields, lanes, capacity, device)
-        else:
-            self.ring = FrameRing(form, lanes, capacity, n_step, device)
-            fields = FIELDS
-        if config.replay.n_step > 1:
-            example = {
-                name: torch.zeros((lanes, *field.shape), dtype=field.dtype, device=device)
-                for name, field in fields.items()
-            }
-            self._n_step = NStep(config.replay.n_step, config.agent.discount, example)
-        combined = config.replay.combined and config.replay.stores
-        batch_size = schedule.batch_size - 1 if combined else schedule.batch_size
-        self.usage = Usage(lanes, schedule.capacity, device)
-        self.prioritized = make_prioritized(config.replay, schedule.capacity, batch_size, lanes, device)
-        drawn = self.prioritized or make_other(
-            config.replay, schedule.capacity, batch_size, lanes, device
+        replay, lanes, capacity = config.replay, len(seeds), schedule.capacity
+        self.ring = (
+            Ring(fields, lanes, capacity)
+            if form is None
+            else FrameRing(form, lanes, capacity, replay.n_step)
         )
-        self.sampler: Sampler = Combined(drawn) if combined else drawn
+        self._n_step: NStep | None = None
+        if replay.n_step > 1:
+            example = _example(fields if form is None else FIELDS, lanes)
+            self._n_step = NStep(replay.n_step, config.agent.discount, example)
+        self.usage = ItemUsage(lanes, capacity)
+        combined = replay.combined and replay.stores
+        batch_size = schedule.batch_size - 1 if combined else schedule.batch_size
+        self.prioritized = make_prioritized(replay, capacity, batch_size, lanes)
+        sampler = self.prioritized or make_other(replay, capacity, batch_size, lanes)
+        self.sampler: Sampler = Combined(sampler) if combined else sampler
         if self.prioritized is not None:
-            self.prioritized.exponent.set(
-                value_at(config.replay.priority_exponent, 0, schedule.env_steps)
-            )
-        # What the next `store` and `draw` go by: a transition's clocks and an exponent.
-        self._stored_at, self._learned_at = Held(device), Held(device)
-        self._correction = Held(device)
-        # What `importance_weights` makes of equal probabilities, whatever its exponent.
-        self._equal_weights = torch.ones((lanes, schedule.batch_size), device=device)
-        self._replay_bits = BlockStream(seeds, Stream.REPLAY, self.sampler.width, device)
-        random = config.replay.eviction == "random" and config.replay.stores
-        width = config.replay.n_step
-        self._evict_bits = BlockStream(seeds, Stream.EVICT, width, device) if random else None
-
-    @property
-    def steady(self) -> bool:
-        """Whether storing and drawing are the same operations at every step, and can be captured."""
-        refreshes = self.prioritized is not None and self.prioritized.refreshes
-        return self._n_step is None and not refreshes and not isinstance(self.ring, FrameRing)
+            self.prioritized.exponent = value_at(replay.priority_exponent, 0, schedule.env_steps)
+        # Equal probabilities have these weights, whatever the exponent.
+        self._equal_weights = torch.ones((lanes, schedule.batch_size))
+        self._replay_words = BlockStream(seeds, Stream.REPLAY, self.sampler.width)
+        random = replay.eviction == "random" and replay.stores
+        self._evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if random else None
 
     def add(
         self,
@@ -114,69 +97,38 @@ class ReplayBuffer:
         gradient_step: int,
         ends_return: Tensor | None = None,
     ) -> None:
-        """Store what is complete with this transition of every lane: `ready_to_store`, then `store`."""
-        self.ready_to_store(env_step, gradient_step)
-        self.store(transition, ended, ends_return)
+        """Store the items that this transition of every lane completes; values `[L, *shape]`.
 
-    def ready_to_store(self, env_step: int, gradient_step: int) -> None:
-        """Set the schedule, those before the transition was made, and the words that `store` goes by."""
-        if self._evict_bits is not None:
-            self._evict_bits.turn(env_step)
-        self._stored_at.set(env_step + 1)
-        self._learned_at.set(gradient_step)
-
-    def store(
-        self, transition: Mapping[str, Tensor], ended: Tensor, ends_return: Tensor | None = None
-    ) -> None:
-        """Store what is complete with this transition of every lane; `ended` is bool `[L]`.
-
-        Returns go no further than it where the episode `ended`, or where it `ends_return`, bool
-        `[L]`, with the episode going on.
+        Returns end with it where the episode `ended`, bool `[L]`, or where it `ends_return`, bool `[L]`,
+        though the episode goes on. `env_step` and `gradient_step` count the steps before it.
         """
         if isinstance(self.ring, FrameRing):
-            transition = self.ring.handled(transition, ended)
-        bits = None if self._evict_bits is None else self._evict_bits.current
-        complete: Iterable[Emitted] = [(transition, None)]
+            transition = self.ring.store_frames(transition, ended)
+        words = None if self._evict_words is None else self._evict_words.words_at(env_step)
+        complete: Iterable[NStepItem] = [(transition, None)]
         if self._n_step is not None:
             cut = ended if ends_return is None else ended | ends_return
             complete = self._n_step.push(transition, cut)
         for number, (item, lanes) in enumerate(complete):
-            slots = self.ring.append(item, lanes, None if bits is None else bits[:, number])
-            self.sampler.added(slots, lanes)
-            self.usage.added(slots, lanes, self._stored_at.value, self._learned_at.value)
+            slots = self.ring.append(item, lanes, None if words is None else words[:, number])
+            self.sampler.on_add(slots, lanes)
+            self.usage.on_add(slots, lanes, env_step + 1, gradient_step)
 
-    def sample(self, env_step: int, gradient_step: int) -> Drawn:
-        """Return what is drawn for a gradient step: `ready_to_draw`, then `draw`."""
-        self.ready_to_draw(env_step, gradient_step)
-        return self.draw()
-
-    def ready_to_draw(self, env_step: int, gradient_step: int) -> None:
-        """Set the words and the exponents that `draw` goes by."""
-        self._replay_bits.turn(gradient_step)
+    def sample(self, env_step: int, gradient_step: int) -> SampledBatch:
+        """Return the batch of a gradient step, after so many of both; valid until the next call."""
         if self.prioritized is not None:
-            config, run_steps = self._config, self._schedule.env_steps
-            self.prioritized.exponent.set(value_at(config.priority_exponent, env_step, run_steps))
-            correction = value_at(config.importance_sampling_exponent, env_step, run_steps)
-            self._correction.set(correction)
-
-    def draw(self) -> Drawn:
-        """Return what is drawn for a gradient step; valid until the next call."""
-        slots, probabilities = self.sampler.sample(self.ring, self._replay_bits.current)
-        self.usage.drawn(slots)
+            self.prioritized.exponent = self._scheduled(self._config.priority_exponent, env_step)
+        words = self._replay_words.words_at(gradient_step)
+        slots, probabilities = self.sampler.sample(self.ring, words)
+        self.usage.on_draw(slots)
         weights = self._equal_weights
         if self.prioritized is not None:
-            weights = importance_weights(
-                probabilities,
-                self.ring.size,
-                self._correction.value,
-                self._smallest_probability(),
-                self._config.weight_normalisation != "none",
-            )
-        return Drawn(slots, self.ring.gather(slots), weights)
+            weights = self._weights(probabilities, env_step)
+        return SampledBatch(slots, self.ring.gather(slots), weights)
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
-        """Tell the sampler the TD errors `[L, B]` that a gradient step saw."""
-        self.sampler.learned(slots, errors)
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
+        """Tell the sampler the TD errors `[L, B]` that a gradient step found at `slots [L, B]`."""
+        self.sampler.update_priorities(slots, errors)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs."""
@@ -195,7 +147,22 @@ class ReplayBuffer:
         self.sampler.restore(state["sampler"])
         self.usage.restore(state["usage"])
 
-    def _smallest_probability(self) -> Tensor | None:
-        if self._config.weight_normalisation != "pool_max":
-            return None
-        return self.sampler.smallest_probability(self.ring)
+    def _weights(self, probabilities: Tensor, env_step: int) -> Tensor:
+        """Return importance-sampling weights `[L, B]`, float32."""
+        normalization = self._config.weight_normalisation
+        smallest = None
+        if normalization == "pool_max":
+            smallest = self.sampler.smallest_probability(self.ring)
+        exponent = self._scheduled(self._config.importance_sampling_exponent, env_step)
+        normalized = normalization != "none"
+        return importance_weights(probabilities, self.ring.size, exponent, smallest, normalized)
+
+    def _scheduled(self, schedule: Schedule, env_step: int) -> float:
+        return value_at(schedule, env_step, self._schedule.env_steps)
+
+
+def _example(fields: Mapping[str, Field], lanes: int) -> dict[str, Tensor]:
+    """Return an empty item of `fields`, values `[L, *shape]`."""
+    return {
+        name: torch.zeros((lanes, *field.shape), dtype=field.dtype) for name, field in fields.items()
+    }

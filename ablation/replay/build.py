@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import torch
-
 from ablation.config.schema import ReplayConfig
 from ablation.replay.greedy import Greedy
 from ablation.replay.prioritized import Draws, Prioritized, PriorityScheme, Proportional, Rank
@@ -11,14 +9,14 @@ from ablation.replay.samplers import Recent, Sampler, Uniform, UniformSubset
 
 
 def make_prioritized(
-    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
+    config: ReplayConfig, capacity: int, batch_size: int, lanes: int
 ) -> Prioritized | None:
     """Return the prioritized sampler that a kind names, or None."""
     if not config.prioritized:
         return None
-    weighing: PriorityScheme = Rank(lanes, capacity, device)
+    scheme: PriorityScheme = Rank(lanes, capacity)
     if config.kind == "proportional":
-        weighing = Proportional(
+        scheme = Proportional(
             config.priority_epsilon, config.priority_epsilon_enters, config.priority_exponent.constant
         )
     draws = Draws(
@@ -28,17 +26,15 @@ def make_prioritized(
         replacement=config.replacement,
         uniform_share=config.uniform_share,
         refresh_period=config.priority_refresh_period,
-        pool_minimum=config.weight_normalisation == "pool_max",
+        buffer_minimum=config.weight_normalisation == "pool_max",
     )
-    return Prioritized(weighing, draws, lanes, capacity, device)
+    return Prioritized(scheme, draws, lanes, capacity)
 
 
-def make_other(
-    config: ReplayConfig, capacity: int, batch_size: int, lanes: int, device: torch.device
-) -> Sampler:
+def make_other(config: ReplayConfig, capacity: int, batch_size: int, lanes: int) -> Sampler:
     """Return the sampler of a kind that does not draw in proportion to priorities."""
     if not config.stores:
-        return Recent(lanes, batch_size, device)
+        return Recent(lanes, batch_size)
     if config.kind == "greedy":
-        return Greedy(batch_size, lanes, capacity, device)
+        return Greedy(batch_size, lanes, capacity)
     return Uniform(batch_size) if config.replacement else UniformSubset(batch_size)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ablation.envs.spec import EnvSpec
 from ablation.numerics.pixels import Pixels
 
 ITEM_BYTES = 12
-"""What a stored transition takes beside its frames: see `frame_ring.COMPACT`."""
+"""Bytes of a stored transition beside its frames: see `frame_ring.COMPACT`."""
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,14 @@ class FrameFormat:
     def storage_bytes(self, capacity: int, n_step: int) -> int:
         """Return the bytes that a lane's frames and transitions take."""
         return capacity * ITEM_BYTES + self.frames_kept(capacity, n_step) * self.frame_bytes
+
+
+def frame_format(spec: EnvSpec, longest_episode: int | None) -> FrameFormat | None:
+    """Return how an environment's observations consist of frames, or None if they do not.
+
+    Frames are kept once only where the longest episode is known: one that is cut needs a frame more.
+    """
+    if spec.pixels == "float" or longest_episode is None:
+        return None
+    size = spec.observation_size // spec.frames
+    return FrameFormat(spec.pixels, size, spec.frames, longest_episode)

@@ -1,4 +1,4 @@
-"""A ring of transitions whose observations are frames that are kept elsewhere, each once."""
+"""A ring of transitions whose observations consist of frames, each kept once in a `FrameStore`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_kernels import AGE_BITS
-from ablation.replay.frame_store import frames
+from ablation.replay.frame_store import FrameStore
 from ablation.replay.ring import Field, Ring
 
 SCALAR, HANDLE = Field((), torch.float32), Field((), torch.int64)
@@ -21,66 +21,62 @@ FIELDS = {
     "discount": SCALAR,
     "next_observation": HANDLE,
 }
-"""What is appended: transitions with observations by their handles."""
+"""A transition as it is appended: observations are handles of the frame store."""
 
 BYTE = Field((), torch.uint8)
 COMPACT = {
     "reward": SCALAR,
-    "place": Field((), torch.int32),
-    "age": BYTE,
-    "span": BYTE,
+    "frame": Field((), torch.int32),  # index of the observation's newest frame in the store
+    "age": BYTE,  # earlier frames that the observation shows
+    "span": BYTE,  # frames from the observation to the next one
     "action": BYTE,
-    "code": BYTE,
+    "discount_code": BYTE,  # index into the table of distinct discounts
 }
-"""What is stored: where the newest frame lies, how many earlier ones are shown, how many frames later
-the next observation is, and which of the discounts seen so far."""
+"""A transition as it is stored."""
 
 
 class FrameRing(Ring):
-    """A `Ring` that takes handles of `frames`, and gives transitions with the observations' numbers."""
+    """A `Ring` that is given transitions with handles, and returns them with whole observations."""
 
-    def __init__(
-        self, form: FrameFormat, lanes: int, capacity: int, n_step: int, device: torch.device
-    ) -> None:
-        super().__init__(COMPACT, lanes, capacity, device)
-        self.frames = frames(form, lanes, form.frames_kept(capacity, n_step), device)
+    def __init__(self, form: FrameFormat, lanes: int, capacity: int, n_step: int) -> None:
+        super().__init__(COMPACT, lanes, capacity)
+        self.frames = FrameStore(form, lanes, form.frames_kept(capacity, n_step))
         self._oldest_age = form.stack - 1
         self._codes: dict[float, int] = {}
-        self._discounts = torch.zeros(256, device=device)
-        self._seen: tuple[Tensor, Tensor] | None = None
+        self._discounts = torch.zeros(256)
+        self._loaded: tuple[Tensor, Tensor] | None = None
 
-    def handled(self, transition: Mapping[str, Tensor], ended: Tensor) -> dict[str, Tensor]:
-        """Keep what is new of a step's observations `[L, O]`, and return it with their handles."""
+    def store_frames(self, transition: Mapping[str, Tensor], ended: Tensor) -> dict[str, Tensor]:
+        """Store the new frames of a step's observations `[L, O]`; return it with handles for them."""
         follows = ~ended | (transition["discount"] > 0)
-        observation, following = self.frames.add(
+        observation, next_observation = self.frames.add(
             transition["observation"], transition["next_observation"], ended, follows
         )
-        return {**transition, "observation": observation, "next_observation": following}
+        return {**transition, "observation": observation, "next_observation": next_observation}
 
     def append(
-        self, item: Mapping[str, Tensor], lanes: Tensor | None = None, bits: Tensor | None = None
+        self, item: Mapping[str, Tensor], lanes: Tensor | None = None, words: Tensor | None = None
     ) -> Tensor:
-        """Store one transition per lane, or of `lanes`, and return the slots; the oldest makes room."""
-        assert bits is None, "frames go with their age"
-        handle, following = item["observation"], item["next_observation"]
-        codes = [self._code(discount) for discount in item["discount"].tolist()]
+        """Store one transition per lane, or of `lanes`, over the oldest one; return the slots."""
+        assert words is None, "frames leave in the order in which they came"
+        handle, next_handle = item["observation"], item["next_observation"]
         compact = {
             "reward": item["reward"],
-            "place": self.frames.place(handle),
+            "frame": self.frames.index(handle),
             "age": handle & (1 << AGE_BITS) - 1,
-            "span": (following >> AGE_BITS) - (handle >> AGE_BITS),
+            "span": (next_handle >> AGE_BITS) - (handle >> AGE_BITS),
             "action": item["action"],
-            "code": torch.tensor(codes, device=handle.device),
+            "discount_code": torch.tensor([self._code(one) for one in item["discount"].tolist()]),
         }
         return super().append(compact, lanes)
 
     def gather(self, slots: Tensor) -> dict[str, Tensor]:
         """Return the transitions at `slots [L, B]`; valid until the next call."""
-        if self._seen is None or self._seen[0].shape[:2] != slots.shape:
-            found = self._transitions(super().gather(slots), None)
-            self._seen = found["observation"], found["next_observation"]
-            return found
-        return self._transitions(super().gather(slots), self._seen)
+        if self._loaded is None or self._loaded[0].shape[:2] != slots.shape:
+            batch = self._transitions(super().gather(slots), None)
+            self._loaded = batch["observation"], batch["next_observation"]
+            return batch
+        return self._transitions(super().gather(slots), self._loaded)
 
     def copy_of(self, slots: Tensor) -> dict[str, Tensor]:
         """Return the transitions at `slots [L, B]` in memory of their own."""
@@ -99,21 +95,22 @@ class FrameRing(Ring):
             self._code(discount)
 
     def _transitions(
-        self, compact: Mapping[str, Tensor], seen: tuple[Tensor, Tensor] | None
+        self, compact: Mapping[str, Tensor], out: tuple[Tensor, Tensor] | None
     ) -> dict[str, Tensor]:
-        place, age, span = (compact[name].long() for name in ("place", "age", "span"))
-        later = (age + span).clamp(max=self._oldest_age)
-        observation, following = seen or (None, None)
+        """Return compact items with whole observations, which are written into `out` if given."""
+        frame, age, span = (compact[name].long() for name in ("frame", "age", "span"))
+        next_age = (age + span).clamp(max=self._oldest_age)
+        observation, next_observation = out or (None, None)
         return {
-            "observation": self.frames.load(place, age, observation),
+            "observation": self.frames.load(frame, age, observation),
             "action": compact["action"].long(),
             "reward": compact["reward"],
-            "discount": self._discounts[compact["code"].long()],
-            "next_observation": self.frames.load(place + span, later, following),
+            "discount": self._discounts[compact["discount_code"].long()],
+            "next_observation": self.frames.load(frame + span, next_age, next_observation),
         }
 
     def _code(self, discount: float) -> int:
-        """Return the number of a discount, a new one if it is new: there are few, 0 and powers."""
+        """Return a discount's code, a new one for a new discount: there are few, 0 and powers."""
         if discount not in self._codes:
             self._discounts[len(self._codes)] = discount
             self._codes[discount] = len(self._codes)

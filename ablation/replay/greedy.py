@@ -10,33 +10,33 @@ from torch import Tensor
 
 from ablation.replay.kernels import FAN_OUT, MAX
 from ablation.replay.ring import Ring
-from ablation.replay.segment_tree import segment_tree
+from ablation.replay.segment_tree import SegmentTree
 
 
 class Greedy:
     """The `batch_size` items whose absolute TD errors were largest when last seen; ties by slot.
 
-    New items come first, so that each is seen once. Nothing is random, and importance weights have
-    no meaning: what is drawn is drawn for certain.
+    New items come first, so that each is learned from once. Nothing is random, and importance weights
+    have no meaning: the batch is drawn for certain.
     """
 
     width = 0
 
-    def __init__(self, batch_size: int, lanes: int, capacity: int, device: torch.device) -> None:
+    def __init__(self, batch_size: int, lanes: int, capacity: int) -> None:
         self._batch_size = batch_size
-        self._errors = segment_tree(lanes, capacity, MAX, device)
-        self._lanes = torch.arange(lanes, device=device)
+        self._errors = SegmentTree(lanes, capacity, MAX)
+        self._lanes = torch.arange(lanes)
 
-    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+    def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Put new items before all others."""
         unseen = torch.full_like(slots, torch.inf, dtype=torch.float64).unsqueeze(1)
         self._errors.set(slots.unsqueeze(1), unseen, lanes)
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Return the slots of the largest errors, the largest first."""
         drawn, errors = [], []
         for _ in range(self._batch_size):
-            drawn.append(self._first())
+            drawn.append(self._largest())
             errors.append(self._errors.get(drawn[-1]))
             if self._batch_size > 1:
                 self._errors.set(drawn[-1], torch.full_like(errors[-1], -torch.inf))
@@ -47,33 +47,33 @@ class Greedy:
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:  # noqa: ARG002
         """Return an equal share of the batch for each item; that of one that is not in it is 0."""
-        return torch.full(slots.shape, 1 / self._batch_size, dtype=torch.float64, device=slots.device)
+        return torch.full(slots.shape, 1 / self._batch_size, dtype=torch.float64)
 
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return zeros: most items cannot be drawn."""
         return torch.zeros_like(ring.size, dtype=torch.float64)
 
-    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
-        """Return those of equal draws from the batch."""
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return those of equal probabilities within the batch: log B nats, and B."""
         size = torch.full_like(ring.size, self._batch_size, dtype=torch.float64)
         return size.log(), size
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Remember the items' new errors; one that is not finite counts as infinite."""
-        noted = errors.abs().double()
-        self._errors.set(slots, torch.where(noted.isfinite(), noted, torch.inf))
+        errors = errors.abs().double()
+        self._errors.set(slots, torch.where(errors.isfinite(), errors, torch.inf))
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs."""
-        return {"errors": self._errors.levels[0].flatten(1)}
+        return {"errors": self._errors.leaves}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
         self._errors.fill(state["errors"])
 
-    def _first(self) -> Tensor:
+    def _largest(self) -> Tensor:
         """Return the slot of each lane's largest error, `[L, 1]`."""
-        found = torch.zeros_like(self._lanes)
+        index = torch.zeros_like(self._lanes)
         for level in reversed(self._errors.levels):
-            found = found * FAN_OUT + level[self._lanes, found].argmax(dim=-1)
-        return found.unsqueeze(1)
+            index = index * FAN_OUT + level[self._lanes, index].argmax(dim=-1)
+        return index.unsqueeze(1)

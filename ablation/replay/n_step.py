@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 Item = Mapping[str, Tensor]
-Emitted = tuple[Item, Tensor | None]
-"""An item `[L, ...]` and the lanes that it is for, int64 `[M]`, or None for all of them."""
+NStepItem = tuple[Item, Tensor | None]
+"""An item, values `[L, ...]`, and the lanes to store it for, int64 `[M]`, or None for all of them."""
 
 
 class NStep:
     """Turns one-step transitions into `n`-step ones, lane by lane and never across an episode's end.
 
-    An item is emitted when its `n` rewards are known. Where an episode ends, terminated or
-    truncated, the shorter tails are emitted too, each with the discount that its own length makes.
+    An item is complete when its `n` rewards are known. Where an episode ends, terminated or truncated,
+    the shorter tails are complete too, each with the discount of its own length.
     """
 
     def __init__(self, n: int, discount: float, example: Item) -> None:
@@ -30,8 +30,8 @@ class NStep:
         }
         self._count = torch.zeros_like(example["action"])
 
-    def push(self, transition: Item, ended: Tensor) -> Iterator[Emitted]:
-        """Take one transition of every lane and yield what is complete with it, oldest first.
+    def push(self, transition: Item, ended: Tensor) -> Iterator[NStepItem]:
+        """Take one transition of every lane and yield the items that it completes, oldest first.
 
         `ended` is bool `[L]`: the episode ended with this transition. `transition["discount"]` is
         the factor on the next state's value, for this one step.
@@ -69,7 +69,7 @@ class NStep:
         self._count.copy_(state["count"])
 
     def _store(self, transition: Item) -> None:
-        lanes = torch.arange(len(self._count), device=self._count.device)
+        lanes = torch.arange(len(self._count))
         for name, values in self._window.items():
             values[self._count, lanes] = transition[name]
         self._count += 1

@@ -10,14 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.held import Held, Number
-from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM
 from ablation.replay.powers import bitwise_pow
 from ablation.replay.ring import Ring
-from ablation.replay.segment_tree import segment_tree
+from ablation.replay.segment_tree import SegmentTree
 
 
 class PriorityScheme(Protocol):
@@ -26,10 +24,10 @@ class PriorityScheme(Protocol):
     refreshes: bool
     """Whether masses of items change without their errors changing."""
 
-    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
+    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
         """Return masses for `errors [L, B]`, or `[M, B]` of those lanes."""
 
-    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
         """Return the masses of all items; `errors [L, C]` is negative where there is no item."""
 
 
@@ -43,15 +41,13 @@ class Proportional:
         self._outside = epsilon if epsilon_enters == "priority" else 0.0
         self.refreshes = not fixed
 
-    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
+    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the masses of items from their errors alone."""
-        if not runs_compiled(errors.device):
-            return (errors + self._inside).pow(exponent) + self._outside
         priorities = np.empty(errors.shape)
         kernels.priorities(errors.numpy(), self._inside, exponent, self._outside, priorities)
         return torch.from_numpy(priorities)
 
-    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
         """Return the masses of all items, zero where there is none."""
         there = errors >= 0
         return torch.where(there, self.priorities(errors.clamp(min=0), exponent, None), 0.0)
@@ -66,22 +62,20 @@ class Rank:
 
     refreshes = True
 
-    def __init__(self, lanes: int, capacity: int, device: torch.device) -> None:
+    def __init__(self, lanes: int, capacity: int) -> None:
         # Negated errors in rising order: unfilled ranks are infinite, so beyond every item's.
-        self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64, device=device)
+        self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64)
 
-    def priorities(self, errors: Tensor, exponent: Number, lanes: Tensor | None) -> Tensor:
+    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
         """Return the masses of items by their place among the errors last sorted."""
         table = self.sorted if lanes is None else self.sorted[lanes]
         return bitwise_pow(torch.searchsorted(table, -errors).double() + 1, -exponent)
 
-    def all_priorities(self, errors: Tensor, exponent: Number) -> Tensor:
+    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
         """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
         there = errors >= 0
         self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
-        ranks = bitwise_pow(
-            torch.arange(1, errors.shape[1] + 1, device=errors.device).double(), -exponent
-        )
+        ranks = bitwise_pow(torch.arange(1, errors.shape[1] + 1).double(), -exponent)
         priorities = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
         return torch.where(there, priorities, 0.0)
 
@@ -96,7 +90,7 @@ class Draws:
     replacement: bool = True
     uniform_share: float = 0.0
     refresh_period: int = 1
-    pool_minimum: bool = False
+    buffer_minimum: bool = False
 
 
 class Prioritized:
@@ -108,30 +102,29 @@ class Prioritized:
 
     def __init__(
         self,
-        weighing: PriorityScheme,
+        scheme: PriorityScheme,
         draws: Draws,
         lanes: int,
         capacity: int,
-        device: torch.device,
     ) -> None:
-        self.exponent = Held(device)
-        self._weighing, self._draws = weighing, draws
+        self.exponent = 0.0
+        self._scheme, self._draws = scheme, draws
         self.width = draws.batch_size * (3 if draws.uniform_share else 1)
-        self._sums = segment_tree(lanes, capacity, SUM, device)
-        self._minima = segment_tree(lanes, capacity, MIN, device) if draws.pool_minimum else None
+        self._sums = SegmentTree(lanes, capacity, SUM)
+        self._minima = SegmentTree(lanes, capacity, MIN) if draws.buffer_minimum else None
         present = draws.new_error == "max_present"
-        self._maxima = segment_tree(lanes, capacity, MAX, device) if present else None
-        shape = (lanes, capacity) if weighing.refreshes else (lanes, 0)
-        self._errors = torch.full(shape, -1.0, dtype=torch.float64, device=device)
-        self._largest = torch.ones((lanes, 1), dtype=torch.float64, device=device)
+        self._maxima = SegmentTree(lanes, capacity, MAX) if present else None
+        shape = (lanes, capacity) if scheme.refreshes else (lanes, 0)
+        self._errors = torch.full(shape, -1.0, dtype=torch.float64)
+        self._largest = torch.ones((lanes, 1), dtype=torch.float64)
         self._drawn = 0
 
     @property
     def refreshes(self) -> bool:
         """Whether masses of items change without their errors changing."""
-        return self._weighing.refreshes
+        return self._scheme.refreshes
 
-    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+    def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Give new items the error that new items start with."""
         largest = self._largest
         if self._maxima is not None:
@@ -141,17 +134,17 @@ class Prioritized:
             largest = torch.full_like(largest, self._draws.new_error)
         self._write(slots.unsqueeze(1), largest if lanes is None else largest[lanes], lanes)
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return slots drawn by mass, a share of them uniformly if so asked."""
-        if self._weighing.refreshes and self._drawn % self._draws.refresh_period == 0:
+        if self._scheme.refreshes and self._drawn % self._draws.refresh_period == 0:
             self._refresh()
         self._drawn += 1
-        words = bits[:, : self._draws.batch_size]
+        words, mixing_words = words.tensor_split([self._draws.batch_size], dim=1)
         if not self._draws.replacement:
             return self._sample_subset(ring, unit_interval(words))
         slots, shares = self._sums.draw(words, self._draws.stratified)
         if self._draws.uniform_share:
-            slots = self._mix(ring, slots, bits[:, self._draws.batch_size :])
+            slots = self._mix(ring, slots, mixing_words)
             return slots, self.probabilities(ring, slots)
         return slots, shares
 
@@ -162,15 +155,15 @@ class Prioritized:
 
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the smallest share of the mass of any item, mixed with the uniform share."""
-        assert self._minima is not None, "made without pool_minimum"
+        assert self._minima is not None, "made without buffer_minimum"
         shares = (self._minima.root / self._sums.root).unsqueeze(1)
         return self._mixed(ring, shares).squeeze(1)
 
-    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return entropy in nats and one over the sum of squared probabilities, `[L]` each."""
         used = int(ring.size.max())
-        there = torch.arange(used, device=ring.size.device) < ring.size.unsqueeze(1)
-        shares = self._sums.levels[0].flatten(1)[:, :used] / self._sums.root.unsqueeze(1)
+        there = torch.arange(used) < ring.size.unsqueeze(1)
+        shares = self._sums.leaves[:, :used] / self._sums.root.unsqueeze(1)
         chances = torch.where(there, self._mixed(ring, shares), 0.0)
         return torch.special.entr(chances).sum(dim=1), 1 / chances.square().sum(dim=1)
 
@@ -179,24 +172,24 @@ class Prioritized:
 
         Old ones are in use, new ones are what `errors` make of them.
         """
-        new = self._weighing.priorities(errors.abs().double(), self.exponent.value, None)
+        new = self._scheme.priorities(errors.abs().double(), self.exponent, None)
         old = self._sums.get(slots)
         return (new - old).abs() / (new + old)
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Remember the items' new errors."""
-        self._write(slots, self._noted(errors), None)
+        self._write(slots, self._absolute(errors), None)
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs: trees by their leaves, which decide the rest."""
         trees = (self._sums, self._minima, self._maxima)
         return {
-            "trees": [None if tree is None else tree.levels[0].flatten(1) for tree in trees],
+            "trees": [None if tree is None else tree.leaves for tree in trees],
             "errors": self._errors,
-            "sorted": getattr(self._weighing, "sorted", None),
+            "sorted": getattr(self._scheme, "sorted", None),
             "largest": self._largest,
             "drawn": self._drawn,
-            "exponent": float(self.exponent.value),
+            "exponent": self.exponent,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -207,36 +200,31 @@ class Prioritized:
         self._errors.copy_(state["errors"])
         self._largest.copy_(state["largest"])
         self._drawn = state["drawn"]
-        self.exponent.set(state["exponent"])
-        if isinstance(self._weighing, Rank):
-            self._weighing.sorted.copy_(state["sorted"])
+        self.exponent = state["exponent"]
+        if isinstance(self._scheme, Rank):
+            self._scheme.sorted.copy_(state["sorted"])
 
     def _write(self, slots: Tensor, errors: Tensor, lanes: Tensor | None) -> None:
-        priorities = self._weighing.priorities(errors, self.exponent.value, lanes)
+        priorities = self._scheme.priorities(errors, self.exponent, lanes)
         self._sums.set(slots, priorities, lanes)
         if self._minima is not None:
             self._minima.set(slots, priorities, lanes)
         if self._maxima is not None:
             self._maxima.set(slots, errors, lanes)
-        if self._weighing.refreshes:
+        if self._scheme.refreshes:
             if lanes is None:
                 self._errors.scatter_(1, slots, errors)
             else:
                 self._errors[lanes.unsqueeze(1), slots] = errors
 
-    def _noted(self, errors: Tensor) -> Tensor:
+    def _absolute(self, errors: Tensor) -> Tensor:
         """Return absolute errors, and raise the largest seen to them."""
-        if runs_compiled(errors.device):
-            found = np.empty(errors.shape)
-            kernels.note(errors.numpy(), self._largest.numpy(), found)
-            return torch.from_numpy(found)
-        noted = errors.abs().double()
-        noted = torch.where(noted.isfinite(), noted, self._largest)
-        torch.maximum(self._largest, noted.amax(dim=1, keepdim=True), out=self._largest)
-        return noted
+        absolute = np.empty(errors.shape)
+        kernels.note(errors.numpy(), self._largest.numpy(), absolute)
+        return torch.from_numpy(absolute)
 
     def _refresh(self) -> None:
-        priorities = self._weighing.all_priorities(self._errors, self.exponent.value)
+        priorities = self._scheme.all_priorities(self._errors, self.exponent)
         self._sums.fill(priorities)
         if self._minima is not None:
             self._minima.fill(torch.where(self._errors >= 0, priorities, torch.inf))
@@ -253,9 +241,9 @@ class Prioritized:
         self._sums.set(slots, torch.cat(priorities, dim=1))
         return slots, self.probabilities(ring, slots)
 
-    def _mix(self, ring: Ring, slots: Tensor, bits: Tensor) -> Tensor:
+    def _mix(self, ring: Ring, slots: Tensor, words: Tensor) -> Tensor:
         """Replace a share of the slots by uniform ones; two words a draw decide and place."""
-        decides, places = bits.chunk(2, dim=1)
+        decides, places = words.chunk(2, dim=1)
         uniform = integers(places, ring.size.unsqueeze(1))
         return torch.where(unit_interval(decides) < self._draws.uniform_share, uniform, slots)
 

@@ -1,4 +1,4 @@
-"""Which items are drawn: samplers share one interface and take their randomness as an argument."""
+"""Samplers choose the items of a batch; their randomness is an argument."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.numerics.compiled import runs_compiled
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
@@ -21,13 +20,13 @@ class Sampler(Protocol):
     width: int
     """Random words that one draw takes for each lane."""
 
-    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
-        """Take note of new items at `slots`: `[L]`, or `[M]` of those lanes."""
+    def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Register new items at `slots`: `[L]`, or `[M]` of those lanes."""
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return drawn slots and each one's probability per draw, both `[L, B]`.
 
-        `bits` has shape `[L, width]`.
+        `words` has shape `[L, width]`.
         """
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
@@ -36,11 +35,11 @@ class Sampler(Protocol):
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the smallest probability per draw of each lane's items, `[L]`, float64."""
 
-    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
-        """Return entropy in nats and effective size, one over the sum of squares, of a draw, `[L]`."""
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each."""
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
-        """Take note of the TD errors `[L, B]` of the items at `slots [L, B]`."""
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
+        """Take the TD errors `[L, B]` that a gradient step found for the items at `slots [L, B]`."""
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs."""
@@ -50,9 +49,9 @@ class Sampler(Protocol):
 
 
 class PriorityFree:
-    """What samplers have in common that do not look at items: equal probabilities, no memory."""
+    """Base of the samplers that draw every item with the same probability; it has no state."""
 
-    def added(self, slots: Tensor, lanes: Tensor | None) -> None:
+    def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Ignore new items."""
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
@@ -63,12 +62,12 @@ class PriorityFree:
         """Return one over the number of items."""
         return 1 / ring.size.double()
 
-    def spread(self, ring: Ring) -> tuple[Tensor, Tensor]:
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the logarithm of the number of items, and the number."""
         size = ring.size.double()
         return size.log(), size
 
-    def learned(self, slots: Tensor, errors: Tensor) -> None:
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Ignore errors."""
 
     def state(self) -> dict[str, Any]:
@@ -84,10 +83,10 @@ class Recent(PriorityFree):
 
     width = 0
 
-    def __init__(self, lanes: int, batch_size: int, device: torch.device) -> None:
-        self._ages = torch.arange(batch_size - 1, -1, -1, device=device).repeat(lanes, 1)
+    def __init__(self, lanes: int, batch_size: int) -> None:
+        self._ages = torch.arange(batch_size - 1, -1, -1).repeat(lanes, 1)
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Return the newest slots."""
         slots = (ring.newest.unsqueeze(1) - self._ages) % ring.capacity
         return slots, self.probabilities(ring, slots)
@@ -99,53 +98,71 @@ class Uniform(PriorityFree):
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return independent uniform slots."""
-        if not runs_compiled(bits.device):
-            slots = integers(bits, ring.size.unsqueeze(1))
-            return slots, self.probabilities(ring, slots)
-        drawn, chances = np.empty(bits.shape, np.int64), np.empty(bits.shape)
-        kernels.uniform(bits.numpy(), ring.size.numpy(), drawn, chances)
-        return torch.from_numpy(drawn), torch.from_numpy(chances)
+        slots, probabilities = np.empty(words.shape, np.int64), np.empty(words.shape)
+        kernels.uniform(words.numpy(), ring.size.numpy(), slots, probabilities)
+        return torch.from_numpy(slots), torch.from_numpy(probabilities)
 
 
 class UniformSubset(PriorityFree):
     """Every set of `batch_size` different items with the same probability.
 
-    Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the pool.
+    Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the buffer.
     """
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return different slots; needs at least `batch_size` items in every lane."""
-        slots = torch.full_like(bits, -1)
+        slots = torch.full_like(words, -1)
         for draw in range(self.width):
             last = ring.size - self.width + draw
-            candidate = integers(bits[:, draw], last + 1)
+            candidate = integers(words[:, draw], last + 1)
             taken = (slots == candidate.unsqueeze(1)).any(dim=1)
             slots[:, draw] = torch.where(taken, last, candidate)
         return slots, self.probabilities(ring, slots)
 
 
 class Combined:
-    """Another sampler's draws with the newest item added to them (Zhang & Sutton 2017)."""
+    """The draws of another sampler and the newest item (Zhang & Sutton 2017)."""
 
-    def __init__(self, others: Sampler) -> None:
-        self._others = others
-        self.width = others.width
-        self.added = others.added
-        self.probabilities = others.probabilities
-        self.smallest_probability = others.smallest_probability
-        self.spread = others.spread
-        self.learned = others.learned
-        self.state = others.state
-        self.restore = others.restore
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+        self.width = sampler.width
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return the other sampler's slots and then the newest."""
-        slots, probabilities = self._others.sample(ring, bits)
+        slots, probabilities = self._sampler.sample(ring, words)
         newest = ring.newest.unsqueeze(1)
         extra = self.probabilities(ring, newest)
         return torch.cat([slots, newest], dim=1), torch.cat([probabilities, extra], dim=1)
+
+    def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
+        """Register new items with the other sampler."""
+        self._sampler.on_add(slots, lanes)
+
+    def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
+        """Return the other sampler's probabilities."""
+        return self._sampler.probabilities(ring, slots)
+
+    def smallest_probability(self, ring: Ring) -> Tensor:
+        """Return the other sampler's smallest probability."""
+        return self._sampler.smallest_probability(ring)
+
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
+        """Return the other sampler's entropy and effective sample size."""
+        return self._sampler.sampling_entropy(ring)
+
+    def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
+        """Hand the TD errors on to the other sampler."""
+        self._sampler.update_priorities(slots, errors)
+
+    def state(self) -> dict[str, Any]:
+        """Return the other sampler's state."""
+        return self._sampler.state()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned."""
+        self._sampler.restore(state)

@@ -100,11 +100,10 @@ class JobRun:
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
-        device = torch.device(self._job.device)
-        trainer = trainer_of(self._config, self._seeds, device)
+        trainer = trainer_of(self._config, self._seeds, torch.device(self._job.device))
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
-        state = checkpoint.load(directory, self._job.cell, self._seeds, device)
+        state = checkpoint.load(directory, self._job.cell, self._seeds)
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step

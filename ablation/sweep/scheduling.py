@@ -120,7 +120,7 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
 def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> ScheduledJob:
     from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
-    from ablation.frames import frame_format
+    from ablation.replay.frame_format import frame_format
 
     job = JobSpec(
         name=_name(arm.cell, seeds),

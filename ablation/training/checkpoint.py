@@ -23,21 +23,19 @@ NAME = "checkpoint.pt"
 def save(directory: Path, cell: str, seeds: Sequence[int], state: dict[str, Any]) -> None:
     """Write a checkpoint such that the file is either the old or the new one, never a part."""
     directory.mkdir(parents=True, exist_ok=True)
-    beside = directory / f".{NAME}.{os.getpid()}"
+    tmp = directory / f".{NAME}.{os.getpid()}"
     header = _header(cell, seeds)
     try:
-        with beside.open("wb") as file:
-            torch.save({"header": header, "state": _by_itself(state)}, file)
+        with tmp.open("wb") as file:
+            torch.save({"header": header, "state": _without_views(state)}, file)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(directory / NAME)
+        tmp.replace(directory / NAME)
     finally:
-        beside.unlink(missing_ok=True)
+        tmp.unlink(missing_ok=True)
 
 
-def load(
-    directory: Path, cell: str, seeds: Sequence[int], device: torch.device
-) -> dict[str, Any] | None:
+def load(directory: Path, cell: str, seeds: Sequence[int]) -> dict[str, Any] | None:
     """Return the state of a job's checkpoint, or None if there is none that can be used.
 
     One that is damaged, or of another version, cell or list of seeds, is named in a warning and
@@ -47,32 +45,32 @@ def load(
     if not path.exists():
         return None
     try:
-        saved = torch.load(path, map_location=device, weights_only=True)
-        found = saved["header"]
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        header = saved["header"]
     except Exception as error:
         reason = f"cannot be read ({type(error).__name__})"
     else:
-        if found == _header(cell, seeds):
+        if header == _header(cell, seeds):
             state: dict[str, Any] = saved["state"]
             return state
-        reason = f"is of another version or job: {found}"
+        reason = f"is of another version or job: {header}"
     log.warning("Checkpoint %s %s; its runs start again from zero.", path, reason)
     path.unlink()
     return None
 
 
 def remove(directory: Path) -> None:
-    """Remove a job's checkpoint, if there is one, and what killed saves left beside it."""
+    """Remove a job's checkpoint, if there is one, and what killed saves left with it."""
     for path in (directory / NAME, *directory.glob(f".{NAME}.*")):
         path.unlink(missing_ok=True)
 
 
-def _by_itself(value: Any) -> Any:
-    """Return a state whose tensors are all that their memory holds: with a view, all of it is saved."""
+def _without_views(value: Any) -> Any:
+    """Clone the tensors that are views: `torch.save` would write their whole storage."""
     if isinstance(value, dict):
-        return {key: _by_itself(part) for key, part in value.items()}
+        return {key: _without_views(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_by_itself(part) for part in value)
+        return type(value)(_without_views(part) for part in value)
     if isinstance(value, torch.Tensor) and value.untyped_storage().nbytes() > value.nbytes:
         return value.clone()
     return value

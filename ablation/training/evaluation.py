@@ -31,10 +31,10 @@ class Evaluator:
         self._round = round_
         lanes = len(self._seeds)
         observation = self._environments.reset()
-        returns = torch.zeros(len(observation), dtype=torch.float64, device=observation.device)
-        lengths = torch.zeros(len(observation), dtype=torch.int64, device=observation.device)
+        returns = torch.zeros(len(observation), dtype=torch.float64)
+        lengths = torch.zeros(len(observation), dtype=torch.int64)
         discounted, factor = torch.zeros_like(returns), 1.0
-        promised = action_values(observation.view(lanes, self._episodes, -1)).amax(dim=-1)
+        start_values = action_values(observation.view(lanes, self._episodes, -1)).amax(dim=-1)
         while self._environments.active.any():
             lengths += self._environments.active
             values = action_values(observation.view(lanes, self._episodes, -1))
@@ -43,8 +43,8 @@ class Evaluator:
             returns += step.reward
             discounted += factor * step.reward
             factor *= self._discount
-        found = (returns, lengths, promised.double(), discounted)
-        return Evaluation(*(values.view(lanes, -1).cpu().numpy() for values in found))
+        columns = (returns, lengths, start_values.double(), discounted)
+        return Evaluation(*(values.view(lanes, -1).numpy() for values in columns))
 
     def close(self) -> None:
         """Close the environments."""

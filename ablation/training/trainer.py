@@ -1,10 +1,46 @@
-"""What every trainer offers."""
+"""The interface of everything that trains the runs of a job: agents, classifiers, tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from ablation.store.records import Records
 
 OnPeriod = Callable[[int, Records], None]
 """Called with the environment step after every evaluation, at every step that logs, and at the end."""
+
+
+class Trainer(Protocol):
+    """All lanes of one job between two environment steps.
+
+    It is made from (configuration, seeds, device) at the beginning of its runs.
+    """
+
+    env_step: int
+    """Environment steps that every lane has taken."""
+    records: Records
+    """What the runs have yielded so far."""
+
+    @property
+    def gradient_steps(self) -> int:
+        """Gradient steps that every lane has taken."""
+
+    @property
+    def done(self) -> bool:
+        """Whether the run is at its end, or every lane has ended early."""
+
+    def run(self, on_period: OnPeriod) -> Records:
+        """Train to the end of the run and return its records."""
+
+    def advance(self, steps: int) -> None:
+        """Take environment steps, learning and logging as configured, without evaluation."""
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+
+    def close(self) -> None:
+        """Release what the trainer holds."""

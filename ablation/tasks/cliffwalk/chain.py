@@ -136,7 +136,7 @@ class Oracle(PriorityFree):
         """Draw by looking at `tables`; `slots [L, n, 2]` hold one transition of each kind."""
         self._tables, self._slots = tables, slots.reshape(len(slots), -1)
 
-    def sample(self, ring: Ring, bits: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Return the slot of the transition that lowers the squared error the most."""
         change = self._tables.losses_after().reshape(self._slots.shape)
         best = change.argmin(axis=1)[:, None]

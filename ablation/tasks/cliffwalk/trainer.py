@@ -17,8 +17,6 @@ from ablation.store.records import EarlyEnd, Evaluation, Records
 from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Oracle, Tables, transitions
 from ablation.training.trainer import OnPeriod
 
-CPU = torch.device("cpu")
-
 
 class TabularTrainer:
     """A `Trainer` for the Blind Cliffwalk: each environment step is one update of every lane's table.
@@ -34,7 +32,7 @@ class TabularTrainer:
         n, lanes = chain_length(config.env.id), len(seeds)
         assert n is not None
         self._tables = Tables.initial(n, config.agent.learning_rate, seeds)
-        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, CPU)
+        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds)
         slots = self._fill(n, seeds)
         if config.replay.kind == "oracle":
             self._buffer.sampler = Oracle(self._tables, slots)
@@ -66,7 +64,7 @@ class TabularTrainer:
                 return
             drawn = self._buffer.sample(self.env_step, self.env_step)
             errors = self._tables.update(drawn.batch, drawn.weights)
-            self._buffer.learned(drawn.slots, errors)
+            self._buffer.update_priorities(drawn.slots, errors)
             self.env_step += 1
             self._look()
 

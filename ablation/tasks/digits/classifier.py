@@ -24,6 +24,7 @@ class Classifier:
         self, config: AgentConfig, seeds: Sequence[int], inputs: int, classes: int, device: torch.device
     ) -> None:
         layers = network_layers(config.convolutions, config.hidden_sizes, (inputs,), classes)
+        self._device = device
         self._network = StackedNetwork(len(seeds), layers, device)
         count = self._network.parameters_per_lane
         bits = np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds])
@@ -37,13 +38,15 @@ class Classifier:
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Return each class's probability `[L, N, K]` for inputs `[L, N, I]`."""
-        return self._network.forward(self._views, pixels)[-1].softmax(dim=-1)
+        return self._network.forward(self._views, pixels.to(self._device))[-1].softmax(dim=-1).cpu()
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take a gradient step on `pixels [L, B, I]` and `label [L, B]`, losses times `weights`.
 
         An item's error, what priorities are made of, is 1 less the probability of its label.
         """
+        batch = {name: values.to(self._device) for name, values in batch.items()}
+        weights = weights.to(self._device)
         activations = self._network.forward(self._views, batch["pixels"])
         given = activations[-1].softmax(dim=-1)
         label = batch["label"].unsqueeze(-1)
@@ -53,7 +56,8 @@ class Classifier:
         self._network.backward(self._views, activations, slopes * share, self._gradients)
         self._optimizer.step()
         self.gradient_steps += 1
-        return Update(1 - right, -right.clamp(min=1e-30).log() * weights, right)
+        losses = -right.clamp(min=1e-30).log() * weights
+        return Update((1 - right).cpu(), losses.cpu(), right.cpu())
 
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs; shares memory with the classifier."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from ablation.agent.backend import Update
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
-from ablation.replay.buffer import Drawn, ReplayBuffer
+from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
 from ablation.tasks.digits.classifier import Classifier
@@ -32,19 +32,17 @@ class SupervisedTrainer:
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
         self._config, self._schedule = config, derive_schedule(config)
         data, lanes = digits(), len(seeds)
-        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._schedule.env_steps)).to(
-            device
-        )
-        train, test = ((torch.from_numpy(i.pixels), i.labels) for i in (data.train, data.test))
-        self._pixels, self._labels = train[0].to(device), torch.from_numpy(train[1]).to(device)
-        self._test = test[0].to(device).expand(lanes, -1, -1).contiguous()
-        self._test_labels = test[1]
+        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._schedule.env_steps))
+        self._pixels = torch.from_numpy(data.train.pixels)
+        self._labels = torch.from_numpy(data.train.labels)
+        self._test = torch.from_numpy(data.test.pixels).expand(lanes, -1, -1).contiguous()
+        self._test_labels = data.test.labels
         self._classifier = Classifier(config.agent, seeds, PIXELS, CLASSES, device)
-        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, device)
-        self._never = torch.zeros(lanes, dtype=torch.bool, device=device)
+        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds)
+        self._never = torch.zeros(lanes, dtype=torch.bool)
         self._best = np.zeros((lanes, CLASSES))
         self._update: Update | None = None
-        self._drawn: Drawn | None = None
+        self._sampled: SampledBatch | None = None
         self.env_step = 0
         self.records = Records(lanes)
 
@@ -76,9 +74,9 @@ class SupervisedTrainer:
             self._buffer.add(item, self._never, self.env_step, self.gradient_steps)
             self.env_step += 1
             while self.gradient_steps < self._schedule.gradient_steps_due(self.env_step):
-                self._drawn = self._buffer.sample(self.env_step, self.gradient_steps)
-                self._update = self._classifier.update(self._drawn.batch, self._drawn.weights)
-                self._buffer.learned(self._drawn.slots, self._update.errors)
+                self._sampled = self._buffer.sample(self.env_step, self.gradient_steps)
+                self._update = self._classifier.update(self._sampled.batch, self._sampled.weights)
+                self._buffer.update_priorities(self._sampled.slots, self._update.errors)
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -103,18 +101,18 @@ class SupervisedTrainer:
 
     def _evaluate(self) -> None:
         """Test every class, and log what the last gradient step saw."""
-        given, predicted = self._classifier.probabilities(self._test).cpu().max(dim=-1)
+        given, predicted = self._classifier.probabilities(self._test).max(dim=-1)
         right = predicted.numpy() == self._test_labels
         accuracy, confidence = (self._by_class(values) for values in (right, given.double().numpy()))
         counts = np.broadcast_to(np.bincount(self._test_labels, minlength=CLASSES), accuracy.shape)
         evaluation = Evaluation(accuracy, counts.astype(np.int64), confidence, accuracy)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
         self._best = np.maximum(self._best, accuracy)
-        if self._update is None or self._drawn is None:
+        if self._update is None or self._sampled is None:
             return
         values = {"loss": self._update.losses.mean(dim=1), "error": self._update.errors.mean(dim=1)}
-        values |= {"age_env_steps_mean": self._ages(self._drawn.slots)}
-        found = {name: tensor.double().cpu().numpy() for name, tensor in values.items()}
+        values |= {"age_env_steps_mean": self._ages(self._sampled.slots)}
+        found = {name: tensor.double().numpy() for name, tensor in values.items()}
         forgotten = self._forgotten(accuracy) if self.done else np.full(len(accuracy), np.nan)
         found["forgetting"] = forgotten
         self.records.add_learner(self.env_step, self.gradient_steps, found)
