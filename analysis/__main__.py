@@ -9,6 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ablation.numerics.library_settings import library_settings
+
+os.environ.update(library_settings())
+
 from ablation.results.load import RESULTS, StudyNotFound
 from ablation.results.scores import SCORES
 from analysis.effects.comparability import ASPECTS, NotComparable

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
 import pytest
+
+from ablation.numerics.library_settings import library_settings
+
+os.environ.update(library_settings())
+
 import torch
 
 from ablation.config.parse import parse

@@ -1,6 +1,5 @@
-"""The sweeper: plans a study, trains what is missing, and reports."""
+"""The sweeper plugin: hands a study to `ablation.cli.sweep`. It must stay cheap to import."""
 
-import shlex
 import sys
 from typing import Any
 
@@ -20,7 +19,7 @@ ConfigStore.instance().store(
 
 
 class AblationSweeper(Sweeper):
-    """Expands the study into jobs, one cell and a block of seeds each, for workers to train."""
+    """Expands a study into jobs (some seeds of one configuration each) that workers train."""
 
     def __init__(self) -> None:
         self._config: DictConfig = OmegaConf.create()
@@ -38,33 +37,9 @@ class AblationSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Run the study's stages to their end; exit with status 0 if all runs are complete, else 1."""
-        from ablation.cli import console
-        from ablation.cli.compose import Composer, plain, plan_of
-        from ablation.store.runs import Store
-        from ablation.study.history import plan_diff, save_plan
-        from ablation.study.plan import Plan
-        from ablation.sweep.config import check_machine, parse_sweep_config
-        from ablation.sweep.dispatcher import SweepDispatcher
-        from ablation.sweep.stages import stages_of, sweep
+        """Sweep the study; exit with status 0 if all runs are complete, else 1."""
+        from ablation.cli.sweep import run_sweep
 
         assert self._context is not None
         assert self._launcher is not None
-        values = plain(self._config)
-        composer = Composer(self._context.config_loader)
-        line = composer.read(arguments)
-        plan = plan_of(composer, values["study"], line, values["size"])
-        stages = stages_of(plan, composer)
-        settings = parse_sweep_config(values)
-        check_machine(settings)
-        store = Store(settings.results_dir.absolute())
-
-        def train(stage: Plan) -> int:
-            engine = SweepDispatcher(stage, settings, store, composer, line.rest)
-            inventory = engine.prepare()
-            console.announce(stage, inventory, plan_diff(store, stage))
-            save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
-            assert self._launcher is not None
-            return console.conclude(stage, engine.run(self._launcher), store)
-
-        sys.exit(sweep(stages, settings, store, train))
+        sys.exit(run_sweep(self._context.config_loader, self._launcher, self._config, arguments))

@@ -1,0 +1,72 @@
+"""Hydra imports our plugin into every Hydra program of the environment, which must not notice."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation.numerics.library_settings import DEFAULTS
+
+APP = """
+import json, os, pkgutil, sys, threading
+before = dict(os.environ)
+if sys.argv.pop(1) == "without":
+    walk = pkgutil.walk_packages
+    def without_ours(*arguments, **named):
+        for found in walk(*arguments, **named):
+            if not found.name.startswith("hydra_plugins.ablation"):
+                yield found
+    pkgutil.walk_packages = without_ours
+
+import hydra
+from hydra.core.plugins import Plugins
+
+@hydra.main(version_base="1.3", config_path=None)
+def app(config):
+    import numpy
+    from threadpoolctl import threadpool_info
+    seconds = Plugins.instance().get_stats().modules_import_time
+    print(json.dumps({
+        "modules": sorted(sys.modules),
+        "environment": dict(set(os.environ.items()) ^ set(before.items())),
+        "threads": threading.active_count(),
+        "pools": [pool["num_threads"] for pool in threadpool_info()],
+        "seconds": sum(s for name, s in seconds.items() if name.startswith("hydra_plugins.ablation")),
+    }))
+
+app()
+"""
+
+
+def _run(tmp_path: Path, how: str) -> dict[str, Any]:
+    file = tmp_path / "app.py"
+    file.write_text(APP)
+    environment = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
+    root = str(Path(__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, str(file), how, "hydra.run.dir=.", "hydra.output_subdir=null"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment | {"PYTHONPATH": root},
+    )
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_an_unrelated_hydra_application_runs_as_without_us(tmp_path: Path) -> None:
+    pytest.importorskip("threadpoolctl")
+    without, beside = _run(tmp_path, "without"), _run(tmp_path, "with")
+    plugin = {"hydra_plugins.ablation", "hydra_plugins.ablation.sweeper"}
+    assert set(beside["modules"]) - set(without["modules"]) <= plugin
+    assert beside["environment"] == without["environment"]
+    assert beside["threads"] == without["threads"]
+    assert beside["pools"] == without["pools"]
+    assert beside["seconds"] < 0.1
