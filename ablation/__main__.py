@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,6 +13,7 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from ablation.config.validation import ConfigError
+from ablation.numerics.library_settings import library_settings
 from ablation.store.disk import DiskFull
 from ablation.sweep.interrupts import EXIT_STOPPED
 
@@ -31,18 +31,15 @@ def supervise_worker(config: DictConfig) -> Any:
 
 def train(root: str, sweep: str, name: str) -> NoReturn:
     """Train a sweep's jobs in this process, which a supervisor started."""
-    from ablation.results.scores import summary_scores
     from ablation.store.runs import Store
     from ablation.sweep.worker import run_worker
 
-    def scores_in(env_id: str, env_steps: int) -> Any:
-        return partial(summary_scores, env_id=env_id, env_steps=env_steps)
-
-    sys.exit(run_worker(Store(root), sweep, name, scores_in))
+    sys.exit(run_worker(Store(root), sweep, name))
 
 
 def main() -> None:
     """Run a command; a refused configuration ends with one message and exit status 2."""
+    os.environ.update(library_settings())
     # Errors come to us instead of being printed and turned into exit status 1 by Hydra.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
@@ -57,7 +54,7 @@ def main() -> None:
     except ConfigError as error:
         _refuse(str(error))
     except DiskFull as error:
-        advice = "complete runs are intact; make room, and the same command goes on"
+        advice = "complete runs are intact; free some space, then the same command continues"
         print(f"error: {error}; {advice}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:

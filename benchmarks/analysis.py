@@ -8,12 +8,14 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ablation.config.identity import canonical, cell_name
 from ablation.store.files import write_json
 from ablation.store.provenance import git_state, versions
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import Study
 from ablation.study.designs import Factor
@@ -50,7 +52,7 @@ def make_study(root: Path) -> None:
         _write_run(store, key, cells[key.cell], at)
 
 
-def _write_run(store: Store, key: RunKey, config: dict[str, object], at: int) -> None:
+def _write_run(store: Store, key: RunKey, config: dict[str, Any], at: int) -> None:
     random = np.random.default_rng(at)
     returns = 500 * (1 - np.exp(-np.arange(1, EVALUATIONS + 1) / 100)) * random.beta(5, 1)
     evaluations = [
@@ -66,8 +68,16 @@ def _write_run(store: Store, key: RunKey, config: dict[str, object], at: int) ->
     ]
     ends = {"terminated": True, "truncated": False}
     episodes = [row | ends | {"episode": i} for i, row in enumerate(evaluations[:1000])]
-    shared = {"status": "complete", "config": config, "device": "cpu", "versions": versions()}
-    store.write_run(key, shared | git_state(), {"evaluations": evaluations, "episodes": episodes})
+    record = RunRecord(
+        cell=key.cell,
+        seed=key.seed,
+        status="complete",
+        config=config,
+        device="cpu",
+        versions=versions(),
+        **git_state(),
+    )
+    store.write_run(record, {"evaluations": evaluations, "episodes": episodes})
 
 
 def bootstrap_seconds(runs: int, tasks: int) -> float:

@@ -16,8 +16,17 @@ FIRST_CORE = 0
 
 def in_process(code: str) -> dict[str, Any]:
     """Run Python code in a process of its own on one core; it prints its result as a line of JSON."""
+    return _run_python("-c", code)
+
+
+def in_module(module: str, *arguments: object) -> dict[str, Any]:
+    """Run a module like `in_process` runs code."""
+    return _run_python("-m", module, *map(str, arguments))
+
+
+def _run_python(*words: str) -> dict[str, Any]:
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, *words],
         capture_output=True,
         text=True,
         check=False,

@@ -30,7 +30,7 @@ config = parse(values)
 object.__setattr__(config.agent, "learn_period", max(1, capacity // 500))
 job = JobSpec("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
 with tempfile.TemporaryDirectory() as root:
-    run_job(config, job, TrackingConfig("offline", "bench", None), Store(root), lambda rows: {{}})
+    run_job(config, job, TrackingConfig("offline", "bench", None), Store(root))
 planned = replay_bytes(canonical(config), 4, lanes)
 print(json.dumps({{"peak": peak_rss_bytes(), "replay": planned}}))
 """

@@ -158,7 +158,7 @@ def our_scores(case: Case, store: Store) -> list[float]:
     seeds = list(range(case.seeds))
     name = f"published-{case.source}-{case.env_id}"
     job = JobSpec(name, cell, seeds, name, {}, "published", "?", "cpu", 60.0)
-    run_job(config, job, TrackingConfig("disabled", "bench", None), store, lambda _: {})
+    run_job(config, job, TrackingConfig("disabled", "bench", None), store)
     found = []
     for seed in seeds:
         tables = [store.read_table(RunKey(cell, seed), table) for table in ("episodes", "evaluations")]

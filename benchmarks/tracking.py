@@ -21,7 +21,6 @@ from ablation.sweep.queue import JobSpec
 from ablation.sweep.job import run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig
-from ablation.results.scores import summary_scores
 from benchmarks.setting import default_values
 values = default_values()
 values["train"] |= {{"env_steps": {steps}}}
@@ -33,7 +32,7 @@ def cpu(pid):
     return (int(fields[11]) + int(fields[12])) / ticks
 began = time.perf_counter()
 with tempfile.TemporaryDirectory() as root:
-    run_job(config, job, TrackingConfig("{mode}", "bench", None), Store(root), summary_scores)
+    run_job(config, job, TrackingConfig("{mode}", "bench", None), Store(root))
     seconds = time.perf_counter() - began
     # The client's own process, which writes the files, counts as well.
     tasks = Path("/proc/self/task").glob("*/children")

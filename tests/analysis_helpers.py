@@ -12,6 +12,7 @@ import numpy as np
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.store.files import write_json
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
@@ -104,6 +105,10 @@ def outcome(arm: Arm, seed: int) -> float | str:
     return (50 if arm.name == "capacity=16" else 100) + noise(arm.name, seed)
 
 
+def run_record(key: RunKey, values: Mapping[str, Any]) -> RunRecord:
+    return RunRecord.from_json({**values, "cell": key.cell, "seed": key.seed})
+
+
 def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record: Any) -> Plan:
     """Write a study's plan and runs whose returns rise to `outcome` in their last evaluation."""
     plan = expand(parse_study(study), resolve)
@@ -121,7 +126,8 @@ def write_plan(store: Store, plan: Plan, outcome: Outcome, **record: Any) -> Non
             shared = RECORD | {"config": plan.cells[arm.cell]} | record
             if isinstance(found, str):
                 if found != "missing":
-                    store.write_run(key, shared | {"status": found, "error": "RuntimeError: no"}, {})
+                    failed = shared | {"status": found, "error": "RuntimeError: no"}
+                    store.write_run(run_record(key, failed), {})
                 continue
             rows = evaluation_rows([found * at / 10 for at in range(1, 11)])
             episode = {"episode_length": 1, "terminated": True, "truncated": False}
@@ -131,4 +137,4 @@ def write_plan(store: Store, plan: Plan, outcome: Outcome, **record: Any) -> Non
                 | {"episode": at}
                 for at, row in enumerate(rows)
             ]
-            store.write_run(key, shared, {"evaluations": rows, "episodes": trained})
+            store.write_run(run_record(key, shared), {"evaluations": rows, "episodes": trained})

@@ -13,12 +13,13 @@ import pytest
 
 from ablation.results.load import load
 from ablation.store.files import read_json, write_json
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from analysis.__main__ import main
 from analysis.effects.comparability import NotComparable, demand_comparable, mixed
 from analysis.report.report import write_report
 
-from .analysis_helpers import CROSSED, RECORD, STUDY, make_store, outcome
+from .analysis_helpers import CROSSED, RECORD, STUDY, make_store, outcome, run_record
 
 ROOT = Path(__file__).parent.parent
 
@@ -198,8 +199,8 @@ def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -
     change_record(results, "baseline", 2, versions=None, config="?", git_commit=None, error=5)
     for seed in (3, 4):
         shutil.rmtree(directory.run_directory(RunKey(baseline, seed)))
-    directory.write_run(RunKey(baseline, 3), RECORD | {"status": "complete"}, {})
-    directory.write_run(RunKey(baseline, 4), {"status": "diverged", "error": "inf"}, {})
+    directory.write_run(run_record(RunKey(baseline, 3), RECORD), {})
+    directory.write_run(RunRecord(cell=baseline, seed=4, status="diverged", error="inf"), {})
     page = write_report(results, "s", allowed=("commit", "environment", "budget", "device")).read_text()
     assert "2 unreadable, 3 complete, 1 diverged" in page
     assert "2 of 6 runs ended without what this score needs" in page

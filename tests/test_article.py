@@ -15,7 +15,7 @@ from ablation.study.expand import expand
 from analysis.figures import draw
 from analysis.report.report import open_results, tables
 
-from .analysis_helpers import RECORD, STUDY, evaluation_rows, resolve
+from .analysis_helpers import RECORD, STUDY, evaluation_rows, resolve, run_record
 
 ARTICLE = STUDY | {
     "name": "article",
@@ -58,7 +58,7 @@ def store(tmp_path: Path) -> Path:
                 "learner": learner,
             }
             record = RECORD | {"config": plan.cells[arm.cell]}
-            store.write_run(RunKey(arm.cell, seed), record, rows)
+            store.write_run(run_record(RunKey(arm.cell, seed), record), rows)
     return tmp_path
 
 

@@ -60,8 +60,11 @@ def stored(results: Path) -> dict[RunKey, list[Any]]:
     store = Store(results)
     found = {}
     for key in store.run_keys():
-        record = store.read_record(key) or {}
-        said = [record[name] for name in ("status", "error", "config", "env_steps", "gradient_steps")]
+        record = store.read_record(key)
+        said = [
+            getattr(record, name)
+            for name in ("status", "error", "config", "env_steps", "gradient_steps")
+        ]
         tables = [store.run_directory(key) / f"{name}.parquet" for name in TABLES]
         found[key] = [*said, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in tables)]
     return found

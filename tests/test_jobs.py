@@ -46,7 +46,7 @@ def test_jobs_cover_what_is_due_once_in_blocks(plan: Plan, settings: SweepConfig
     covered = [key for job in jobs for key in job.keys]
     assert sorted(covered, key=str) == sorted(due, key=str)
     assert max(len(job.keys) for job in jobs) == 4
-    assert len({job.job.name for job in jobs}) == len(jobs)
+    assert len({job.spec.name for job in jobs}) == len(jobs)
 
 
 def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
@@ -55,7 +55,7 @@ def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
     cell = plan.arms[1].cell
     due = [RunKey(cell, seed) for seed in range(10)]
     blocks = [[2, 3, 4, 5, 6, 7], [1, 20], [0]]
-    found = sorted(job.job.seeds for job in schedule_jobs(plan, due, settings, {cell: blocks}))
+    found = sorted(job.spec.seeds for job in schedule_jobs(plan, due, settings, {cell: blocks}))
     # [1, 20] cannot go on: seed 20 is not due.
     assert found == [[0], [1, 8, 9], [2, 3, 4, 5, 6, 7]]
 
@@ -67,11 +67,11 @@ def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
     assert resumable(store) == {}
     (planned, *_) = schedule_jobs(plan, plan.runs(), settings, {})
     config = resolve(planned.overrides)
-    write_job(store, planned.job, config)
-    assert read_job(store, planned.job.name) == (planned.job, config)
+    write_job(store, planned.spec, config)
+    assert read_job(store, planned.spec.name) == (planned.spec, config)
     assert resumable(store) == {}
-    (store.job_directory(planned.job.name) / "checkpoint.pt").touch()
-    assert resumable(store) == {planned.job.cell: [planned.job.seeds]}
+    (store.job_directory(planned.spec.name) / "checkpoint.pt").touch()
+    assert resumable(store) == {planned.spec.cell: [planned.spec.seeds]}
 
 
 def test_a_pattern_chooses_arms_and_one_that_chooses_none_is_refused(plan: Plan) -> None:

@@ -14,7 +14,7 @@ from analysis.effects.mechanisms import mechanisms, of_tables
 from analysis.report.report import open_results, tables
 from analysis.statistics import rank_correlation
 
-from .analysis_helpers import RECORD, SEEDS, STUDY, make_store, outcome
+from .analysis_helpers import RECORD, SEEDS, STUDY, make_store, outcome, run_record
 
 
 def columns(**values: list[float]) -> dict[str, np.ndarray]:
@@ -80,7 +80,7 @@ def store(tmp_path: Path) -> Path:
             kept = {n: store.read_table(key, n).to_pylist() for n in ("episodes", "evaluations")}
             record = RECORD | {"config": plan.cells[arm.cell]}
             shutil.rmtree(store.run_directory(key))  # A store keeps the complete runs that it has.
-            store.write_run(key, record, kept | {"learner": rows})
+            store.write_run(run_record(key, record), kept | {"learner": rows})
     return tmp_path
 
 

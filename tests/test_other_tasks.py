@@ -17,7 +17,7 @@ from analysis.figures import draw
 from analysis.report.report import open_results, tables
 from analysis.studies.digits_figure import mean_accuracy
 
-from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve
+from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve, run_record
 
 Rows = list[dict[str, Any]]
 CHAIN = STUDY | {
@@ -43,7 +43,7 @@ def store(root: Path, study: dict[str, Any], rows: Callable[[Arm, int], Rows]) -
         for seed in arm.seeds:
             record = RECORD | {"config": plan.cells[arm.cell]}
             found = {"evaluations": rows(arm, seed), "episodes": []}
-            Store(root).write_run(RunKey(arm.cell, seed), record, found)
+            Store(root).write_run(run_record(RunKey(arm.cell, seed), record), found)
 
 
 def row(step: int, episode: int, value: float) -> dict[str, Any]:

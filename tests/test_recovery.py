@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
-from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.claims import ClaimOwner, RunClaims
 
 ROOT = Path(__file__).parent.parent
 SHORT = [
@@ -87,9 +88,9 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, error
 
 
-def records(results: Path) -> dict[RunKey, dict[str, Any]]:
+def records(results: Path) -> dict[RunKey, RunRecord]:
     store = Store(results)
-    return {key: store.read_record(key) or {} for key in store.run_keys()}
+    return {key: store.read_record(key) or RunRecord() for key in store.run_keys()}
 
 
 def stored(results: Path) -> dict[Any, Any]:
@@ -122,8 +123,8 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
     variables = {"PYTHONPATH": str(tmp_path), "MARK": str(tmp_path / "struck")}
     status, error = finish(start(results, *words, **variables))
     assert status == 1
-    found = {record["config"]["env"]["id"]: record for record in records(results).values()}
-    outcomes = {name: (record["status"], record["attempt"]) for name, record in found.items()}
+    found = {record.config["env"]["id"]: record for record in records(results).values()}
+    outcomes = {name: (record.status, record.attempt) for name, record in found.items()}
     assert outcomes == {
         "mischief:KilledOnce-v0": ("complete", 2),
         "mischief:Killed-v0": ("failed", 2),
@@ -139,12 +140,12 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
     # What used up its attempts is left alone, until it is asked for.
     status, error = finish(start(results, *words, **variables))
     assert status == 1
-    assert {record["attempt"] for record in records(results).values()} == {1, 2}
+    assert {record.attempt for record in records(results).values()} == {1, 2}
     status, error = finish(
         start(results, *words, "retry=failed", "only='env.id=mischief:Killed-v0'", **variables)
     )
     assert status == 1
-    found = {record["config"]["env"]["id"]: record for record in records(results).values()}
+    found = {record.config["env"]["id"]: record for record in records(results).values()}
     assert found["mischief:Killed-v0"]["attempt"] == 4
     assert found["mischief:Hanging-v0"]["attempt"] == 2
 
@@ -174,7 +175,7 @@ def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path
     assert status == 130
     assert "Traceback" not in error
     assert not list(tmp_path.glob("runs/*/*"))
-    assert Locks(tmp_path, Owner.this_process("look")).living() == {}
+    assert RunClaims(tmp_path, ClaimOwner.this_process("look")).living() == {}
     (checkpoint,) = tmp_path.glob("jobs/*/checkpoint.pt")
     # More seeds than before: those that have a checkpoint stay together and go on from it.
     again = start(tmp_path, *LONG, "study.seeds=3")
@@ -192,7 +193,7 @@ def test_of_two_sweeps_at_once_one_trains_each_run_and_both_end_complete(tmp_pat
     assert [status for status, _ in ended] == [0, 0], ended
     found = records(shared)
     assert len(found) == 9
-    assert {record["attempt"] for record in found.values()} == {1}
+    assert {record.attempt for record in found.values()} == {1}
     logs = "".join(path.read_text() for path in shared.glob("jobs/*/job.log"))
     assert sorted(re.findall(r"Stored (\S+ seed \d+): complete", logs)) == sorted(
         f"{key.cell} seed {key.seed}" for key in found
@@ -230,13 +231,11 @@ def test_a_disk_that_fills_up_is_named_costs_no_complete_run_and_the_rest_goes_o
             pass
     status, error = finish(process)
     assert status == 1, error
-    assert re.search(
-        r"error: .*takes no more \(No space left on device\); complete runs are intact", error
-    )
+    assert re.search(r"error: .*disk full \(No space left on device\); complete runs are intact", error)
     assert "Traceback" not in error
     found = stored(results)
     assert before.items() <= found.items()
-    assert {record["status"] for record in records(results).values()} == {"complete"}
+    assert {record.status for record in records(results).values()} == {"complete"}
     filler.unlink()
     assert finish(start(results, *words, "study.seeds=4"))[0] == 0
     assert len(records(results)) == 8

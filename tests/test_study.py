@@ -10,6 +10,7 @@ import pytest
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
@@ -109,11 +110,12 @@ def test_a_level_that_makes_an_impossible_cell_is_refused() -> None:
         expand(study(factors=factors), resolve)
 
 
-def test_the_ledger_tells_complete_failed_and_missing_apart(tmp_path: Any) -> None:
+def test_the_inventory_tells_complete_failed_and_missing_apart(tmp_path: Any) -> None:
     store = Store(tmp_path)
     keys = [RunKey("c", seed) for seed in range(3)]
-    store.write_run(keys[0], {"status": "complete", "error": None}, {})
-    store.write_run(keys[1], {"status": "failed", "error": "Traceback\nValueError: no"}, {})
+    store.write_run(RunRecord(cell="c", seed=0, status="complete"), {})
+    error = "Traceback\nValueError: no"
+    store.write_run(RunRecord(cell="c", seed=1, status="failed", error=error), {})
     inventory = read_inventory(store, keys)
     assert list(inventory.statuses.values()) == ["complete", "failed", "missing"]
     assert inventory.to_do == keys[1:]

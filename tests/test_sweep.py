@@ -56,11 +56,11 @@ def test_a_plain_hydra_command_line_trains_every_combination(
     for key in keys:
         record = store.read_record(key)
         assert record is not None
-        assert record["status"] == "complete"
-        assert record["env_steps"] == 400
-        assert record["config"]["agent"]["hidden_sizes"] == [16]
-        assert record["wandb_id"] == f"{key.cell}-{key.seed:04d}"
-        assert record["versions"]["torch"]
+        assert record.status == "complete"
+        assert record.env_steps == 400
+        assert record.config["agent"]["hidden_sizes"] == [16]
+        assert record.wandb_id == f"{key.cell}-{key.seed:04d}"
+        assert record.versions["torch"]
     assert "replay=uniform" in done.stdout
     assert "baseline" in done.stdout
 

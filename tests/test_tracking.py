@@ -94,7 +94,7 @@ def test_the_summary_has_the_scores_and_how_the_run_ended() -> None:
     assert summary["status"] == "failed"
     assert summary["error"] == "ValueError: the last line"
     assert summary["peak_memory_mb"] == 200
-    assert json.loads(summary["run_json"]) == ended.record
+    assert json.loads(summary["run_json"]) == ended.record.as_json()
     assert summary["rows_sha256"] == digest(ended.tables)
 
 

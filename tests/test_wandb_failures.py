@@ -35,13 +35,12 @@ from ablation.sweep.queue import JobSpec
 from ablation.sweep.job import run_job
 from ablation.store.runs import Store
 from ablation.tracking import TrackingConfig, client, sink
-from ablation.results.scores import summary_scores
 # The bounds in small, so that the test need not wait for the real ones.
 client.OPEN_SECONDS, client.FINISH_SECONDS, sink.CLOSE_SECONDS = 4, 6, 14
 root, plain, seeds = Path(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
 config = parse(plain)
 job = JobSpec("job", cell_name(config), seeds, "arm", {}, "s", "?", "cpu", 1e9)
-run_job(config, job, TrackingConfig("online", "p", None), Store(root), summary_scores)
+run_job(config, job, TrackingConfig("online", "p", None), Store(root))
 print(json.dumps({"ended": time.time()}))
 """
 
@@ -103,7 +102,7 @@ def test_training_ends_as_if_there_were_no_server(name: str, tmp_path: Path) -> 
     assert done.returncode == 0, output
     store, cell = Store(tmp_path), cell_name(parse(plain))
     for seed in SEEDS:
-        assert store.read_record(RunKey(cell, seed))["status"] == "complete"
+        assert store.read_record(RunKey(cell, seed)).status == "complete"
     warnings = [line for line in output.splitlines() if "make sync" in line]
     assert len(warnings) == (case.warning is not None), output
     if case.warning is not None:

@@ -59,11 +59,11 @@ def assert_served(server: LoopbackServer, results: Path) -> None:
         assert [row["_step"] for row in run.history] == list(range(len(ended.rows())))
         assert repr(tables_from(run.history, run.summary)) == repr(ended.tables)
         assert not any(name.startswith(CARRIED) for name in run.summary)
-        assert json.loads(run.summary["run_json"]) == ended.record
+        assert json.loads(run.summary["run_json"]) == ended.record.as_json()
         assert {f"score/{name}": run.summary[f"score/{name}"] for name in ended.scores} == {
             f"score/{name}": value for name, value in ended.scores.items()
         }
-        assert run.state == ("failed" if ended.record["status"] == "failed" else "finished")
+        assert run.state == ("failed" if ended.record.status == "failed" else "finished")
         columns = run.columns()
         assert (columns["cell"], columns["seed"]) == (key.cell, key.seed)
         assert run.fields["groupName"] == columns["arm"]
@@ -130,9 +130,9 @@ class TestAProjectFromFirstSyncToPull:
         self, server: LoopbackServer, results: Path
     ) -> None:
         store = Store(results)
-        key = next(key for key in store.run_keys() if store.read_record(key)["status"] == "failed")
+        key = next(key for key in store.run_keys() if store.read_record(key).status == "failed")
         lines = len(server.run(wandb_id(key)).lines)
-        store.write_run(key, tracked.record(1, attempt=2), tracked.tables(1, 4))
+        store.write_run(tracked.record(1, attempt=2, key=key), tracked.tables(1, 4))
         done = sync(server, results)
         assert "2 sent, 6 skipped" in done.stdout, "the run, and the study that shows it"
         assert_served(server, results)

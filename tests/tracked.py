@@ -19,7 +19,8 @@ from wandb.util import get_core_path
 
 from ablation.store.files import write_json
 from ablation.store.records import LaneRecords, Row
-from ablation.store.runs import Store
+from ablation.store.run_record import RunRecord
+from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
@@ -53,8 +54,13 @@ def tables(seed: int, periods: int = 4, episodes: int = 3) -> dict[str, list[Row
     return record.tables()
 
 
-def record(seed: int, status: str = "complete", attempt: int = 1, **more: Any) -> dict[str, Any]:
-    return {
+KEY = RunKey("cell", 0)
+
+
+def record(seed: int, status: str = "complete", attempt: int = 1, key: RunKey = KEY) -> RunRecord:
+    values = {
+        "cell": key.cell,
+        "seed": key.seed,
         "status": status,
         "config": {"env": {"id": "CartPole-v1"}, "agent": {"learning_rate": 1e-3, "batch_size": seed}},
         "error": "Traceback\nValueError: the last line" if status == "failed" else None,
@@ -66,7 +72,8 @@ def record(seed: int, status: str = "complete", attempt: int = 1, **more: Any) -
         "device": "cpu",
         "started": "2026-01-01T00:00:00+00:00",
         "ended": "2026-01-01T00:01:00+00:00",
-    } | more
+    }
+    return RunRecord.from_json(values)
 
 
 def made_store(root: Path, seeds: int = 2) -> Plan:
@@ -78,7 +85,7 @@ def made_store(root: Path, seeds: int = 2) -> Plan:
     for number, key in enumerate(keys[:-1]):
         status = "failed" if number == 1 else "complete"
         periods = 2 if status == "failed" else 4
-        store.write_run(key, record(number, status), tables(number, periods))
+        store.write_run(record(number, status, key=key), tables(number, periods))
     return plan
 
 

@@ -13,26 +13,48 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from ablation.cli.console import console
+from ablation.cli.messages import console, print_choices, print_undecided
 from ablation.store.files import read_json
 from ablation.store.runs import Store
+from ablation.study.plan import Arm, Choice
 from ablation.sweep.scheduling import ScheduledJob
 
 LIVE_SECONDS = 0.5
-
-
 PLAIN_SECONDS = 15.0
 
 
-class Progress:
-    """A context in which the jobs' progress files are watched and shown.
+class TerminalObserver:
+    """Prints what a sweep tells its observer."""
 
-    A live table on a terminal, a line now and then elsewhere.
+    def training(self, jobs: Sequence[ScheduledJob], store: Store) -> Progress:
+        """Show the jobs' progress within the returned context."""
+        return Progress(jobs, store)
+
+    def waiting_for(self, owners: Sequence[str]) -> None:
+        """Print whose runs the sweep waits for."""
+        console.print(f"Waiting for runs that {', '.join(owners)} trains.")
+
+    def stopping(self) -> None:
+        """Print that the sweep ends."""
+        console.print("\nStopping after the current write.")
+
+    def tuned(self, choices: Sequence[Choice], undecided: Sequence[Arm], seeds: int) -> None:
+        """Print what the tuning stage chose."""
+        print_choices(choices)
+        print_undecided(undecided, seeds)
+
+
+class Progress:
+    """A context in which the jobs' progress files are read and shown.
+
+    On a terminal as a live table, elsewhere as a line every `PLAIN_SECONDS`.
     """
 
     def __init__(self, jobs: Sequence[ScheduledJob], store: Store) -> None:
         self._jobs = jobs
-        self._paths = [store.job_directory(planned.job.name) / "progress.json" for planned in jobs]
+        self._paths = [store.job_directory(job.spec.name) / "progress.json" for job in jobs]
+        self._runs = sum(len(job.spec.seeds) for job in jobs)
+        self._steps = sum(job.env_steps * len(job.spec.seeds) for job in jobs)
         self._started = time.perf_counter()
         self._since = time.time()
         self._stop = threading.Event()
@@ -57,7 +79,8 @@ class Progress:
         print(self._summary(self._read()), file=sys.stderr, flush=True)
 
     def _read(self) -> list[dict[str, Any]]:
-        return [self._read_one(path) for path in self._paths]
+        """Return the progress of the jobs that have begun."""
+        return [progress for path in self._paths if (progress := self._read_one(path))]
 
     def _read_one(self, path: Path) -> dict[str, Any]:
         """Return a job's progress, unless it is that of an earlier sweep."""
@@ -66,33 +89,32 @@ class Progress:
         except OSError:
             return {}
 
-    def _summary(self, progress: Sequence[dict[str, Any]]) -> str:
-        total = sum(job.env_steps * len(job.job.seeds) for job in self._jobs)
-        done = sum(found["env_step"] * found["lanes"] for found in progress if found)
-        ended = [found for found in progress if found and found["env_step"] == found["env_steps"]]
+    def _summary(self, begun: Sequence[dict[str, Any]]) -> str:
         elapsed = time.perf_counter() - self._started
-        rate = done / elapsed
-        left = duration((total - done) / rate) if done else "unknown"
+        steps = sum(job["env_step"] * job["lanes"] for job in begun)
+        ended = [job for job in begun if job["env_step"] == job["env_steps"]]
+        left = clock((self._steps - steps) * elapsed / steps) if steps else "unknown"
         return (
             f"{len(ended)}/{len(self._jobs)} jobs, "
-            f"{sum(found['lanes'] for found in ended)}/{sum(len(j.job.seeds) for j in self._jobs)} "
-            f"runs, {done / total:.0%}, {rate:,.0f} lane steps/s, "
-            f"{duration(elapsed)} passed, {left} left"
+            f"{sum(job['lanes'] for job in ended)}/{self._runs} runs, "
+            f"{steps / self._steps:.0%}, {steps / elapsed:,.0f} env steps/s, "
+            f"elapsed {clock(elapsed)}, ETA {left}"
         )
 
-    def _table(self, progress: Sequence[dict[str, Any]]) -> Group:
+    def _table(self, begun: Sequence[dict[str, Any]]) -> Group:
         table = Table(box=None)
-        for heading in ("arm", "seeds", "done", "lane steps/s"):
+        for heading in ("arm", "seeds", "done", "env steps/s"):
             table.add_column(heading, justify="left" if heading == "arm" else "right")
-        for found in progress:
-            if found and found["env_step"] < found["env_steps"]:
-                rate = found["env_step"] * found["lanes"] / max(found["seconds"], 1e-9)
-                share = found["env_step"] / found["env_steps"]
-                table.add_row(found["arm"], str(found["lanes"]), f"{share:.0%}", f"{rate:,.0f}")
-        return Group(table, self._summary(progress))
+        for job in begun:
+            if job["env_step"] < job["env_steps"]:
+                rate = job["env_step"] * job["lanes"] / max(job["seconds"], 1e-9)
+                share = job["env_step"] / job["env_steps"]
+                table.add_row(job["arm"], str(job["lanes"]), f"{share:.0%}", f"{rate:,.0f}")
+        return Group(table, self._summary(begun))
 
 
-def duration(seconds: float) -> str:
-    """Return a time in minutes and seconds."""
+def clock(seconds: float) -> str:
+    """Return a time as `minutes:seconds`, with hours in front where there are any."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.store.files import read_json
-from ablation.store.runs import ENDED, MISSING, TABLES, RunKey, Store
+from ablation.store.run_record import ENDED, MISSING, RunRecord
+from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.sizes import DEFAULT_SIZE
 from ablation.results.references import reference
@@ -28,16 +29,16 @@ READ = ("episodes", "evaluations")
 
 
 class StudyNotFound(Exception):
-    """There is no frozen plan of that name, or none that can be read."""
+    """There is no plan of that name, or none that can be read."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its record, and its rows by table and column; without rows unless it ended."""
+    """One run: its record (empty if none is stored), its rows by table and column if it ended."""
 
     key: RunKey
     status: str
-    record: dict[str, Any]
+    record: RunRecord
     tables: dict[str, dict[str, NDArray[Any]]]
 
     @cached_property
@@ -46,8 +47,8 @@ class Run:
         if self.status not in ENDED:
             return None
         # References are those of an environment's own time limit.
-        own_limit = self.setting("env", "time_limit") is None
-        env_id, env_steps = self.setting("env", "id"), self.setting("train", "env_steps")
+        own_limit = self.record.setting("env", "time_limit") is None
+        env_id, env_steps = self.record.setting("env", "id"), self.record.setting("train", "env_steps")
         return RunRows(
             self.tables["episodes"],
             self.tables["evaluations"],
@@ -61,12 +62,6 @@ class Run:
         if self.rows is None:
             return dict.fromkeys(SCORES, float("nan"))
         return {name: score_run(name, self.rows) for name in SCORES}
-
-    def setting(self, section: str, key: str) -> Any:
-        """Return a value of the run's configuration, None where the record does not say."""
-        config = self.record.get("config")
-        values = config.get(section) if isinstance(config, dict) else None
-        return values.get(key) if isinstance(values, dict) else None
 
 
 @dataclass(frozen=True)
@@ -101,18 +96,18 @@ class StudyRuns:
         return [run for run in self.of_cell(arm) if run.rows is not None]
 
     def scores(self, arm: Arm, name: str, normalised: bool = False) -> NDArray[np.float64]:
-        """Return an arm's scores, one per seed of the plan in its order, NaN where missing.
+        """Return an arm's scores `[R]`, one per seed of the plan in its order, NaN where missing.
 
-        Normalised ones run from 0, random actions, to 1, solved; NaN without references.
+        Normalized ones run from 0, random actions, to 1, solved; NaN without references.
         """
         values = np.array([run.scores[name] for run in self.of_cell(arm)])
         if not normalised:
             return values
         limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
-        known = None if limited else reference(arm.env_id)
-        if known is None or SCORES[name].unit != "return":
+        scale = None if limited else reference(arm.env_id)
+        if scale is None or SCORES[name].unit != "return":
             return np.full(len(values), np.nan)
-        return np.array([known.normalize(value) for value in values])
+        return np.array([scale.normalize(value) for value in values])
 
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""
@@ -162,45 +157,49 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
     The name alone of a study that has sizes stands for its `quick` one.
     """
     store = Store(root)
-    path = store.study_directory(study) / "plan.json"
-    if (
-        not path.exists()
-        and (sized := store.study_directory(f"{study}-{DEFAULT_SIZE}") / path.name).exists()
-    ):
-        path = sized
-    frozen = read_json(path)
-    if frozen is None:
-        if path.exists():
-            raise StudyNotFound(f"{path} cannot be read; `make plan STUDY={study}` shows the plan anew")
-        known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
-        there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
-        raise StudyNotFound(f"no study '{study}' below {store.root / 'studies'}; {there}")
+    path = _plan_path(store, study)
+    values = read_json(path)
+    if values is None:
+        raise StudyNotFound(_not_found(store, study, path))
     try:
-        plan = plan_from_json(frozen)
-    except (
-        Exception
-    ) as error:  # Whatever may be wrong with a file that was edited or is another version's.
+        plan = plan_from_json(values)
+    # Whatever may be wrong with a file that was edited or is another version's.
+    except Exception as error:
         raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
-    return read(plan, store, str(frozen.get("command", "")))
+    return read(plan, store, str(values.get("command", "")))
+
+
+def _plan_path(store: Store, study: str) -> Path:
+    path = store.study_directory(study) / "plan.json"
+    sized = store.study_directory(f"{study}-{DEFAULT_SIZE}") / path.name
+    return sized if sized.exists() and not path.exists() else path
+
+
+def _not_found(store: Store, study: str, path: Path) -> str:
+    if path.exists():
+        return f"{path} cannot be read; `make plan STUDY={study}` shows the plan anew"
+    known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
+    there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
+    return f"no study '{study}' below {store.root / 'studies'}; {there}"
 
 
 def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
-    """Return a plan with all runs that it asks for, as far as they are there."""
+    """Return a plan with all the runs that it asks for; those that are not stored are `missing`."""
     return StudyRuns(plan, {key: _load_run(store, key) for key in plan.runs()}, store.root, command)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:
     record = store.read_record(key)
     if record is None:
-        there = store.run_directory(key).exists()
-        return Run(key, UNREADABLE if there else MISSING, {}, {})
-    status = str(record.get("status", UNREADABLE))
+        status = UNREADABLE if store.run_directory(key).exists() else MISSING
+        return Run(key, status, RunRecord(), {})
+    status = record.status or UNREADABLE
     if status not in ENDED:
         return Run(key, status, record, {})
     try:
         tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
-        return Run(key, UNREADABLE, record | {"error": str(error)}, {})
+        return Run(key, UNREADABLE, replace(record, error=str(error)), {})
     return Run(key, status, record, tables)
 
 

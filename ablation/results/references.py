@@ -12,7 +12,7 @@ FILE = Path(__file__).parent / "references.csv"
 
 @dataclass(frozen=True)
 class Reference:
-    """An environment's returns of random actions (normalised 0) and of a solution (normalised 1)."""
+    """An environment's returns of random actions (normalized 0) and of a solution (normalized 1)."""
 
     random: float
     threshold: float
@@ -24,7 +24,7 @@ class Reference:
 
 
 def reference(env_id: str) -> Reference | None:
-    """Return the references of an environment, or None: its scores are then never normalised."""
+    """Return the references of an environment, or None: its scores are then never normalized."""
     return _references().get(env_id)
 
 

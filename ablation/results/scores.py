@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.results.references import reference
+from ablation.store.records import LaneRecords
 
 Columns = Mapping[str, NDArray[Any]]
 Returns = NDArray[np.float64]
@@ -25,7 +26,7 @@ TRAINING_EPISODES = 100
 
 @dataclass(frozen=True)
 class RunRows:
-    """What a run stored, and what it is judged by: its environment and the length asked for."""
+    """The rows that scores are computed from, with the run's environment and requested length."""
 
     episodes: Columns
     evaluations: Columns
@@ -40,8 +41,8 @@ class RunRows:
     @cached_property
     def threshold(self) -> float:
         """Return the return that counts as solved; NaN for an environment without a reference."""
-        known = reference(self.env_id)
-        return math.nan if known is None else known.threshold
+        environment = reference(self.env_id)
+        return math.nan if environment is None else environment.threshold
 
     @property
     def last_returns(self) -> Returns:
@@ -76,7 +77,7 @@ def area_under_curve(run: RunRows) -> float:
 
 
 def area_per_gradient_step(run: RunRows) -> float:
-    """Return the area under the curve per gradient step; arms that learn more often are not favoured."""
+    """Return the area under the curve per gradient step; arms that learn more often are not favored."""
     _, first = np.unique(run.evaluations["env_step"], return_index=True)
     return _area(run.evaluations["gradient_step"][first], run.curve[1])
 
@@ -95,22 +96,22 @@ def steps_to_threshold(run: RunRows) -> float:
     steps, returns = run.curve
     if math.isnan(run.threshold) or not len(steps):
         return math.nan
-    there = np.flatnonzero(returns >= run.threshold)
-    return float(steps[there[0]] if len(there) else run.env_steps or steps[-1])
+    reached = np.flatnonzero(returns >= run.threshold)
+    return float(steps[reached[0]] if len(reached) else run.env_steps or steps[-1])
 
 
 def reached_threshold(run: RunRows) -> float:
     """Return 1 if any evaluation is at or above the threshold, else 0."""
-    return _whether(run.curve[1], run.threshold, np.any)
+    return _share(run.curve[1], run.threshold, np.any)
 
 
 def kept_threshold(run: RunRows) -> float:
     """Return 1 if every one of the last 10 % of evaluations is at or above the threshold, else 0."""
-    return _whether(run.last_returns, run.threshold, np.all)
+    return _share(run.last_returns, run.threshold, np.all)
 
 
 @dataclass(frozen=True)
-class Score:
+class ScoreDefinition:
     """A score: how it is computed, what it says, its unit, and which direction is better.
 
     `return`s can be normalised by an environment's references; `share`s are 0 or 1 in each run;
@@ -124,28 +125,28 @@ class Score:
 
 
 SCORES = {
-    "final": Score(final, "mean return of the greedy evaluations in the last 10 % of training"),
-    "area_under_curve": Score(
+    "final": ScoreDefinition(final, "mean return of the greedy evaluations in the last 10 % of training"),
+    "area_under_curve": ScoreDefinition(
         area_under_curve,
         "mean return of all greedy evaluations (area under the curve per environment step)",
     ),
-    "area_per_gradient_step": Score(
+    "area_per_gradient_step": ScoreDefinition(
         area_per_gradient_step, "area under the curve of greedy evaluations per gradient step"
     ),
-    "best": Score(best, "largest mean return of one greedy evaluation"),
-    "last_training_episodes": Score(
+    "best": ScoreDefinition(best, "largest mean return of one greedy evaluation"),
+    "last_training_episodes": ScoreDefinition(
         last_training_episodes, "mean return of the last 100 training episodes"
     ),
-    "steps_to_threshold": Score(
+    "steps_to_threshold": ScoreDefinition(
         steps_to_threshold,
         "environment steps to the first greedy evaluation at the solved threshold",
         "steps",
         higher_is_better=False,
     ),
-    "reached_threshold": Score(
+    "reached_threshold": ScoreDefinition(
         reached_threshold, "share of runs with a greedy evaluation at the solved threshold", "share"
     ),
-    "kept_threshold": Score(
+    "kept_threshold": ScoreDefinition(
         kept_threshold,
         "share of runs with all evaluations of the last 10 % of training at the solved threshold",
         "share",
@@ -161,8 +162,10 @@ def score_run(name: str, run: RunRows) -> float:
     return value if math.isfinite(value) else math.nan
 
 
-def summary_scores(records: Any, env_id: str = "", env_steps: int | None = None) -> dict[str, float]:
-    """Return every score of a run from the rows that its job still holds in memory."""
+def summary_scores(
+    records: LaneRecords, env_id: str = "", env_steps: int | None = None
+) -> dict[str, float]:
+    """Return every score that a run has, from the rows that its job still holds in memory."""
     episodes, evaluations = (
         {
             name: np.array([row[name] for row in rows])
@@ -179,13 +182,13 @@ def _mean(values: Returns) -> float:
     return float(values.mean()) if len(values) else math.nan
 
 
-def _area(clock: NDArray[np.int64], returns: Returns) -> float:
-    if not len(clock) or clock[-1] == 0:
+def _area(counter: NDArray[np.int64], returns: Returns) -> float:
+    if not len(counter) or counter[-1] == 0:
         return math.nan
-    return float(np.average(returns, weights=np.diff(clock, prepend=0)))
+    return float(np.average(returns, weights=np.diff(counter, prepend=0)))
 
 
-def _whether(returns: Returns, threshold: float, quantifier: Callable[[Any], Any]) -> float:
+def _share(returns: Returns, threshold: float, quantifier: Callable[[Any], Any]) -> float:
     if math.isnan(threshold) or not len(returns):
         return math.nan
     return float(quantifier(returns >= threshold))

@@ -18,30 +18,30 @@ def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
     """
     score = runs.plan.study.primary_score
     for environment in runs.environments:
-        for arm, candidates in _candidates(runs, environment, factor).items():
-            if any(len(runs.of_arm(found)) < len(found.seeds) for found in candidates.values()):
+        for name, candidates in _candidates(runs, environment, factor).items():
+            if any(len(runs.of_arm(arm)) < len(arm.seeds) for arm in candidates.values()):
                 continue
-            samples = {level: runs.scores(found, score) for level, found in candidates.items()}
+            samples = {level: runs.scores(arm, score) for level, arm in candidates.items()}
             present = {level: values[~np.isnan(values)] for level, values in samples.items()}
             means = {level: float(v.mean()) if len(v) else None for level, v in present.items()}
             level = best(means, SCORES[score].higher_is_better)
             if level is not None:
                 n = {level: len(values) for level, values in present.items()}
-                yield Choice(environment, arm, factor, level, score, means, n)
+                yield Choice(environment, name, factor, level, score, means, n)
 
 
 def best(means: dict[str, float | None], higher_is_better: bool) -> str | None:
     """Return the level with the best mean, the first among equals; None where no level has one."""
-    found = {level: mean for level, mean in means.items() if mean is not None}
+    known = {level: mean for level, mean in means.items() if mean is not None}
     choose = max if higher_is_better else min
-    return choose(found, key=found.__getitem__) if found else None
+    return choose(known, key=known.__getitem__) if known else None
 
 
 def _candidates(runs: StudyRuns, environment: str, factor: str) -> dict[str, dict[str, Arm]]:
     """Return the arms of the tuning stage by the reported arm and the level that they stand for."""
     order = list(runs.plan.study.factors[factor].overrides())
-    found: dict[str, dict[str, Arm]] = {}
+    candidates: dict[str, dict[str, Arm]] = {}
     for arm in runs.arms(environment):
         if arm.candidate_of is not None:
-            found.setdefault(arm.candidate_of, {})[arm.levels[factor]] = arm
-    return {name: {x: of[x] for x in order if x in of} for name, of in found.items()}
+            candidates.setdefault(arm.candidate_of, {})[arm.levels[factor]] = arm
+    return {name: {x: of[x] for x in order if x in of} for name, of in candidates.items()}

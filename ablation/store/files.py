@@ -11,12 +11,12 @@ from typing import Any
 def write_json(path: Path, values: Any) -> None:
     """Write values as JSON such that the file is either the old or the new one, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    tmp = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        beside.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
-        beside.replace(path)
+        tmp.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
+        tmp.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        tmp.unlink(missing_ok=True)
         raise
 
 

@@ -2,8 +2,8 @@
 
     results/runs/<cell>/<seed>/   run.json, episodes.parquet, evaluations.parquet, learner.parquet
 
-A directory appears under its final name only when its run ended; it is written beside it before.
-One that is damaged is moved to `results/quarantine/`, never deleted.
+A directory appears under its final name only when its run ended; until then it is written under a
+temporary name next to it. A damaged one is moved to `results/quarantine/`, never deleted.
 """
 
 from __future__ import annotations
@@ -17,16 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.store.files import read_json, write_json
+from ablation.store.run_record import ENDED, STORED_STATUSES, RunRecord
 
 if TYPE_CHECKING:
     import pyarrow
-
-SCHEMA = 1
-"""Version of the files' layout, kept in every `run.json`."""
-
-STATUSES = ("running", "complete", "failed", "diverged")
-ENDED = ("complete", "diverged")
-"""Statuses of runs that are not trained again."""
 
 EPISODE_COLUMNS = (
     "env_step",
@@ -77,53 +71,48 @@ class Store:
         return self.root / "runs" / key.cell / f"{key.seed:04d}"
 
     def study_directory(self, study: str) -> Path:
-        """Return where a study's frozen plan and its report are."""
+        """Return where a study's plan and its report are."""
         return self.root / "studies" / study
 
     def job_directory(self, job: str) -> Path:
         """Return where a job keeps its log and its progress while it runs."""
         return self.root / "jobs" / job
 
-    def write_run(
-        self,
-        key: RunKey,
-        record: Mapping[str, Any],
-        tables: Mapping[str, Sequence[Mapping[str, Any]]],
-    ) -> Path:
+    def write_run(self, record: RunRecord, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
         """Store an ended run as a whole, replacing an earlier attempt, and return its directory.
 
-        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`. A run that is there
-        with data that counts stays as it is; one that is damaged is quarantined first.
+        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`. An existing complete or
+        diverged run is never overwritten; a damaged one is quarantined first.
         """
+        key = RunKey(record.cell, record.seed)
         final = self.run_directory(key)
         earlier, damage = self.inspect(key)
         if damage:
             self.quarantine(key)
-        elif earlier and earlier.get("status") in ENDED:
+        elif earlier and earlier.status in ENDED:
             return final
-        beside = final.with_name(f".{final.name}.{os.getpid()}")
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir(parents=True)
+        tmp = final.with_name(f".{final.name}.{os.getpid()}")
+        shutil.rmtree(tmp, ignore_errors=True)
+        tmp.mkdir(parents=True)
         try:
             for name, columns in TABLES.items():
-                _write_table(beside / f"{name}.parquet", tables.get(name, ()), columns)
-            header = {"schema": SCHEMA, "cell": key.cell, "seed": key.seed}
-            write_json(beside / "run.json", header | dict(record))
+                _write_table(tmp / f"{name}.parquet", tables.get(name, ()), columns)
+            write_json(tmp / "run.json", record.as_json())
             if final.exists():
                 shutil.rmtree(final)
-            beside.rename(final)
+            tmp.rename(final)
         except BaseException:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(tmp, ignore_errors=True)
             raise
         return final
 
-    def read_record(self, key: RunKey) -> dict[str, Any] | None:
-        """Return a run's `run.json`, or None where there is no readable one."""
-        record = read_json(self.run_directory(key) / "run.json")
-        return record if isinstance(record, dict) else None
+    def read_record(self, key: RunKey) -> RunRecord | None:
+        """Return a run's record, or None where there is no readable `run.json`."""
+        values = read_json(self.run_directory(key) / "run.json")
+        return RunRecord.from_json(values) if isinstance(values, dict) else None
 
-    def inspect(self, key: RunKey) -> tuple[dict[str, Any] | None, str | None]:
-        """Return a run's `run.json`, if it has one, and what is wrong with its directory, if anything.
+    def inspect(self, key: RunKey) -> tuple[RunRecord | None, str | None]:
+        """Return a run's record, if it has one, and what is wrong with its directory, if anything.
 
         Looks at the tables' first and last bytes, not at their rows.
         """
@@ -132,15 +121,15 @@ class Store:
         if record is None:
             damage = "run.json is missing or cannot be read" if directory.is_dir() else None
             return None, damage
-        if record.get("status") not in STATUSES:
-            return record, f"run.json has the status {record.get('status')!r}"
+        if record.status not in STORED_STATUSES:
+            return record, f"run.json has the status {record.status!r}"
         for name in TABLES:
             if not _is_parquet(directory / f"{name}.parquet"):
                 return record, f"{name}.parquet is missing or cut short"
         return record, None
 
     def half_written(self) -> Iterator[tuple[RunKey, Path]]:
-        """Yield the directories that were being written beside a run's, and whose run they are."""
+        """Yield the temporary directories that killed writers left, and whose run they are."""
         for directory in sorted((self.root / "runs").glob("*/.[0-9]*")):
             seed = directory.name[1:].partition(".")[0]
             if seed.isdigit():
@@ -148,11 +137,11 @@ class Store:
 
     def quarantine(self, key: RunKey, directory: Path | None = None) -> Path:
         """Move a run's directory, or another one of it, away under a name that says which it was."""
-        place = self.root / "quarantine"
-        place.mkdir(parents=True, exist_ok=True)
+        quarantine = self.root / "quarantine"
+        quarantine.mkdir(parents=True, exist_ok=True)
         stamp = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}"
-        found = directory or self.run_directory(key)
-        return found.rename(place / f"{key.cell}-{key.seed:04d}-{stamp}")
+        damaged = directory or self.run_directory(key)
+        return damaged.rename(quarantine / f"{key.cell}-{key.seed:04d}-{stamp}")
 
     def read_table(self, key: RunKey, name: str) -> pyarrow.Table:
         """Return one of a run's `TABLES`; raises `OSError` if it cannot be read."""
@@ -190,15 +179,3 @@ def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequenc
         [(name, pyarrow.type_for_alias(_COLUMN_TYPES.get(name, "float64"))) for name in names]
     )
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(list(rows), schema=schema), path)
-
-
-MISSING = "missing"
-
-
-RUNNING = "running"
-
-
-FAILED = "failed"
-
-
-CORRUPT = "corrupt"

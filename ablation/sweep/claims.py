@@ -19,14 +19,14 @@ from pathlib import Path
 from filelock import FileLock
 
 from ablation.store.runs import RunKey
-from ablation.sweep.processes import machine, started
+from ablation.sweep.processes import machine_id, start_time
 
 HEARTBEAT_SECONDS = 10.0
 STALE_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class Owner:
+class ClaimOwner:
     """A process that trains runs, and the sweep that it belongs to."""
 
     sweep: str
@@ -35,26 +35,26 @@ class Owner:
     started: str
 
     @classmethod
-    def this_process(cls, sweep: str) -> Owner:
-        """Return the owner that this process is."""
-        return cls(sweep, machine(), os.getpid(), started(os.getpid()) or "")
+    def this_process(cls, sweep: str) -> ClaimOwner:
+        """Return this process as an owner."""
+        return cls(sweep, machine_id(), os.getpid(), start_time(os.getpid()) or "")
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.machine.split()[0]}"
 
 
 @dataclass(frozen=True)
-class Claim:
-    """Who has claimed a run, and whether they are still there."""
+class RunClaim:
+    """Who has claimed a run, and whether that process still lives."""
 
-    owner: Owner
+    owner: ClaimOwner
     alive: bool
 
 
-class Locks:
+class RunClaims:
     """The claims below one results directory, made in the name of one owner."""
 
-    def __init__(self, root: Path, owner: Owner) -> None:
+    def __init__(self, root: Path, owner: ClaimOwner) -> None:
         self.owner = owner
         self._directory = root / "locks"
         self._held: set[RunKey] = set()
@@ -62,34 +62,34 @@ class Locks:
 
     def claim(self, keys: Iterable[RunKey]) -> bool:
         """Claim all of the runs, or none where a living owner has one; return whether it worked."""
-        claimed: list[RunKey] = []
+        taken: list[RunKey] = []
         for key in sorted(keys, key=lambda key: (key.cell, key.seed)):
             if not self._claim(key):
-                self.release(claimed)
+                self.release(taken)
                 return False
-            claimed.append(key)
+            taken.append(key)
             self._held.add(key)
         return True
 
     @contextmanager
     def claimed(self, key: RunKey) -> Iterator[bool]:
-        """Hold the claim on a run within the context, if it can be had; yield whether it is held.
+        """Hold the claim on a run within the context if it is free; yield whether it is held.
 
-        Whoever changes what is stored of a run must hold it: else another owner may be storing it.
+        Whoever changes a stored run must hold its claim: another owner may be storing it.
         """
-        mine = self.claim([key])
+        is_mine = self.claim([key])
         try:
-            yield mine
+            yield is_mine
         finally:
-            if mine:
+            if is_mine:
                 self.release([key])
 
     def release(self, keys: Iterable[RunKey]) -> None:
         """Give up claims of this owner."""
         for key in list(keys):
             self._held.discard(key)
-            found = self._read(self._path(key))
-            if found is not None and found.owner == self.owner:
+            claim = self._read(self._path(key))
+            if claim is not None and claim.owner == self.owner:
                 self._path(key).unlink(missing_ok=True)
 
     def release_all(self) -> None:
@@ -109,11 +109,11 @@ class Locks:
             self.release_all()
 
     def last_pid(self, key: RunKey) -> int | None:
-        """Return the process that claimed a run last, dead or alive; None if it gave the run up."""
-        found = self._read(self._path(key))
-        return None if found is None else found.owner.pid
+        """Return the process that claimed a run last, dead or alive; None if it released the run."""
+        claim = self._read(self._path(key))
+        return None if claim is None else claim.owner.pid
 
-    def living(self) -> dict[RunKey, Owner]:
+    def living(self) -> dict[RunKey, ClaimOwner]:
         """Return the runs that living owners have claimed."""
         if not self._directory.is_dir():
             return {}
@@ -121,53 +121,53 @@ class Locks:
         for entry in os.scandir(self._directory):
             cell, _, seed = entry.name.rpartition(".")
             if cell and seed.isdigit() and not cell.startswith("."):
-                found = self._read(Path(entry.path))
-                if found is not None and found.alive:
-                    claims[RunKey(cell, int(seed))] = found.owner
+                claim = self._read(Path(entry.path))
+                if claim is not None and claim.alive:
+                    claims[RunKey(cell, int(seed))] = claim.owner
         return claims
 
     def _claim(self, key: RunKey) -> bool:
         path = self._path(key)
         if self._link(path):
             return True
-        if self._taken(path):
+        if self._is_taken(path):
             return False
-        # One at a time, and looking again: else the claim of whoever was quicker would be removed.
+        # One process at a time, which looks again: else it would remove the claim of a quicker one.
         with FileLock(self._directory / ".takeover"):
-            if self._taken(path):
+            if self._is_taken(path):
                 return False
             path.unlink(missing_ok=True)
             return self._link(path)
 
-    def _taken(self, path: Path) -> bool:
-        found = self._read(path)
-        return found is not None and found.alive
+    def _is_taken(self, path: Path) -> bool:
+        claim = self._read(path)
+        return claim is not None and claim.alive
 
     def _link(self, path: Path) -> bool:
-        """Make the claim's file appear with all of its content, unless there is one; return if so."""
+        """Create the claim's file with all of its content at once; return False if there is one."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        beside = self._directory / f".{self.owner.sweep}.{self.owner.pid}"
-        beside.write_text(json.dumps(asdict(self.owner)))
+        tmp = self._directory / f".{self.owner.sweep}.{self.owner.pid}"
+        tmp.write_text(json.dumps(asdict(self.owner)))
         try:
-            os.link(beside, path)
+            os.link(tmp, path)
         except FileExistsError:
             return False
         finally:
-            beside.unlink(missing_ok=True)
+            tmp.unlink(missing_ok=True)
         return True
 
-    def _read(self, path: Path) -> Claim | None:
+    def _read(self, path: Path) -> RunClaim | None:
         try:
-            owner = Owner(**json.loads(path.read_text()))
+            owner = ClaimOwner(**json.loads(path.read_text()))
             touched = path.stat().st_mtime
         except (OSError, ValueError, TypeError):
             return None
-        if owner.machine == machine():
-            return Claim(owner, started(owner.pid) == owner.started)
-        return Claim(owner, self._now() - touched < STALE_SECONDS)
+        if owner.machine == machine_id():
+            return RunClaim(owner, start_time(owner.pid) == owner.started)
+        return RunClaim(owner, self._now() - touched < STALE_SECONDS)
 
     def _now(self) -> float:
-        """Return the file system's time, which is the one that claims are touched in."""
+        """Return the time by the file system's clock, in which claims are touched."""
         clock = self._directory / ".clock"
         clock.touch()
         return clock.stat().st_mtime

@@ -1,4 +1,4 @@
-"""Trains what is due of a plan: gives it to workers, and launches again what broke off."""
+"""Trains what is due of a plan: gives jobs to workers, and launches again when workers broke off."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from hydra.plugins.launcher import Launcher
 
-from ablation.cli.compose import Composer
-from ablation.cli.console import console
-from ablation.cli.progress import Progress
 from ablation.config.validation import ConfigError
 from ablation.store.disk import DiskFull, check_writable
 from ablation.store.runs import RunKey, Store
+from ablation.study.expand import Resolve
 from ablation.study.plan import Plan
-from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.hydra_words import as_word
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory, read_inventory
+from ablation.sweep.observer import SweepObserver
 from ablation.sweep.queue import JobQueue, resumable, stop_path, write_job, write_queue
 from ablation.sweep.ray_cluster import connect
 from ablation.sweep.scheduling import (
@@ -38,133 +36,160 @@ from ablation.sweep.scheduling import (
     schedule_jobs,
     workers_of,
 )
-from ablation.sweep.supervisor import Outcome
+from ablation.sweep.supervisor import WorkerExit
 
 log = logging.getLogger(__name__)
 
-MAX_VAIN_LAUNCHES = 3
+MAX_FRUITLESS_LAUNCHES = 3
 """Launches in a row that may break off without anything having been trained."""
 WAIT_SECONDS = 2.0
 STOPPING_SECONDS = 3.5
-"""After a Ctrl-C, how long the workers may take."""
+"""How long workers may take to end after a Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """How a sweep ended: `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
+
+    inventory: RunInventory
+    stopped: bool = False
+    broken: str | None = None
 
 
 class SweepDispatcher:
     """One sweep over a plan."""
 
     def __init__(
-        self, plan: Plan, settings: SweepConfig, store: Store, composer: Composer, words: Sequence[str]
+        self,
+        plan: Plan,
+        config: SweepConfig,
+        store: Store,
+        resolve: Resolve,
+        words: Sequence[str],
+        observer: SweepObserver,
     ) -> None:
-        self._plan, self._settings, self._store = plan, settings, store
-        self._composer, self._words = composer, words
+        """Take a plan and `words`, the command line's settings that workers are launched with.
+
+        Raises `ConfigError` if `only` names no arm.
+        """
+        self._plan, self._config, self._store = plan, config, store
+        self._resolve, self._words, self._observer = resolve, words, observer
         self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
-        self._locks = Locks(store.root, Owner.this_process(self._sweep))
-        asked = runs_of(require_matching_arms(plan, settings.only))
-        self._asked = [key for key in plan.runs() if key in asked]
+        self._claims = RunClaims(store.root, ClaimOwner.this_process(self._sweep))
+        requested = runs_of(require_matching_arms(plan, config.only))
+        self._requested = [key for key in plan.runs() if key in requested]
         self._allowed: Mapping[RunKey, int] = {}
         self._launches = 0
+        self._waiting_for: list[str] = []
 
     def prepare(self) -> RunInventory:
-        """Quarantine what is damaged, check that the rest fits this machine; return the ledger."""
-        inventory = self._stock()
-        for key in inventory.damage:
-            with self._locks.claimed(key) as mine:
+        """Quarantine damaged runs, check that the rest fits this machine, and return the inventory."""
+        for key in self._read_inventory().damage:
+            with self._claims.claimed(key) as is_mine:
                 _, damage = self._store.inspect(key)
-                if mine and damage:
-                    place = self._store.quarantine(key)
-                    log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, place)
+                if is_mine and damage:
+                    moved = self._store.quarantine(key)
+                    log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, moved)
         for key, directory in self._store.half_written():
-            with self._locks.claimed(key) as mine:
-                if mine and directory.exists():
-                    place = self._store.quarantine(key, directory)
-                    log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, place)
-        inventory = self._stock()
-        self._allowed = allowed_attempts(self._asked, inventory, self._settings)
-        check_fit(self.jobs(inventory), len(inventory.to_do), self._settings)
+            with self._claims.claimed(key) as is_mine:
+                if is_mine and directory.exists():
+                    moved = self._store.quarantine(key, directory)
+                    log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, moved)
+        inventory = self._read_inventory()
+        self._allowed = allowed_attempts(self._requested, inventory, self._config)
+        check_fit(self.jobs(inventory), len(inventory.to_do), self._config)
         return inventory
 
     def jobs(self, inventory: RunInventory) -> list[ScheduledJob]:
         """Return the jobs that train what is due."""
         due = inventory.due(lambda key: self._allowed.get(key, 0))
-        return schedule_jobs(self._plan, due, self._settings, resumable(self._store))
+        return schedule_jobs(self._plan, due, self._config, resumable(self._store))
 
-    def run(self, launcher: Launcher) -> Swept:
-        """Launch workers until every run has ended, failed for good, or is trained by nobody."""
+    def run(self, launcher: Launcher) -> SweepResult:
+        """Launch workers until every run has ended or used up its attempts."""
         connect(launcher)
-        vain, waiting = 0, False
+        fruitless = 0
         with self._interruptible() as stopping:
             while True:
-                inventory = self._stock()
+                inventory = self._read_inventory()
                 jobs = self.jobs(inventory)
                 if stopping.is_set() or not jobs:
-                    return Swept(inventory, stopping.is_set())
-                living = self._locks.living()
-                free = [job for job in jobs if not any(key in living for key in job.keys)]
+                    return SweepResult(inventory, stopped=stopping.is_set())
+                free = self._free_jobs(jobs)
                 if not free:
-                    if not waiting:
-                        owners = {str(living[key]) for job in jobs for key in job.keys if key in living}
-                        console.print(f"Waiting for what {', '.join(sorted(owners))} trains.")
-                    waiting = True
                     stopping.wait(WAIT_SECONDS)
                     continue
-                before = self._signs_of_life(inventory)
-                broken = self._launch(launcher, jobs, min(workers_of(self._settings), len(free)))
-                after = self._stock()
-                vain = vain + 1 if broken and self._signs_of_life(after) == before else 0
+                before = self._training_state(inventory)
+                broken = self._launch(launcher, jobs, min(workers_of(self._config), free))
+                after = self._read_inventory()
+                is_fruitless = broken and self._training_state(after) == before
+                fruitless = fruitless + 1 if is_fruitless else 0
                 if broken and not stopping.is_set():
                     log.warning("%s", broken)
-                if vain >= MAX_VAIN_LAUNCHES:
-                    return Swept(after, broken=broken)
+                if fruitless >= MAX_FRUITLESS_LAUNCHES:
+                    return SweepResult(after, broken=broken)
 
-    def _stock(self) -> RunInventory:
-        return read_inventory(self._store, self._asked, self._locks.living())
+    def _read_inventory(self) -> RunInventory:
+        return read_inventory(self._store, self._requested, self._claims.living())
+
+    def _free_jobs(self, jobs: Sequence[ScheduledJob]) -> int:
+        """Return how many jobs no other sweep trains; say whom to wait for where there is none."""
+        living = self._claims.living()
+        free = sum(not any(key in living for key in job.keys) for job in jobs)
+        owners = sorted({str(living[key]) for job in jobs for key in job.keys if key in living})
+        if not free and owners != self._waiting_for:
+            self._observer.waiting_for(owners)
+            self._waiting_for = owners
+        return free
 
     def _launch(self, launcher: Launcher, jobs: Sequence[ScheduledJob], workers: int) -> str | None:
         """Run workers to their end; return why they broke off, if they did."""
         self._launches += 1
-        for planned in jobs:
-            write_job(self._store, planned.job, self._composer.resolve(planned.overrides))
-        timeout = self._settings.launch.timeout_minutes
-        run_worker = JobQueue(
-            self._sweep,
-            [planned.job.name for planned in jobs],
-            self._settings.tracking,
-            None if timeout is None else timeout * 60,
-            {planned.job.name: max(self._allowed[key] for key in planned.keys) for planned in jobs},
-        )
-        write_queue(self._store, run_worker)
-        with Progress(jobs, self._store):
+        for job in jobs:
+            write_job(self._store, job.spec, self._resolve(job.overrides))
+        write_queue(self._store, self._queue(jobs))
+        with self._observer.training(jobs, self._store):
             try:
-                returned = launcher.launch([self._worded(n) for n in range(workers)], 0)
-                outcomes = [job.return_value for job in returned]
+                returned = launcher.launch([self._worker_words(n) for n in range(workers)], 0)
+                exits = [job.return_value for job in returned]
             except Exception as error:
                 return f"The launcher broke off: {error}"
-        return self._explain(outcomes)
+        return self._why_broken(exits)
 
-    def _worded(self, number: int) -> list[str]:
+    def _queue(self, jobs: Sequence[ScheduledJob]) -> JobQueue:
+        minutes = self._config.launch.timeout_minutes
+        return JobQueue(
+            self._sweep,
+            [job.spec.name for job in jobs],
+            self._config.tracking,
+            None if minutes is None else minutes * 60,
+            {job.spec.name: max(self._allowed[key] for key in job.keys) for job in jobs},
+        )
+
+    def _worker_words(self, number: int) -> list[str]:
         name = f"{self._sweep}-{self._launches}-{number}"
         own = {"results_dir": str(self._store.root), "worker.name": name, "worker.sweep": self._sweep}
         return [*self._words, *(as_word(key, value) for key, value in own.items())]
 
-    def _explain(self, outcomes: Sequence[Outcome]) -> str | None:
-        """Return why workers broke off; raises what no other launch could mend."""
+    def _why_broken(self, exits: Sequence[WorkerExit]) -> str | None:
+        """Return why workers broke off; raise what another launch would not mend."""
         root = self._store.root
-        for outcome in outcomes:
-            if outcome.kind == "not_shared":
-                allowed = f"host {outcome.host} does not see it; all hosts must share it"
+        for worker in exits:
+            if worker.kind == "not_shared":
+                allowed = f"host {worker.host} does not see it; all hosts must share it"
                 raise ConfigError("results_dir", root, allowed)
-            if outcome.kind == "no_room":
-                raise DiskFull(f"{root} on host {outcome.host} takes no more ({self._reason()})")
-        return next((outcome.reason for outcome in outcomes if outcome.kind == "broken"), None)
+            if worker.kind == "disk_full":
+                raise DiskFull(f"{root} on host {worker.host}: disk full ({self._write_error()})")
+        return next((worker.reason for worker in exits if worker.kind == "broken"), None)
 
-    def _reason(self) -> str:
+    def _write_error(self) -> str:
         try:
             check_writable(self._store.root)
         except OSError as error:
             return error.strerror or str(error)
         return "a write failed"
 
-    def _signs_of_life(self, inventory: RunInventory) -> Any:
+    def _training_state(self, inventory: RunInventory) -> tuple[int, int, list[int]]:
         """Return what changes whenever something was trained, stored or counted as an attempt."""
         checkpoints = self._store.root.glob("jobs/*/checkpoint.pt")
         times = sorted(path.stat().st_mtime_ns for path in checkpoints)
@@ -173,20 +198,20 @@ class SweepDispatcher:
     @contextmanager
     def _interruptible(self) -> Iterator[threading.Event]:
         """Let the first Ctrl-C ask the workers to end, and see that they do."""
-        asked = threading.Event()
+        stopping = threading.Event()
 
         def stop(*_: object) -> None:
-            if asked.is_set():
+            if stopping.is_set():
                 os._exit(EXIT_STOPPED)
-            asked.set()
+            stopping.set()
             threading.Thread(target=_exit_late, daemon=True).start()
             with suppress(OSError):
                 stop_path(self._store, self._sweep).touch()
-            console.print("\nStopping: what is being written is finished first.")
+            self._observer.stopping()
 
         earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
-            yield asked
+            yield stopping
         finally:
             for number, handler in earlier.items():
                 signal.signal(number, handler)
@@ -195,12 +220,3 @@ class SweepDispatcher:
 def _exit_late() -> None:
     time.sleep(STOPPING_SECONDS)
     os._exit(EXIT_STOPPED)
-
-
-@dataclass(frozen=True)
-class Swept:
-    """What a sweep came to; `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
-
-    inventory: RunInventory
-    stopped: bool = False
-    broken: str | None = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
-from ablation.store.runs import CORRUPT, ENDED, MISSING, RUNNING, RunKey, Store
+from ablation.store.run_record import CORRUPT, ENDED, MISSING, RUNNING
+from ablation.store.runs import RunKey, Store
 
 
 @dataclass(frozen=True)
@@ -31,26 +32,26 @@ class RunInventory:
 
     def with_status(self, status: str) -> list[RunKey]:
         """Return the runs that have this status, in their order."""
-        return [key for key, found in self.statuses.items() if found == status]
+        return [key for key, own in self.statuses.items() if own == status]
 
 
 def read_inventory(
     store: Store, expected: Iterable[RunKey], claimed: Collection[RunKey] = ()
 ) -> RunInventory:
-    """Return the ledger of the expected runs, read from the store.
+    """Return the inventory of the expected runs, read from the store.
 
     `claimed` are the runs that a living process trains: they count as running until they have ended.
     """
     inventory = RunInventory({})
     for key in expected:
         record, damage = store.inspect(key)
-        status = (record or {}).get("status", MISSING)
+        status = record.status if record else MISSING
         if damage is not None:
             status, inventory.damage[key] = CORRUPT, damage
         elif record is not None:
-            inventory.attempts[key] = int(record.get("attempt") or 1)
-            if record.get("error"):
-                inventory.errors[key] = record["error"]
+            inventory.attempts[key] = record.attempt
+            if record.error:
+                inventory.errors[key] = record.error
         running = key in claimed and status not in ENDED
         inventory.statuses[key] = RUNNING if running else status
     return inventory

@@ -1,29 +1,28 @@
-"""What a launcher starts: one cell and a block of seeds, from configuration to stored runs."""
+"""Trains one job: one cell and a block of seeds, from configuration to stored runs."""
 
 from __future__ import annotations
 
 import logging
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from ablation.config.identity import canonical, cell_name
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
+from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
 from ablation.store.provenance import git_state, peak_rss_bytes, versions
 from ablation.store.records import EarlyEnd, LaneRecords, Records
-from ablation.store.runs import ENDED, RunKey, Store
+from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.runs import RunKey, Store
 from ablation.sweep.interrupts import Stop, Stopped
 from ablation.sweep.queue import JobSpec
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
-
-Scores = Callable[[LaneRecords], Mapping[str, float]]
-"""Computes a run's scores from its rows, for the summary that is tracked."""
 
 
 def run_job(
@@ -31,13 +30,12 @@ def run_job(
     job: JobSpec,
     tracking: TrackingConfig,
     store: Store,
-    scores: Scores,
     stop: Stop | None = None,
 ) -> None:
     """Train the job's runs and store each; runs that the store already has are left alone.
 
-    Goes on from the job's checkpoint if there is one. A failure is stored with every run it hit,
-    data so far included, and raised again; one of a full disk is only raised. When `stop` asks for
+    Resumes from the job's checkpoint if there is one. A failure is stored with each of its runs, data
+    so far included, and raised again; one of a full disk is only raised. When `stop` asks for
     it, a checkpoint is saved and `Stopped` raised.
     """
     if cell_name(config) != job.cell:
@@ -47,11 +45,11 @@ def run_job(
         )
     attempts = {}
     for seed in job.seeds:
-        record = store.read_record(RunKey(job.cell, seed)) or {}
-        if record.get("status") not in ENDED:
-            attempts[seed] = int(record.get("attempt", 0)) + 1
+        record = store.read_record(RunKey(job.cell, seed)) or RunRecord(attempt=0)
+        if record.status not in ENDED:
+            attempts[seed] = record.attempt + 1
     if attempts:
-        JobRun(config, job, tracking, store, scores, attempts, stop or Stop()).run()
+        JobRun(config, job, tracking, store, attempts, stop or Stop()).run()
 
 
 class JobRun:
@@ -63,15 +61,14 @@ class JobRun:
         job: JobSpec,
         tracking: TrackingConfig,
         store: Store,
-        scores: Scores,
         attempts: dict[int, int],
         stop: Stop,
     ) -> None:
-        self._config, self._job, self._store, self._scores = config, job, store, scores
+        self._config, self._job, self._store = config, job, store
         self._attempts, self._stop = attempts, stop
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
-        self._clock = time.perf_counter()
+        self._began = time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = 0
         self._records = Records(len(self._seeds))
         self._sink = self._open_sink(tracking)
@@ -107,7 +104,7 @@ class JobRun:
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step
-            log.info("Goes on from environment step %d.", trainer.env_step)
+            log.info("Resumes from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
         def on_period(env_step: int, records: Records) -> None:
@@ -141,7 +138,7 @@ class JobRun:
             "env_step": self._env_step,
             "env_steps": derive_schedule(self._config).env_steps,
             "resumed_at": self._resumed_at,
-            "seconds": time.perf_counter() - self._clock,
+            "seconds": time.perf_counter() - self._began,
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
 
@@ -159,32 +156,42 @@ class JobRun:
         return open_sink(tracking, runs, self._store.root)
 
     def _store_runs(self, status: str, error: str | None) -> None:
-        seconds = time.perf_counter() - self._clock
-        trained = (self._env_step - self._resumed_at) * len(self._seeds)
-        shared = {
-            "config": canonical(self._config),
-            "started": self._started.isoformat(timespec="seconds"),
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "steps_per_second": trained / seconds,
-            "peak_rss_bytes": peak_rss_bytes(),
-            "device": self._job.device,
-            "versions": versions(),
-            **git_state(),
-        }
-        for lane, seed in enumerate(self._seeds):
-            key, records = RunKey(self._job.cell, seed), self._records.lanes[lane]
+        shared = self._shared_record()
+        for lane, records in enumerate(self._records.lanes):
             end = records.ended or EarlyEnd(status, error, self._env_step, self._gradient_steps)
-            outcome = {
-                "status": end.status,
-                "error": end.error,
-                "attempt": self._attempts[seed],
-                "env_steps": end.env_step,
-                "gradient_steps": end.gradient_step,
-                "wandb_id": wandb_id(key),
-            }
+            key = RunKey(self._job.cell, self._seeds[lane])
+            record = replace(
+                shared,
+                seed=key.seed,
+                status=end.status,
+                error=end.error,
+                attempt=self._attempts[key.seed],
+                env_steps=end.env_step,
+                gradient_steps=end.gradient_step,
+                wandb_id=wandb_id(key),
+            )
             with self._stop.writing():
-                self._store.write_run(key, outcome | shared, records.tables())
-            log.info("Stored %s seed %d: %s", key.cell, seed, end.status)
-            stored = self._store.read_record(key) or outcome
+                self._store.write_run(record, records.tables())
+            log.info("Stored %s seed %d: %s", key.cell, key.seed, end.status)
+            stored = self._store.read_record(key) or record
             self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
         self._sink.close()
+
+    def _shared_record(self) -> RunRecord:
+        """Return what all runs of the job have in common, when it ended included."""
+        seconds = time.perf_counter() - self._began
+        trained = (self._env_step - self._resumed_at) * len(self._seeds)
+        return RunRecord(
+            cell=self._job.cell,
+            config=canonical(self._config),
+            started=self._started.isoformat(timespec="seconds"),
+            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+            steps_per_second=trained / seconds,
+            peak_rss_bytes=peak_rss_bytes(),
+            device=self._job.device,
+            versions=versions(),
+            **git_state(),
+        )
+
+    def _scores(self, records: LaneRecords) -> dict[str, float]:
+        return summary_scores(records, self._config.env.id, derive_schedule(self._config).env_steps)

@@ -1,4 +1,4 @@
-"""Which process is which: names that outlive a reused process number, and the end of a parent."""
+"""Identifies processes although their numbers are reused, and ends them with their parents."""
 
 from __future__ import annotations
 
@@ -10,40 +10,34 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-_STATE, _STARTED = 0, 19
-"""Fields of /proc/<pid>/stat after the name, which may itself hold spaces: state, start time."""
+import psutil
 
 EXIT_ORPHANED = 4
 _POLL_SECONDS = 0.3
 
 
 @cache
-def machine() -> str:
-    """Return a name for this machine since it was started, and for its space of process numbers."""
-    parts = [platform.node(), _read(Path("/proc/sys/kernel/random/boot_id"))]
+def machine_id() -> str:
+    """Return a name for this machine since its last boot, and for its space of process numbers."""
+    parts = [platform.node()]
+    # psutil knows neither; its boot time moves with the clock.
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
     with suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(part for part in parts if part)
+    return " ".join(parts)
 
 
-def started(pid: int) -> str | None:
-    """Return when a process of this machine was started, or None if it is not running (any more).
-
-    The unit is the system's own; where the system does not tell, it is empty for a running process.
-    """
-    text = _read(Path(f"/proc/{pid}/stat"))
-    if text:
-        fields = text.rpartition(")")[2].split()
-        return None if fields[_STATE] in "ZX" else fields[_STARTED]
-    if Path("/proc/self/stat").exists():
-        return None
+def start_time(pid: int) -> str | None:
+    """Return when a process of this machine was started, in seconds since boot; None if it has ended."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        # The clock may be set between two calls; the time since boot stays.
+        return f"{process.create_time() - psutil.boot_time():.2f}"
+    except psutil.Error:
         return None
-    except PermissionError:
-        return ""
-    return ""
 
 
 @cache
@@ -69,10 +63,3 @@ def exit_with_parent() -> None:
         os._exit(EXIT_ORPHANED)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError:
-        return ""

@@ -1,4 +1,4 @@
-"""What a sweep gives its workers to do, as files: a list of jobs, and each job's own file.
+"""The jobs of a sweep as files that its workers read: a list of jobs, and a file for each job.
 
 results/jobs/sweeps/<sweep>.json   the list, in the order to train in
 results/jobs/sweeps/<sweep>.stop   there once the sweep is to end
@@ -27,7 +27,7 @@ from ablation.tracking import TrackingConfig
 
 @plain_dataclass(frozen=True)
 class JobQueue:
-    """A sweep's jobs by name, in order, and what holds for all of them."""
+    """A sweep's jobs by name, in the order to train in, and the settings that they share."""
 
     sweep: str
     jobs: list[str]
@@ -47,9 +47,9 @@ def stop_path(store: Store, sweep: str) -> Path:
     return store.job_directory("sweeps") / f"{sweep}.stop"
 
 
-def write_queue(store: Store, run_worker: JobQueue) -> None:
+def write_queue(store: Store, queue: JobQueue) -> None:
     """Write a sweep's list of jobs."""
-    write_json(queue_path(store, run_worker.sweep), asdict(run_worker))
+    write_json(queue_path(store, queue.sweep), asdict(queue))
 
 
 def read_queue(store: Store, sweep: str) -> JobQueue | None:
@@ -90,7 +90,7 @@ def resumable(store: Store) -> dict[str, list[list[int]]]:
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class JobSpec:
-    """One cell and the seeds to train of it, with what they are filed under."""
+    """One cell and the seeds to train of it, with their arm, levels and study for tracking."""
 
     name: str
     cell: str

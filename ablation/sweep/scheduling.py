@@ -21,7 +21,7 @@ from ablation.sweep.queue import JobSpec
 class ScheduledJob:
     """A job, the overrides that make its cell, and its size."""
 
-    job: JobSpec
+    spec: JobSpec
     overrides: Mapping[str, Any]
     env_steps: int
     size: JobSize
@@ -29,7 +29,7 @@ class ScheduledJob:
     @property
     def keys(self) -> list[RunKey]:
         """Return the runs of the job."""
-        return [RunKey(self.job.cell, seed) for seed in self.job.seeds]
+        return [RunKey(self.spec.cell, seed) for seed in self.spec.seeds]
 
 
 def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
@@ -100,11 +100,11 @@ def schedule_jobs(
         seeds.setdefault(key.cell, []).append(key.seed)
     size = settings.launch.lanes_per_job
     jobs = [
-        _planned(plan, arms[cell], block, settings)
+        _schedule(plan, arms[cell], block, settings)
         for cell, left in seeds.items()
         for block in _blocks(left, size, resumable.get(cell, ()))
     ]
-    return sorted(jobs, key=lambda job: -_work(plan, job))
+    return sorted(jobs, key=lambda job: -_sample_count(plan, job))
 
 
 def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]]) -> Iterable[list[int]]:
@@ -117,12 +117,12 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
         yield left[start : start + size]
 
 
-def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> ScheduledJob:
+def _schedule(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> ScheduledJob:
     from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
 
-    job = JobSpec(
+    spec = JobSpec(
         name=_name(arm.cell, seeds),
         cell=arm.cell,
         seeds=seeds,
@@ -134,16 +134,16 @@ def _planned(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> S
         checkpoint_seconds=settings.launch.checkpoint_seconds,
     )
     cell = plan.cells[arm.cell]
-    spec = env_spec(arm.env_id, options(cell["env"]))
-    form = frame_format(spec, cell["env"].get("time_limit"))
-    layers = layers_of_cell(cell, spec.observation_shape, spec.actions)
+    env = env_spec(arm.env_id, options(cell["env"]))
+    form = frame_format(env, cell["env"].get("time_limit"))
+    layers = layers_of_cell(cell, env.observation_shape, env.actions)
     size = JobSize(
         len(seeds),
-        replay_bytes(cell, spec.observation_size, len(seeds), form),
-        diagnostics_bytes(spec.observation_size, len(seeds)),
+        replay_bytes(cell, env.observation_size, len(seeds), form),
+        diagnostics_bytes(env.observation_size, len(seeds)),
         network_bytes(layers, cell["agent"]["batch_size"], len(seeds)),
     )
-    return ScheduledJob(job, arm.overrides, cell["train"]["env_steps"], size)
+    return ScheduledJob(spec, arm.overrides, cell["train"]["env_steps"], size)
 
 
 def _name(cell: str, seeds: Sequence[int]) -> str:
@@ -154,6 +154,6 @@ def _name(cell: str, seeds: Sequence[int]) -> str:
     return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"
 
 
-def _work(plan: Plan, planned: ScheduledJob) -> int:
-    batch_size: int = plan.cells[planned.job.cell]["agent"]["batch_size"]
-    return planned.env_steps * len(planned.job.seeds) * batch_size
+def _sample_count(plan: Plan, job: ScheduledJob) -> int:
+    batch_size: int = plan.cells[job.spec.cell]["agent"]["batch_size"]
+    return job.env_steps * len(job.spec.seeds) * batch_size

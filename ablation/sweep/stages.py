@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ablation.cli.compose import Composer
-from ablation.cli.console import announce_choices, announce_undecided
 from ablation.store.runs import Store
+from ablation.study.expand import Resolve
 from ablation.study.plan import Arm, Choice, Plan
 from ablation.study.tuning import reported_plan, tuning_plan, undecided
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.observer import SweepObserver
 from ablation.sweep.scheduling import matching_arms, require_matching_arms
 
 
@@ -19,7 +19,7 @@ class Stages:
 
     plan: Plan
     tuning: Plan | None
-    composer: Composer
+    resolve: Resolve
 
     def choices(self, store: Store) -> list[Choice]:
         """Return the choices that follow from the tuning runs in a store, of the arms that have all."""
@@ -35,35 +35,39 @@ class Stages:
         """Return what is reported: of a study that tunes, the arms that have a choice."""
         if self.tuning is None:
             return self.plan
-        return reported_plan(self.plan, choices, self.composer.resolve)
+        return reported_plan(self.plan, choices, self.resolve)
 
     def undecided(self, choices: list[Choice]) -> list[Arm]:
         """Return the arms whose cell is not known before the tuning stage is complete."""
         return [] if self.tuning is None else undecided(self.plan, choices)
 
 
-def stages_of(plan: Plan, composer: Composer) -> Stages:
+def stages_of(plan: Plan, resolve: Resolve) -> Stages:
     """Return the stages of a study's plan."""
     tunes = plan.study.tune is not None
-    return Stages(plan, tuning_plan(plan, composer.resolve) if tunes else None, composer)
+    return Stages(plan, tuning_plan(plan, resolve) if tunes else None, resolve)
 
 
-def sweep(stages: Stages, settings: SweepConfig, store: Store, train: Callable[[Plan], int]) -> int:
+def sweep(
+    stages: Stages,
+    config: SweepConfig,
+    store: Store,
+    train: Callable[[Plan], int],
+    observer: SweepObserver,
+) -> int:
     """Train each stage in turn with `train`; return the exit status of the worst.
 
     Raises `ConfigError` if `only` names no arm.
     """
     if stages.tuning is None:
         return train(stages.plan)
-    require_matching_arms(stages.plan, settings.only)
+    require_matching_arms(stages.plan, config.only)
     tuned = train(stages.tuning)
     if tuned == EXIT_STOPPED:
         return tuned
     choices = stages.choices(store)
     reported = stages.reported(choices)
-    announce_choices(choices)
-    waiting = stages.undecided(choices)
-    announce_undecided(waiting, len(reported.study.seeds))
-    if not matching_arms(reported, settings.only):
+    observer.tuned(choices, stages.undecided(choices), len(reported.study.seeds))
+    if not matching_arms(reported, config.only):
         return max(tuned, 1)
     return max(tuned, train(reported))

@@ -1,4 +1,4 @@
-"""The process that trains: takes one job of a sweep after the other, as long as there is one to do."""
+"""The process that trains: takes one job of a sweep after the other until none is left."""
 
 from __future__ import annotations
 
@@ -8,27 +8,24 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ablation.config.step_schedule import derive_schedule
 from ablation.store.disk import is_disk_full
 from ablation.store.files import write_json
-from ablation.store.runs import ENDED, RunKey, Store
-from ablation.sweep.claims import Locks, Owner
+from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.runs import RunKey, Store
+from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.interrupts import EXIT_STOPPED, Stop, Stopped
-from ablation.sweep.job import Scores, run_job
+from ablation.sweep.job import run_job
 from ablation.sweep.processes import exit_with_parent
 from ablation.sweep.queue import JobQueue, JobSpec, read_job, read_queue
 
 log = logging.getLogger(__name__)
 
-ScoresIn = Callable[[str, int], Scores]
-"""Maps an environment's id and a run's steps to what computes its scores."""
-
-EXIT_DONE, EXIT_NOT_SHARED, EXIT_NO_ROOM = 0, 5, 6
+EXIT_DONE, EXIT_NOT_SHARED, EXIT_DISK_FULL = 0, 5, 6
 STACK_SIGNAL = signal.SIGABRT
 """Ends a worker with its Python stack in `trace_path`."""
 
@@ -36,7 +33,7 @@ _FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def state_path(store: Store, name: str) -> Path:
-    """Return the file in which a worker says what it trains."""
+    """Return the file that names the job that a worker trains."""
     return store.job_directory("workers") / f"{name}.json"
 
 
@@ -45,31 +42,31 @@ def trace_path(store: Store, name: str) -> Path:
     return store.job_directory("workers") / f"{name}.trace"
 
 
-def run_worker(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
+def run_worker(store: Store, sweep: str, name: str) -> int:
     """Train a sweep's jobs until none is left to take; return the exit status of this process."""
     exit_with_parent()
-    found = read_queue(store, sweep)
-    if found is None:
+    queue = read_queue(store, sweep)
+    if queue is None:
         return EXIT_NOT_SHARED
     _log_warnings()
-    # Now, such that no job's time is spent on it.
+    # Imported now, so that no job is timed out by it.
     importlib.import_module("ablation.training.dqn")
-    locks = Locks(store.root, Owner.this_process(sweep))
-    stop = Stop(locks.release_all)
+    claims = RunClaims(store.root, ClaimOwner.this_process(sweep))
+    stop = Stop(claims.release_all)
     stop.listen()
     try:
         # A process that dies in C code, or is told to by its supervisor, leaves its stack behind.
-        with trace_path(store, name).open("w") as trace, locks.beating():
+        with trace_path(store, name).open("w") as trace, claims.beating():
             faulthandler.enable(trace)
-            _Worker(store, found, name, locks, stop, scores_in).run()
+            _Worker(store, queue, name, claims, stop).run()
     except Stopped:
         # Not through the handlers that modules register: they may wait for a network.
         os._exit(EXIT_STOPPED)
     except Exception as error:
         if not is_disk_full(error, store.root):
             raise
-        print(f"{name}: {store.root} takes no more: {error}", file=sys.stderr, flush=True)
-        os._exit(EXIT_NO_ROOM)
+        print(f"{name}: disk full: {store.root}: {error}", file=sys.stderr, flush=True)
+        os._exit(EXIT_DISK_FULL)
     finally:
         faulthandler.disable()
     return EXIT_STOPPED if stop.requested else EXIT_DONE
@@ -78,22 +75,14 @@ def run_worker(store: Store, sweep: str, name: str, scores_in: ScoresIn) -> int:
 class _Worker:
     """One worker's way through the list of jobs."""
 
-    def __init__(
-        self,
-        store: Store,
-        run_worker: JobQueue,
-        name: str,
-        locks: Locks,
-        stop: Stop,
-        scores_in: ScoresIn,
-    ) -> None:
-        self._store, self._work, self._name = store, run_worker, name
-        self._locks, self._stop, self._scores_in = locks, stop, scores_in
+    def __init__(self, store: Store, queue: JobQueue, name: str, claims: RunClaims, stop: Stop) -> None:
+        self._store, self._queue, self._name = store, queue, name
+        self._claims, self._stop = claims, stop
         self._turns = 0
 
     def run(self) -> None:
-        """Go through the jobs again and again, until a whole round has found none to train."""
-        jobs = dict.fromkeys(self._work.jobs)
+        """Go through the jobs again and again, until there is none to train in a whole round."""
+        jobs = dict.fromkeys(self._queue.jobs)
         trained = True
         while trained and not self._stop.requested:
             trained = False
@@ -104,26 +93,25 @@ class _Worker:
                 due = self._due(job)
                 if not due:
                     del jobs[name]
-                elif self._locks.claim(RunKey(job.cell, seed) for seed in due):
+                elif self._claims.claim(RunKey(job.cell, seed) for seed in due):
                     try:
                         trained |= self._train(name)
                     finally:
-                        self._locks.release_all()
+                        self._claims.release_all()
 
     def _due(self, job: JobSpec) -> list[int]:
         """Return the seeds that have not ended and have attempts left."""
         due = []
         for seed in job.seeds:
-            record = self._store.read_record(RunKey(job.cell, seed)) or {}
-            left = int(record.get("attempt", 0)) < self._work.allowed[job.name]
-            if record.get("status") not in ENDED and left:
+            record = self._store.read_record(RunKey(job.cell, seed)) or RunRecord(attempt=0)
+            if record.status not in ENDED and record.attempt < self._queue.allowed[job.name]:
                 due.append(seed)
         return due
 
     def _train(self, name: str) -> bool:
-        """Train what is due of a job now that its runs are claimed; return whether anything was."""
+        """Train what is due of a job whose runs are claimed; return whether anything was."""
         job, config = read_job(self._store, name)
-        # Another owner may have ended some of them between the look and the claim.
+        # Another owner may have ended some of them before they were claimed.
         job = replace(job, seeds=self._due(job))
         if not job.seeds:
             return False
@@ -132,8 +120,7 @@ class _Worker:
         with _logged_to(self._store.job_directory(name) / "job.log"):
             log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
             try:
-                scores = self._scores_in(config.env.id, derive_schedule(config).env_steps)
-                run_job(config, job, self._work.tracking, self._store, scores, self._stop)
+                run_job(config, job, self._queue.tracking, self._store, self._stop)
             except Exception as error:
                 if is_disk_full(error, self._store.root):
                     raise

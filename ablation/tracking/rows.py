@@ -25,7 +25,7 @@ SHOWN = ("learner/*", "evaluation/*", "training/*", "gradient_step")
 """The columns that are curves."""
 
 Sizes = Mapping[str, int]
-"""Rows of each table that are to be looked at; later ones are still being written."""
+"""Rows of each table that are complete; later ones are still being written."""
 
 
 class RowFeed:
@@ -79,7 +79,7 @@ def tables_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Row]]:
             if row.get(CARRIED + name):
                 columns = json.loads(row[CARRIED + name])
                 values = zip(*columns.values(), strict=True)
-                table.extend(dict(zip(columns, found, strict=True)) for found in values)
+                table.extend(dict(zip(columns, row_values, strict=True)) for row_values in values)
     return tables
 
 
@@ -108,9 +108,9 @@ def _period(new: Mapping[str, list[Row]], episodes: int) -> Iterator[dict[str, A
 
 
 def _diagnostics(row: Row) -> dict[str, Any]:
-    clocks = ("env_step", "gradient_step")
-    there = {key: value for key, value in row.items() if value is not None}
-    return {key if key in clocks else f"learner/{key}": value for key, value in there.items()}
+    counters = ("env_step", "gradient_step")
+    present = {key: value for key, value in row.items() if value is not None}
+    return {key if key in counters else f"learner/{key}": value for key, value in present.items()}
 
 
 def _end(new: Mapping[str, list[Row]], episodes: int) -> dict[str, Any]:

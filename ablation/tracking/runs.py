@@ -1,4 +1,4 @@
-"""What a W&B run is called and filed under, and what its summary says once it ended."""
+"""The names, columns and summary of a W&B run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from ablation.config.identity import flatten
 from ablation.store.records import Row
-from ablation.store.runs import ENDED, RunKey
+from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.runs import RunKey
 from ablation.tracking.rows import all_rows, leftover, tables_of
 
 TRAIN, STUDY = "train", "study"
@@ -27,7 +28,7 @@ Tables = Mapping[str, Sequence[Row]]
 
 @dataclass(frozen=True)
 class TrackedRun:
-    """What a W&B run is called and filed under."""
+    """The id, name, group, tags, notes and configuration of a W&B run."""
 
     id: str
     name: str
@@ -42,14 +43,14 @@ class TrackedRun:
 class EndedRun:
     """A run as the store has it: its `run.json`, its rows by table, and its scores."""
 
-    record: Mapping[str, Any]
+    record: RunRecord
     tables: Tables
     scores: Mapping[str, float]
 
     @property
     def final(self) -> bool:
         """Return whether the run will not be trained again."""
-        return self.record["status"] in ENDED
+        return self.record.status in ENDED
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of its W&B history."""
@@ -58,27 +59,26 @@ class EndedRun:
     @property
     def exit_code(self) -> int:
         """Return what the run's process would have ended with."""
-        return 1 if self.record["status"] == "failed" else 0
+        return 1 if self.record.status == "failed" else 0
 
     def summary(self) -> dict[str, Any]:
         """Return what W&B shows of the run beside its curves; `run_json` carries the whole record."""
         record = self.record
-        started, ended = (str(record.get(name, "")) for name in ("started", "ended"))
         return {
-            "status": record["status"],
-            "error": _last_line(record.get("error")),
-            "attempt": record.get("attempt"),
-            "started": started,
-            "ended": ended,
-            "steps": record.get("env_steps"),
-            "gradient_steps": record.get("gradient_steps"),
-            "steps_per_second": record.get("steps_per_second"),
-            "peak_memory_mb": round(record.get("peak_rss_bytes", 0) / 1e6, 1),
-            "device": record.get("device"),
+            "status": record.status,
+            "error": _last_line(record.error),
+            "attempt": record.attempt,
+            "started": record.started,
+            "ended": record.ended,
+            "steps": record.env_steps,
+            "gradient_steps": record.gradient_steps,
+            "steps_per_second": record.steps_per_second,
+            "peak_memory_mb": round((record.peak_rss_bytes or 0) / 1e6, 1),
+            "device": record.device,
             **{f"score/{name}": value for name, value in self.scores.items()},
             LEFT: json.dumps({} if self.final else leftover(self.tables)),
             DIGEST: digest(self.tables),
-            RECORD: json.dumps(record),
+            RECORD: json.dumps(record.as_json()),
             FINGERPRINT: fingerprint(record),
         }
 
@@ -118,9 +118,9 @@ def wandb_id(key: RunKey) -> str:
     return f"{key.cell}-{key.seed:04d}"
 
 
-def fingerprint(record: Mapping[str, Any]) -> str:
+def fingerprint(record: RunRecord) -> str:
     """Return 16 hex digits of a `run.json`: another attempt at the same run has others."""
-    text = json.dumps(record, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(record.as_json(), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -136,5 +136,5 @@ def digest(tables: Tables) -> str:
     return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
 
 
-def _last_line(error: Any) -> str | None:
-    return str(error).strip().splitlines()[-1] if error else None
+def _last_line(error: str | None) -> str | None:
+    return error.strip().splitlines()[-1] if error else None

@@ -2,7 +2,7 @@
 
 The training only says how many rows there are; opening, sending and closing happen beside it, so that
 a server that is slow, absent or refuses costs the training nothing. Whatever goes wrong here ends in
-one warning: the rows are in the store, and `make sync` sends what the server has not got.
+one warning: the rows are in the store, and `make sync` sends what the server does not have.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class WandbSink:
         if late and not self._given_up:
             reason = next((lane.error for lane in late if lane.error), "no answer in time")
             log.warning(
-                "W&B has not got %d of %d runs (%s). %s", len(late), len(self._lanes), reason, LATER
+                "W&B does not have %d of %d runs (%s). %s", len(late), len(self._lanes), reason, LATER
             )
 
     def _work(self) -> None:

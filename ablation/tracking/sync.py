@@ -1,4 +1,4 @@
-"""Uploads what the server has not got, and believes only what the server then says it has.
+"""Uploads what W&B does not have yet, and trusts only what the server then says it has.
 
 The client marks a run as synced even when its upload broke off, so its mark counts for nothing here:
 a run is sent once the server shows its fingerprint, its end and every line of its history.
@@ -25,8 +25,8 @@ BATCH = client.PAGE
 
 ROUNDS = 3
 LOOKS = (0, 1, 2, 4, 8, 15)
-"""Seconds before each look for what was just sent: to send lines again that the server has got but does
-not show yet would double them."""
+"""Seconds before each look for what was just sent: lines that the server has but does not
+show yet would be doubled by sending them again."""
 
 SECONDS_A_BATCH = 600
 OVER = ("finished", "failed", "crashed", "killed")
@@ -37,7 +37,7 @@ _RETRIES = {
     "WANDB__GRAPHQL_RETRY_MAX": "8",
     "WANDB__GRAPHQL_RETRY_WAIT_MAX_SECONDS": "8",
 }
-"""Give up on a server that is gone after a minute or so; the next `make sync` goes on."""
+"""Give up on an absent server after about a minute; the next `make sync` goes on."""
 
 
 class Unreachable(Exception):
@@ -79,7 +79,7 @@ class Wanted:
 
 
 @dataclass
-class Outcome:
+class UploadResult:
     """The ids of what was sent, what was there already, and what failed with its reason."""
 
     sent: list[str] = field(default_factory=list)
@@ -107,9 +107,9 @@ def wanted_run(root: Path, run: TrackedRun, fingerprint: str, load: Callable[[],
 
 
 def place(root: Path, line: int) -> Path:
-    """Return below which directory the W&B directory of a run is made that starts at a line.
+    """Return the directory for a run's offline W&B files: a temporary one when they start behind line 0.
 
-    Those of whole runs are kept; the others are in the client's way only until they are sent.
+    Files of whole runs are kept, those of parts only until they are sent.
     """
     return root / "wandb" / "internal" / "rest" if line else root
 
@@ -119,25 +119,25 @@ def sync(
     target: Target,
     wanted: Sequence[Wanted],
     jobs: int,
-    show: Callable[[Outcome], None] = lambda _: None,
-) -> Outcome:
-    """Upload what the server has not got, `jobs` runs at a time, and return what became of each.
+    show: Callable[[UploadResult], None] = lambda _: None,
+) -> UploadResult:
+    """Upload what the server does not have, `jobs` runs at a time, and return the result of each.
 
     `show` is called whenever something is known of some more runs.
     """
-    outcome = Outcome()
+    result = UploadResult()
     local = _by_id(root)
     left = []
     for item in wanted:
         directory = local.get(item.id)
         if directory and directory.holds == item.fingerprint and directory.sent == target.name:
-            outcome.skipped.append(item.id)
+            result.skipped.append(item.id)
         else:
             left.append(item)
-    show(outcome)
+    show(result)
     for start in range(0, len(left), BATCH):
-        _batch(root, target, left[start : start + BATCH], jobs, outcome, show)
-    return outcome
+        _batch(root, target, left[start : start + BATCH], jobs, result, show)
+    return result
 
 
 def _batch(
@@ -145,30 +145,30 @@ def _batch(
     target: Target,
     items: list[Wanted],
     jobs: int,
-    outcome: Outcome,
-    show: Callable[[Outcome], None],
+    result: UploadResult,
+    show: Callable[[UploadResult], None],
 ) -> None:
-    items = _unconfirmed(root, target, items, outcome.skipped)
+    items = _unconfirmed(root, target, items, result.skipped)
     for _ in range(ROUNDS):
-        paths = _prepare(root, target, items, outcome.failed)
-        items = [item for item in items if item.id not in outcome.failed]
-        show(outcome)
+        paths = _prepare(root, target, items, result.failed)
+        items = [item for item in items if item.id not in result.failed]
+        show(result)
         if paths:
             _upload(root, target, paths.values(), jobs)
         for seconds in LOOKS:
             if items:
                 time.sleep(seconds)
-                items = _unconfirmed(root, target, items, outcome.sent)
-                show(outcome)
+                items = _unconfirmed(root, target, items, result.sent)
+                show(result)
         shutil.rmtree(place(root, 1), ignore_errors=True)
     for item in items:
-        outcome.failed[item.id] = f"the server does not have all of it (see {_log(root)})"
+        result.failed[item.id] = f"the server does not have all of it (see {_log(root)})"
         for directory in directories(root, item.id):
             directory.forget_upload()
-    show(outcome)
+    show(result)
 
 
-def _unconfirmed(root: Path, target: Target, items: list[Wanted], found: list[str]) -> list[Wanted]:
+def _unconfirmed(root: Path, target: Target, items: list[Wanted], confirmed: list[str]) -> list[Wanted]:
     """Ask the server for runs, note those that it has in full, and return the others."""
     served = _served(target, items) or {}
     left = []
@@ -176,7 +176,7 @@ def _unconfirmed(root: Path, target: Target, items: list[Wanted], found: list[st
         if item.id not in served or not item.is_served(served[item.id]):
             left.append(item)
             continue
-        found.append(item.id)
+        confirmed.append(item.id)
         for directory in directories(root, item.id):
             if directory.holds == item.fingerprint:
                 directory.confirm(target.name)
@@ -186,9 +186,9 @@ def _unconfirmed(root: Path, target: Target, items: list[Wanted], found: list[st
 def _prepare(
     root: Path, target: Target, items: Sequence[Wanted], failed: dict[str, str]
 ) -> dict[str, Path]:
-    """Return a directory to upload for each run, which holds what the server has not got of it.
+    """Return a directory to upload for each run, with the lines that the server does not have.
 
-    There is none as long as the server does not say what it has.
+    Empty as long as the server does not say what it has.
     """
     served, local = _served(target, items), _by_id(root)
     paths: dict[str, Path] = {}

@@ -59,19 +59,21 @@ def _who(names: Counter[str]) -> str:
 
 
 def _environment(run: Run) -> str:
-    versions = run.record.get("versions")
-    library = versions.get("gymnasium") if isinstance(versions, dict) else None
-    return f"{run.setting('env', 'id') or 'unknown'}, gymnasium {library or 'unknown'}"
+    library = run.record.versions.get("gymnasium")
+    return f"{run.record.setting('env', 'id') or 'unknown'}, gymnasium {library or 'unknown'}"
 
 
 def _budget(run: Run) -> str:
-    steps, updates = run.setting("train", "env_steps"), run.setting("train", "gradient_steps")
+    steps, updates = (
+        run.record.setting("train", "env_steps"),
+        run.record.setting("train", "gradient_steps"),
+    )
     # Runs that are held to their gradient steps may differ in environment steps: that is their design.
     return f"{updates} gradient steps" if updates else f"{steps} environment steps"
 
 
 def _device(run: Run) -> str:
-    return _device_kind(run.record.get("device"))
+    return _device_kind(run.record.device)
 
 
 def _device_kind(device: Any) -> str:
@@ -79,8 +81,8 @@ def _device_kind(device: Any) -> str:
 
 
 def _commit(run: Run) -> str:
-    changed = " with changes" if run.record.get("git_dirty") else ""
-    return str(run.record.get("git_commit") or "unknown")[:10] + changed
+    changed = " with changes" if run.record.git_dirty else ""
+    return (run.record.git_commit or "unknown")[:10] + changed
 
 
 _DESCRIBE: dict[str, Callable[[Run], str]] = {

@@ -154,11 +154,11 @@ def _picture(drawn: Drawn, study: str, directory: str) -> str:
 def _cost(runs: StudyRuns) -> str:
     """Return how many runs there are and how long their jobs took, one after the other."""
     # The runs of a job begin and end together.
-    spans = {(run.record.get("started"), run.record.get("ended")) for run in runs.runs.values()}
+    spans = {(run.record.started, run.record.ended) for run in runs.runs.values()}
     seconds = [
         (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
         for started, ended in spans
-        if isinstance(started, str) and isinstance(ended, str)
+        if started and ended
     ]
     ended = sum(run.rows is not None for run in runs.runs.values())
     minutes = f"{sum(seconds) / 60:.1f} minutes" if seconds else "an unknown time"

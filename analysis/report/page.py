@@ -157,7 +157,7 @@ def _completeness(runs: StudyRuns) -> list[tuple[str, str, str, dict[str, int]]]
 
 def _errors(runs: StudyRuns) -> list[str]:
     """Return a line for each run that left an error behind."""
-    errors = {key: str(run.record.get("error") or "").strip() for key, run in runs.runs.items()}
+    errors = {key: (run.record.error or "").strip() for key, run in runs.runs.items()}
     return [
         f"{key.cell} seed {key.seed}, {runs.runs[key].status}: {error.splitlines()[-1]}"
         for key, error in errors.items()
@@ -167,19 +167,19 @@ def _errors(runs: StudyRuns) -> list[str]:
 
 def _facts(runs: StudyRuns) -> list[tuple[str, str]]:
     """Return where the numbers come from: runs, plan, commits, devices, versions, time, memory."""
-    records = [run.record for run in runs.runs.values() if run.record]
+    records = [run.record for run in runs.runs.values() if run.record.status]
     complete = sum(run.status == "complete" for run in runs.runs.values())
     facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
     for key in ("git_commit", "device"):
-        counts = Counter(str(record.get(key) or "unknown") for record in records)
+        counts = Counter(getattr(record, key) or "unknown" for record in records)
         text = ", ".join(f"{value} ({n} runs)" for value, n in counts.items())
         facts.append((key.removeprefix("git_"), text or "none"))
-    if any(record.get("git_dirty") for record in records):
+    if any(record.git_dirty for record in records):
         facts.append(("changed files", "some runs came from code that differs from its commit"))
-    versions = {json.dumps(record.get("versions")) for record in records if record.get("versions")}
+    versions = {json.dumps(record.versions) for record in records if record.versions}
     facts += [("versions", _versions(text)) for text in sorted(versions)]
-    speeds = [s for record in records if isinstance(s := record.get("steps_per_second"), int | float)]
-    memory = [m for record in records if isinstance(m := record.get("peak_rss_bytes"), int | float)]
+    speeds = [record.steps_per_second for record in records if record.steps_per_second is not None]
+    memory = [record.peak_rss_bytes for record in records if record.peak_rss_bytes is not None]
     if speeds:
         facts.append(("speed", f"{min(speeds):,.0f} to {max(speeds):,.0f} steps a second in a job"))
     if memory:
@@ -188,5 +188,4 @@ def _facts(runs: StudyRuns) -> list[tuple[str, str]]:
 
 
 def _versions(text: str) -> str:
-    values = json.loads(text)
-    return ", ".join(f"{k} {v}" for k, v in values.items()) if isinstance(values, dict) else text
+    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())

@@ -87,9 +87,7 @@ def numbers(row: Comparison) -> dict[str, Any]:
 
 def footer(runs: StudyRuns) -> str:
     """Return the line that says where a table's numbers come from."""
-    commits = {
-        str(run.record["git_commit"])[:10] for run in runs.runs.values() if run.record.get("git_commit")
-    }
+    commits = {run.record.git_commit[:10] for run in runs.runs.values() if run.record.git_commit}
     return (
         f"Study {runs.plan.study.name}, plan {runs.plan.hash}, "
         f"commit {', '.join(sorted(commits)) or 'unknown'}."

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablation.tracking import mirrors
-from ablation.tracking.sync import Outcome, Target, Unreachable, connect
+from ablation.tracking.sync import Target, Unreachable, UploadResult, connect
 from ablation.tracking.sync import sync as upload
 from analysis.wandb.mirror import wanted
 
@@ -28,15 +28,15 @@ def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
     everything = wanted(root, target)
     with _progress() as bar:
         task = bar.add_task("sync", total=len(everything))
-        outcome = upload(
+        result = upload(
             root, target, everything, jobs, lambda known: bar.update(task, completed=_known(known))
         )
     print(
-        f"{target.name}: {len(outcome.sent)} sent, {len(outcome.skipped)} skipped (there already), "
-        f"{len(outcome.failed)} failed."
+        f"{target.name}: {len(result.sent)} sent, {len(result.skipped)} skipped (there already), "
+        f"{len(result.failed)} failed."
     )
-    _name(outcome.failed)
-    return 1 if outcome.failed else 0
+    _name(result.failed)
+    return 1 if result.failed else 0
 
 
 def report(root: Path, study: str, project: str | None, entity: str | None, dry_run: bool) -> int:
@@ -87,8 +87,8 @@ def _project(root: Path, project: str | None) -> str:
     return project or mirrors.target(root)[0] or DEFAULT_PROJECT
 
 
-def _known(outcome: Outcome) -> int:
-    return len(outcome.sent) + len(outcome.skipped) + len(outcome.failed)
+def _known(result: UploadResult) -> int:
+    return len(result.sent) + len(result.skipped) + len(result.failed)
 
 
 def _progress() -> Progress:

@@ -16,6 +16,7 @@ import pandas as pd
 from ablation.results.scores import summary_scores
 from ablation.store.files import read_json
 from ablation.store.records import LaneRecords
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.tracking import client
@@ -54,10 +55,8 @@ def wanted(root: Path, target: Target) -> list[Wanted]:
 def ended_run(store: Store, key: RunKey) -> EndedRun:
     """Return a stored run with its rows and scores, as its job had them when it ended."""
     tables = {name: store.read_table(key, name).to_pylist() for name in TABLES}
-    record = store.read_record(key) or {}
-    config = record.get("config", {})
-    env_id = config.get("env", {}).get("id", "")
-    env_steps = config.get("train", {}).get("env_steps")
+    record = store.read_record(key) or RunRecord()
+    env_id, env_steps = record.setting("env", "id") or "", record.setting("train", "env_steps")
     return EndedRun(record, tables, summary_scores(LaneRecords(**tables), env_id, env_steps))
 
 
@@ -142,12 +141,12 @@ def _plans(store: Store) -> Iterator[tuple[str, Plan]]:
             yield path.parent.name, plan_from_json(frozen)
 
 
-def _tracked(key: RunKey, record: dict[str, Any], home: tuple[Plan, Arm] | None) -> TrackedRun:
+def _tracked(key: RunKey, record: RunRecord, home: tuple[Plan, Arm] | None) -> TrackedRun:
     """Return what a run is filed under: the study whose plan has its cell, or no study."""
     if home is None:
-        return tracked_run(key, record["config"], key.cell, {}, (), "none", "")
+        return tracked_run(key, record.config, key.cell, {}, (), "none", "")
     plan, arm = home
     study = plan.study
     return tracked_run(
-        key, record["config"], arm.name, arm.levels, study.factors, study.name, study.question
+        key, record.config, arm.name, arm.levels, study.factors, study.name, study.question
     )

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ablation.store.files import read_json, write_json
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
-from ablation.tracking.sync import Outcome
+from ablation.tracking.sync import UploadResult
 from analysis.wandb.mirror import PLAN
 
 SECONDS = 60
@@ -23,7 +24,7 @@ class NotPulled(Exception):
 
 
 @dataclass
-class Pulled(Outcome):
+class Pulled(UploadResult):
     """What became of each run, `sent` being those that were fetched; and the studies that are new."""
 
     studies: list[str] = field(default_factory=list)
@@ -58,9 +59,8 @@ def _runs(address: str, root: Path) -> list[Any]:
 
 
 def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
-    record = json.loads(run.summary_metrics[RECORD])
-    key = RunKey(record["cell"], record["seed"])
-    if store.read_record(key) is not None:
+    record = RunRecord.from_json(json.loads(run.summary_metrics[RECORD]))
+    if store.read_record(RunKey(record.cell, record.seed)) is not None:
         pulled.skipped.append(run.id)
         return
     try:
@@ -72,7 +72,7 @@ def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
         found = ", ".join(f"{len(rows)} {name}" for name, rows in tables.items())
         pulled.failed[run.id] = f"its rows on the server are not those that were stored ({found} there)"
         return
-    store.write_run(key, record, tables)
+    store.write_run(record, tables)
     pulled.sent.append(run.id)
 
 

@@ -17,6 +17,7 @@ from numpy._core._multiarray_umath import __cpu_dispatch__
 
 from ablation.config.identity import cell_name
 from ablation.config.parse import parse
+from ablation.store.files import read_json
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.sweep.job import run_job
 from ablation.sweep.queue import JobSpec
@@ -100,8 +101,7 @@ def record() -> dict[str, Any]:
     """Return a run's `run.json`, with types in the place of values that depend on when and where."""
     with tempfile.TemporaryDirectory() as root:
         store, cell = _trained("uniform", root)
-        stored = store.read_record(RunKey(cell, 1))
-    assert stored is not None
+        stored: dict[str, Any] = read_json(store.run_directory(RunKey(cell, 1)) / "run.json")
     git = {"git_commit": str, "git_dirty": bool}
     for key in VARYING:
         # Outside of a git checkout there is no commit.
@@ -125,5 +125,5 @@ def _trained(name: str, root: str) -> tuple[Store, str]:
     config = parse(values(**CELLS[name]))
     cell, store = cell_name(config), Store(root)
     job = JobSpec("golden", cell, [0, 1, 2], "golden", {}, "golden", "?", "cpu", 1e9)
-    run_job(config, job, TrackingConfig("disabled", "golden", None), store, lambda _: {})
+    run_job(config, job, TrackingConfig("disabled", "golden", None), store)
     return store, cell

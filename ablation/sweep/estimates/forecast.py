@@ -5,11 +5,12 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from ablation.cli.compose import Composer
-from ablation.store.runs import ENDED, FAILED, RunKey, Store
+from ablation.store.run_record import ENDED, FAILED
+from ablation.store.runs import RunKey, Store
+from ablation.study.expand import Resolve
 from ablation.study.history import PlanDiff, plan_diff
 from ablation.study.plan import Arm, Plan
-from ablation.sweep.claims import Locks, Owner
+from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import machine_bytes, peak_bytes
 from ablation.sweep.estimates.speed import Speed, calibrate, job_seconds, known_speeds, makespan
@@ -46,7 +47,7 @@ class Forecast:
         """Return the estimated time of the sweep, evaluations apart; None if nothing was measured."""
         speeds = known_speeds(self.store) | self._speeds_of_runs()
         seconds = [
-            job_seconds(self.plan.cells, job.job.cell, len(job.job.seeds), speeds) for job in self.jobs
+            job_seconds(self.plan.cells, job.spec.cell, len(job.spec.seeds), speeds) for job in self.jobs
         ]
         known = [value for value in seconds if value is not None]
         return makespan(known, self.workers) if len(known) == len(seconds) else None
@@ -77,12 +78,10 @@ class Forecast:
             schedule_jobs(self.plan, runs, self.settings, {}), key=lambda job: job.size.peak_bytes
         )
 
-    def calibrate(self, composer: Composer) -> None:
+    def calibrate(self, resolve: Resolve) -> None:
         """Measure the speed of the cells that are due, for a few seconds altogether."""
-        cells = {job.job.cell: job for job in self.jobs}
-        configs = [
-            (cell, composer.resolve(job.overrides), len(job.job.seeds)) for cell, job in cells.items()
-        ]
+        cells = {job.spec.cell: job for job in self.jobs}
+        configs = [(cell, resolve(job.overrides), len(job.spec.seeds)) for cell, job in cells.items()]
         calibrate(self.store, configs, self.settings.device)
 
     def as_json(self) -> dict[str, Any]:
@@ -130,15 +129,15 @@ class Forecast:
         speeds = {}
         for key, status in self.inventory.statuses.items():
             if status in ENDED and key.cell not in speeds:
-                rate = (self.store.read_record(key) or {}).get("steps_per_second")
-                if rate:
-                    speeds[key.cell] = Speed(1 / rate, 1)
+                record = self.store.read_record(key)
+                if record and record.steps_per_second:
+                    speeds[key.cell] = Speed(1 / record.steps_per_second, 1)
         return speeds
 
 
 def forecast(plan: Plan, settings: SweepConfig, store: Store) -> Forecast:
-    """Return what a sweep over a plan would do; plan_diff nothing."""
-    claimed = Locks(store.root, Owner.this_process("look")).living()
+    """Return what a sweep over a plan would do; writes nothing."""
+    claimed = RunClaims(store.root, ClaimOwner.this_process("forecast")).living()
     inventory = read_inventory(store, plan.runs(), claimed)
     allowed = allowed_attempts(runs_of(require_matching_arms(plan, settings.only)), inventory, settings)
     due = inventory.due(lambda key: allowed.get(key, 0))

@@ -13,8 +13,8 @@ import pytest
 
 from ablation.store.runs import RunKey
 from ablation.sweep import claims as module
-from ablation.sweep.claims import Locks, Owner
-from ablation.sweep.processes import machine, started
+from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.processes import machine_id, start_time
 
 KEYS = [RunKey("cell-1.5", seed) for seed in range(3)]
 
@@ -27,13 +27,13 @@ def other() -> subprocess.Popen[bytes]:
     process.communicate()
 
 
-def owned_by(root: Path, process: subprocess.Popen[bytes], sweep: str = "other") -> Locks:
+def owned_by(root: Path, process: subprocess.Popen[bytes], sweep: str = "other") -> RunClaims:
     pid = process.pid
-    return Locks(root, Owner(sweep, machine(), pid, started(pid) or ""))
+    return RunClaims(root, ClaimOwner(sweep, machine_id(), pid, start_time(pid) or ""))
 
 
-def mine(root: Path) -> Locks:
-    return Locks(root, Owner.this_process("mine"))
+def mine(root: Path) -> RunClaims:
+    return RunClaims(root, ClaimOwner.this_process("mine"))
 
 
 def test_what_a_living_process_holds_is_refused_until_it_is_released(
@@ -55,7 +55,7 @@ def test_what_a_killed_process_held_is_taken_over(
     assert theirs.claim(KEYS)
     other.kill()
     # Not yet waited for: a zombie is dead too.
-    while started(other.pid) is not None:
+    while start_time(other.pid) is not None:
         time.sleep(0.01)
     assert own.living() == {}
     assert own.last_pid(KEYS[0]) == other.pid
@@ -65,13 +65,13 @@ def test_what_a_killed_process_held_is_taken_over(
 
 
 def test_a_process_number_that_was_given_out_again_is_not_the_owner(tmp_path: Path) -> None:
-    earlier = Locks(tmp_path, Owner("earlier", machine(), os.getpid(), "1"))
+    earlier = RunClaims(tmp_path, ClaimOwner("earlier", machine_id(), os.getpid(), "1"))
     assert earlier.claim(KEYS)
     assert mine(tmp_path).claim(KEYS)
 
 
 def test_a_claim_from_another_machine_lives_as_long_as_it_is_touched(tmp_path: Path) -> None:
-    far = Locks(tmp_path, Owner("far", "node7", 1, "1"))
+    far = RunClaims(tmp_path, ClaimOwner("far", "node7", 1, "1"))
     assert far.claim(KEYS)
     own = mine(tmp_path)
     assert not own.claim(KEYS)
@@ -100,9 +100,12 @@ def test_held_claims_are_touched_and_given_up_at_the_end(
 def test_of_many_that_find_a_dead_owner_one_takes_over(tmp_path: Path) -> None:
     for round_ in range(20):
         key = [RunKey("c", round_)]
-        assert Locks(tmp_path, Owner("dead", machine(), os.getpid(), "1")).claim(key)
+        assert RunClaims(tmp_path, ClaimOwner("dead", machine_id(), os.getpid(), "1")).claim(key)
         takers = [
-            Locks(tmp_path, Owner(f"taker{n}", machine(), os.getpid(), started(os.getpid()) or ""))
+            RunClaims(
+                tmp_path,
+                ClaimOwner(f"taker{n}", machine_id(), os.getpid(), start_time(os.getpid()) or ""),
+            )
             for n in range(8)
         ]
         with ThreadPoolExecutor(8) as pool:
@@ -117,8 +120,8 @@ def test_a_claim_cut_short_by_a_full_disk_holds_nothing_up(tmp_path: Path) -> No
 
 
 def test_a_claim_is_held_within_its_context_and_only_if_it_can_be_had(tmp_path: Path) -> None:
-    key, mine = RunKey("cell", 3), Locks(tmp_path, Owner.this_process("one"))
-    other = Locks(tmp_path, Owner.this_process("two"))
+    key, mine = RunKey("cell", 3), RunClaims(tmp_path, ClaimOwner.this_process("one"))
+    other = RunClaims(tmp_path, ClaimOwner.this_process("two"))
     with mine.claimed(key) as held:
         assert held
         with other.claimed(key) as also:

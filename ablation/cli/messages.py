@@ -1,0 +1,141 @@
+"""What a sweep prints: its plan, the choices of a tuning stage, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.markup import escape
+
+from ablation.store.run_record import FAILED, RUNNING
+from ablation.store.runs import RunKey, Store
+from ablation.study.history import PlanDiff
+from ablation.study.plan import Arm, Choice, Merged, Plan
+from ablation.sweep.dispatcher import SweepResult
+from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.inventory import RunInventory
+
+console = Console(stderr=True, highlight=False)
+if not console.is_terminal:
+    # There is no width to fit into: long lines are better than cut ones.
+    console = Console(stderr=True, highlight=False, width=160)
+
+
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun: "1 arm", "2 arms"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None) -> None:
+    """Print the size of the study, its merged and pruned arms, and how much is left to train."""
+    runs, in_plan = len(inventory.statuses), len(list(plan.runs()))
+    console.print(
+        f"Study [bold]{plan.study.name}[/]: {plural(len(plan.arms), 'arm')} x "
+        f"{plural(len(plan.study.seeds), 'seed')}, {plural(len(plan.cells), 'configuration')}, "
+        f"{plural(in_plan, 'run')} (plan {plan.hash})"
+        + (f"; {plural(runs, 'run')} selected by ONLY" if runs != in_plan else "")
+    )
+    for merged in plan.merged:
+        console.print(f"  identical configuration (merged): {_merged(merged)}", style="dim")
+    for pruned in plan.pruned:
+        console.print(f"  pruned: {pruned.name} ({pruned.environment}): {pruned.reason}", style="dim")
+    if changed:
+        console.print(_changes(changed))
+    if not inventory.to_do:
+        all_runs = "1 run is" if runs == 1 else f"All {runs:,} runs are"
+        console.print(f"{all_runs} complete: nothing to train.")
+        return
+    failed = len(inventory.with_status(FAILED))
+    console.print(
+        f"{runs - len(inventory.to_do)} complete, {len(inventory.to_do)} to train"
+        + (f", {failed} of them failed before" if failed else "")
+    )
+
+
+def _merged(merged: Merged) -> str:
+    # A reason that names the other arm says no more than that both are equal.
+    reason = "" if merged.into in merged.reason else f": {merged.reason}"
+    return f"{merged.name} = {merged.into}{reason}"
+
+
+def _changes(changed: PlanDiff) -> str:
+    parts = []
+    if changed.new_runs:
+        cells = plural(len(changed.new_cells), "new configuration")
+        parts.append(f"{plural(changed.new_runs, 'new run')} ({cells})")
+    if changed.dropped_runs:
+        are = "is" if changed.dropped_runs == 1 else "are"
+        parts.append(
+            f"{plural(changed.dropped_runs, 'earlier run')} {are} not in this plan "
+            "(stored runs are kept on disk)"
+        )
+    return f"Changed since the last sweep (plan {changed.since}): {'; '.join(parts)}"
+
+
+def print_choices(choices: Sequence[Choice]) -> None:
+    """Print which level of the tuned factor each arm has, and the means that it follows from."""
+    for choice in choices:
+        means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
+        n = sorted(set(choice.n.values()))
+        edge = "; at the edge of the levels" if choice.at_the_edge else ""
+        console.print(
+            f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
+            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} tuning seeds{edge}",
+            soft_wrap=True,
+        )
+
+
+def print_undecided(arms: Sequence[Arm], seeds: int) -> None:
+    """Print which arms wait for tuning runs, and how many runs they will be."""
+    if arms:
+        names = "; ".join(f"{arm.name} ({arm.environment})" for arm in arms)
+        wait, their = ("waits", "its") if len(arms) == 1 else ("wait", "their")
+        console.print(
+            f"  {plural(len(arms), 'arm')} x {plural(seeds, 'seed')} {wait} for tuning runs of {their} "
+            f"own or of {their} baseline, which decide {their} configuration: {names}",
+            soft_wrap=True,
+        )
+
+
+def _mean(mean: float | None) -> str:
+    return "no score" if mean is None else f"{mean:.4g}"
+
+
+def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
+    """Name what did not complete, write the report, and return the exit status."""
+    from analysis.effects.comparability import ASPECTS
+    from analysis.report.report import write_report
+
+    inventory = result.inventory
+    if result.stopped:
+        left = plural(len(inventory.to_do), "run")
+        console.print(f"Stopped with {left} left: the same command continues from here.")
+        return EXIT_STOPPED
+    if result.broken is not None:
+        console.print(f"[red]Nothing could be trained:[/] {result.broken}", soft_wrap=True)
+    for line in failure_lines(inventory):
+        console.print(line, soft_wrap=True)
+    if inventory.to_do:
+        console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
+    if inventory.with_status(FAILED):
+        console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
+    # The report says what differs between stored runs; that must not keep a sweep from ending well.
+    report = write_report(store.root, plan.study.name, allowed=ASPECTS)
+    console.print(f"Report: {report}", soft_wrap=True)
+    return 1 if inventory.to_do else 0
+
+
+def failure_lines(inventory: RunInventory) -> Iterator[str]:
+    """Yield a line for each cell and status that did not complete: its seeds and the last error."""
+    alike: dict[tuple[str, str], list[RunKey]] = {}
+    for key in inventory.to_do:
+        if inventory.statuses[key] != RUNNING:
+            alike.setdefault((key.cell, inventory.statuses[key]), []).append(key)
+    for (cell, status), keys in alike.items():
+        first = keys[0]
+        error = inventory.errors.get(first) or inventory.damage.get(first) or "did not end"
+        last_line = escape(error.strip().splitlines()[-1])
+        seeds = ("seed " if len(keys) == 1 else "seeds ") + ", ".join(str(key.seed) for key in keys)
+        attempts = inventory.attempts.get(first, 0)
+        after = f" after {attempts} attempts" if status == FAILED and attempts > 1 else ""
+        yield f"[red]{status}[/] {cell} {seeds}{after}: {last_line}"

@@ -1,0 +1,47 @@
+"""The sweep itself: plans a study, trains what is missing stage by stage, and reports."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from ablation.cli.compose import Composer, plain, plan_of
+from ablation.cli.messages import print_plan, print_result
+from ablation.cli.progress import TerminalObserver
+from ablation.store.runs import Store
+from ablation.study.history import plan_diff, save_plan
+from ablation.study.plan import Plan
+from ablation.sweep.config import check_machine, parse_sweep_config
+from ablation.sweep.dispatcher import SweepDispatcher
+from ablation.sweep.stages import stages_of, sweep
+
+
+def run_sweep(
+    loader: ConfigLoader, launcher: Launcher, hydra_config: DictConfig, arguments: Sequence[str]
+) -> int:
+    """Run a study's stages to their end; return 0 if all runs are complete, else 1 (130: stopped).
+
+    Raises `ConfigError` before anything starts.
+    """
+    values = plain(hydra_config)
+    composer = Composer(loader)
+    line = composer.read(arguments)
+    plan = plan_of(composer, values["study"], line, values["size"])
+    stages = stages_of(plan, composer.resolve)
+    config = parse_sweep_config(values)
+    check_machine(config)
+    store = Store(config.results_dir.absolute())
+    observer = TerminalObserver()
+
+    def train(stage: Plan) -> int:
+        dispatcher = SweepDispatcher(stage, config, store, composer.resolve, line.rest, observer)
+        inventory = dispatcher.prepare()
+        print_plan(stage, inventory, plan_diff(store, stage))
+        save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
+        return print_result(stage, dispatcher.run(launcher), store)
+
+    return sweep(stages, config, store, train, observer)

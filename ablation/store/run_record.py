@@ -1,0 +1,91 @@
+"""What `run.json` says of a stored run: how it ended, what it trained, where its numbers come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA = 1
+"""Version of the files' layout, kept in every `run.json`."""
+
+STORED_STATUSES = ("complete", "failed", "diverged")
+ENDED = ("complete", "diverged")
+"""Statuses of runs that are not trained again."""
+FAILED = "failed"
+
+MISSING, RUNNING, CORRUPT = "missing", "running", "corrupt"
+"""Statuses of runs that no `run.json` has."""
+
+_OF_TRAINED_RUNS = ("wandb_id", "steps_per_second", "peak_rss_bytes")
+"""What only the job of a run can say; left out of a run whose worker died."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run's `run.json`, in the order of its keys. What a damaged file lacks has its default."""
+
+    schema: int = SCHEMA
+    cell: str = ""
+    seed: int = 0
+    status: str = ""
+    error: str | None = None
+    """The traceback of a failed run, or why it diverged."""
+    attempt: int = 1
+    env_steps: int = 0
+    gradient_steps: int = 0
+    wandb_id: str | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    """The canonical configuration of the cell."""
+    started: str = ""
+    ended: str = ""
+    steps_per_second: float | None = None
+    """Environment steps of the run's whole job (all seeds), a second."""
+    peak_rss_bytes: int | None = None
+    device: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> RunRecord:
+        """Return the record that a file holds; a value of a type that is not ours counts as absent."""
+        known = {
+            name: values[name] for name, kind in _TYPES.items() if isinstance(values.get(name), kind)
+        }
+        return cls(**known)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the values of `run.json`, in its order."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if value is not None or name not in _OF_TRAINED_RUNS
+        }
+
+    def setting(self, section: str, key: str) -> Any:
+        """Return a value of the configuration; None where the record does not say."""
+        values = self.config.get(section)
+        return values.get(key) if isinstance(values, dict) else None
+
+
+_TYPES: dict[str, Any] = {
+    "schema": int,
+    "cell": str,
+    "seed": int,
+    "status": str,
+    "error": str,
+    "attempt": int,
+    "env_steps": int,
+    "gradient_steps": int,
+    "wandb_id": str,
+    "config": dict,
+    "started": str,
+    "ended": str,
+    "steps_per_second": (int, float),
+    "peak_rss_bytes": int,
+    "device": str,
+    "versions": dict,
+    "git_commit": str,
+    "git_dirty": bool,
+}
