@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -14,11 +13,10 @@ import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from ablation.store.runs import TABLES, RunKey, Store
+from .sweeps import stored_bytes
 
 ROOT = Path(__file__).parent.parent
 KILLS = 100
@@ -53,21 +51,6 @@ def sweep(results: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "ablation", *WORDS, f"results_dir={results}"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
-
-
-def stored(results: Path) -> dict[RunKey, list[Any]]:
-    """Return what each run is: its tables byte by byte, and what its record says of the training."""
-    store = Store(results)
-    found = {}
-    for key in store.run_keys():
-        record = store.read_record(key)
-        said = [
-            getattr(record, name)
-            for name in ("status", "error", "config", "env_steps", "gradient_steps")
-        ]
-        tables = [store.run_directory(key) / f"{name}.parquet" for name in TABLES]
-        found[key] = [*said, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in tables)]
-    return found
 
 
 def victims(session: int) -> dict[str, list[int]]:
@@ -105,7 +88,7 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
     assert sweep(tmp_path / "undisturbed").wait(1200) == 0
     length = time.monotonic() - began
     say(f"\nundisturbed: {length:.0f} s")
-    expected = stored(tmp_path / "undisturbed")
+    expected = stored_bytes(tmp_path / "undisturbed")
     assert len(expected) == RUNS
     moments, kills, counts, rounds = random.Random(0), Counter[str](), Counter[str](), 0
     while kills.total() < KILLS or rounds == 0:
@@ -128,7 +111,7 @@ def test_a_sweep_killed_a_hundred_times_stores_what_an_undisturbed_one_does(tmp_
             # 1: it gave up after several launches in a row broke off before anything was trained.
             assert process.returncode <= 0 or kills.total() < KILLS
             status = None if process.returncode else 0
-        assert stored(results) == expected
+        assert stored_bytes(results) == expected
         counts += logged(results)
         rounds += 1
     say(

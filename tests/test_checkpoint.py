@@ -9,12 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from ablation.config.schema import CellConfig
 from ablation.training import checkpoint
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
-from .test_train import counting_id, digest, train
+from .training_runs import counting_id, digest, resumed, train
 
 CPU = torch.device("cpu")
 SEEDS = [0, 3]
@@ -36,31 +35,13 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
-def resumed(config: CellConfig, directory: Path, stops: list[int]) -> DQNTrainer:
-    """Train with a new trainer after each stop, through checkpoint files."""
-    trainer = DQNTrainer(config, SEEDS, CPU)
-    for stop in stops:
-        while trainer.env_step < stop:
-            trainer.advance(min(50 - trainer.env_step % 50, stop - trainer.env_step))
-            if trainer.env_step % 50 == 0:
-                trainer._evaluate()
-        checkpoint.save(directory, "cell", SEEDS, trainer.state())
-        trainer = DQNTrainer(config, SEEDS, CPU)
-        state = checkpoint.load(directory, "cell", SEEDS)
-        assert state is not None
-        trainer.restore(state)
-        assert trainer.env_step == stop
-    trainer.run(lambda *_: None)
-    return trainer
-
-
 @pytest.mark.parametrize("changes", CASES)
 def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
     configure: Configure, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     config = configure(**changes)
     whole = train(config, SEEDS)
-    again = resumed(config, tmp_path, [7, 50, 133])
+    again = resumed(config, tmp_path, [7, 50, 133], SEEDS)
     for lane in range(len(SEEDS)):
         assert digest(again, lane) == digest(whole, lane)
 

@@ -10,7 +10,7 @@ from ablation.numerics.random_streams import Stream
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
-from .test_train import KINDS, counting_id
+from .training_runs import KINDS, counting_id
 
 CPU = torch.device("cpu")
 GAMMA = 0.9

@@ -6,6 +6,7 @@ import copy
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ from ablation.diagnostics.measures import dormant_share
 from ablation.sweep.estimates.memory import network_bytes
 
 from .conftest import Configure
-from .test_identities import ROOT
 
+ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 ENGINES = (CompiledBackend, TorchBackend)
 ACTIONS = 3

@@ -11,7 +11,8 @@ from ablation.config.validation import ConfigError
 from ablation.study.expand import expand
 from ablation.study.plan import CONTROL, Plan, plan_from_json
 
-from .test_study import resolve, study
+from .analysis_helpers import resolve
+from .studies import study
 
 COMPONENTS: dict[str, Any] = {
     "double": {"key": "agent.double_q", "levels": [True, False]},

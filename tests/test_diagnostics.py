@@ -19,7 +19,7 @@ from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .replay_helpers import ring_of
-from .test_train import KINDS, counting_id
+from .training_runs import KINDS, counting_id
 
 CPU = torch.device("cpu")
 

@@ -16,7 +16,7 @@ from ablation.envs.lanes import LaneEnvironment
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 
-from .test_grid_world import shortest_actions
+from .grid_world_paths import shortest_actions
 
 
 def _seed(lane: int, episode: int) -> int:

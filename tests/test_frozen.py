@@ -10,7 +10,8 @@ from ablation.study.expand import expand
 from ablation.study.history import plan_diff, save_plan
 from ablation.study.plan import plan_from_json
 
-from .test_study import resolve, study
+from .analysis_helpers import resolve
+from .studies import study
 
 CAPACITIES = {"capacity": {"key": "replay.capacity", "levels": [16, 64]}}
 BATCHES = {"batch": {"key": "agent.batch_size", "levels": [2, 4]}}

@@ -23,8 +23,7 @@ from ablation.numerics.pixels import BYTE_VALUES
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
-from .test_checkpoint import resumed
-from .test_train import digest, train
+from .training_runs import digest, resumed, train
 
 minatar = pytest.importorskip("minatar", reason="needs the extra minatar")
 ale_py = pytest.importorskip("ale_py", reason="needs the extra atari")
@@ -256,7 +255,7 @@ def test_a_resumed_run_is_bit_equal_to_an_uninterrupted_one(
     configure: Configure, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     config = configure(train__env_steps=100, train__evaluation_episodes=1, **changes)
-    whole, again = train(config, [0, 3]), resumed(config, tmp_path, [7, 63])
+    whole, again = train(config, [0, 3]), resumed(config, tmp_path, [7, 63], [0, 3])
     for lane in range(2):
         assert digest(again, lane) == digest(whole, lane)
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections import deque
 
 import gymnasium
-import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
@@ -14,30 +12,10 @@ from ablation.config.parse import parse
 from ablation.envs.grid_world import GRID_WORLD, MOVES, ROWS, TIME_LIMIT, GridWorldEnv, maze
 
 from .conftest import values
+from .grid_world_paths import distances_to_goal, shortest_actions
 
 Place = tuple[int, int]
 UP, RIGHT, DOWN, LEFT = range(4)
-
-
-def distances_to_goal() -> dict[Place, int]:
-    """Return the steps from every open place, by breadth-first search over the text of the map."""
-    found = {(19, 19): 0}
-    queue = deque(found)
-    while queue:
-        row, column = queue.popleft()
-        for near in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            inside = 0 <= near[0] < 20 and 0 <= near[1] < 20
-            if inside and ROWS[near[0]][near[1]] != "#" and near not in found:
-                found[near] = found[row, column] + 1
-                queue.append(near)
-    return found
-
-
-def shortest_actions() -> np.ndarray:
-    """Return for every cell an action that leads towards the goal."""
-    left = distances_to_goal()
-    ahead = [[left[maze().places[cell]] for cell in moves] for moves in maze().after]
-    return np.argmin(ahead, axis=1)
 
 
 def test_the_map_is_that_of_the_papers_figure() -> None:

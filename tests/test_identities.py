@@ -15,7 +15,7 @@ from ablation.config.identity import flatten
 from ablation.replay.n_step import NStep
 
 from .conftest import Configure
-from .test_train import digest, train
+from .training_runs import digest, train
 
 ROOT = Path(__file__).parent.parent
 

@@ -17,7 +17,8 @@ from ablation.sweep.inventory import RunInventory
 from ablation.sweep.queue import read_job, resumable, write_job
 from ablation.sweep.scheduling import allowed_attempts, require_matching_arms, runs_of, schedule_jobs
 
-from .test_study import resolve, study
+from .analysis_helpers import resolve
+from .studies import study
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 from ablation.store.runs import Store
 from ablation.sweep.supervisor import supervise
 
-from .test_chaos import stored
+from .sweeps import stored_bytes
 
 ROOT = Path(__file__).parent.parent
 WORDS = [
@@ -52,7 +52,7 @@ def times_stored(results: Path) -> Counter[str]:
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
     results = tmp_path_factory.mktemp("local")
     assert start(results, "launch.jobs=2").wait(600) == 0
-    found = stored(results)
+    found = stored_bytes(results)
     assert len(found) == RUNS
     return found
 
@@ -66,7 +66,7 @@ def test_submitit_stores_the_files_of_a_local_sweep(tmp_path: Path, local: dict[
     _, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
     assert list(tmp_path.glob("jobs/.submitit/*")), "it was submitit that ran the workers"
-    assert stored(tmp_path) == local
+    assert stored_bytes(tmp_path) == local
     assert set(times_stored(tmp_path).values()) == {1}
 
 
@@ -101,7 +101,7 @@ def test_a_ray_cluster_that_loses_a_node_stores_the_files_of_a_local_sweep(
     ray_cluster.remove_node(nodes[0], allow_graceful=False)
     _, error = process.communicate(timeout=600)
     assert process.returncode == 0, error
-    assert stored(tmp_path) == local
+    assert stored_bytes(tmp_path) == local
     assert set(times_stored(tmp_path).values()) == {1}
 
 

@@ -13,7 +13,7 @@ from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
 from .probes import STEPS, probe_id
-from .test_train import counting_id, digest, train
+from .training_runs import counting_id, digest, train
 
 CPU = torch.device("cpu")
 GAMMA = 0.8

@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
-from ablation.config.parse import parse
-from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
-from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import plan_from_json
 from ablation.sweep.inventory import read_inventory
 
-from .conftest import values
-
-STUDY: dict[str, Any] = {
-    "name": "s",
-    "question": "?",
-    "environments": ["CartPole-v1"],
-    "baseline": {"replay.capacity": 64},
-    "factors": {
-        "capacity": {"key": "replay.capacity", "levels": [16, 64, 500, 1000]},
-        "kind": {"levels": {"off": {"replay.kind": "none"}, "small": {"replay.capacity": 16}}},
-    },
-    "design": "one_factor_at_a_time",
-    "seeds": 3,
-    "primary_score": "final",
-}
-
-
-def resolve(overrides: Mapping[str, Any]) -> CellConfig:
-    changes = {key.replace(".", "__"): value for key, value in overrides.items() if key != "env"}
-    return parse(values(env__id=overrides["env"], **changes))
-
-
-def study(**changes: Any) -> Any:
-    return parse_study(STUDY | changes)
+from .analysis_helpers import resolve
+from .studies import study
 
 
 def test_one_factor_at_a_time_changes_one_factor_and_merges_equal_arms() -> None:

@@ -13,23 +13,9 @@ import pytest
 
 from ablation.store.runs import RunKey, Store
 
+from .sweeps import SHORT, run
+
 ROOT = Path(__file__).parent.parent
-SHORT = [
-    "train.env_steps=400",
-    "train.evaluate_every=100",
-    "train.log_every=100",
-    "replay.min_replay_size=64",
-    "agent.hidden_sizes=[16]",
-    "launch.jobs=2",
-]
-
-
-def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", module, *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
-    )
 
 
 @pytest.fixture(scope="module")

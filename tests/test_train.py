@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -14,61 +11,16 @@ import torch
 from ablation.agent.exploration import epsilon_greedy, exploration_draws
 from ablation.agent.losses import bootstrap_values, huber, squared
 from ablation.config.schedules import value_at
-from ablation.config.schema import CellConfig, Schedule
+from ablation.config.schema import Schedule
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import episode_seeds
 from ablation.numerics.random_streams import Stream
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
+from .training_runs import KINDS, Counting, counting_id, digest, train
 
 CPU = torch.device("cpu")
-KINDS = ["none", "recent", "uniform", "proportional", "rank", "greedy"]
-
-
-class Counting(gymnasium.Env[np.ndarray, int]):
-    """Observes (episode's reset seed mod 97, step); ends as its script says."""
-
-    observation_space = gymnasium.spaces.Box(0, 100, (2,), np.float32)
-    action_space = gymnasium.spaces.Discrete(2)
-
-    def __init__(self, terminate_at: int, truncate_at: int) -> None:
-        self._terminate_at, self._truncate_at = terminate_at, truncate_at
-        self._tag = self._step = 0
-
-    def reset(
-        self, *, seed: int | None = None, options: Any = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        self._tag, self._step = (seed or 0) % 97, 0
-        return self._observe(), {}
-
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self._step += 1
-        ended, cut = self._step == self._terminate_at, self._step == self._truncate_at
-        return self._observe(), float(self._step), ended, cut, {}
-
-    def _observe(self) -> np.ndarray:
-        return np.array([self._tag, self._step], np.float32)
-
-
-def counting_id(terminate_at: int, truncate_at: int) -> str:
-    name = f"Counting{terminate_at}x{truncate_at}-v0"
-    if name not in gymnasium.registry:
-        gymnasium.register(name, lambda: Counting(terminate_at, truncate_at), disable_env_checker=True)
-    return name
-
-
-def train(config: CellConfig, seeds: list[int]) -> DQNTrainer:
-    trainer = DQNTrainer(config, seeds, CPU)
-    trainer.run(lambda *_: None)
-    trainer.close()
-    return trainer
-
-
-def digest(trainer: DQNTrainer, lane: int) -> str:
-    rows = trainer.records.lanes[lane].tables()
-    parameters = trainer._learner.parameters.online[lane].numpy().tobytes()
-    return hashlib.sha256(json.dumps(rows).encode() + parameters).hexdigest()
 
 
 def test_lanes_return_the_next_episode_to_act_on_and_the_last_one_to_store() -> None:

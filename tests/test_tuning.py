@@ -21,7 +21,7 @@ from analysis.figures.style import PAPER
 from analysis.report.report import open_results, tables
 
 from .analysis_helpers import resolve, write_plan
-from .test_sweep import SHORT, run
+from .sweeps import SHORT, run
 
 STUDY: dict[str, Any] = {
     "name": "t",

@@ -25,7 +25,8 @@ from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
 
-from .test_study import STUDY, resolve
+from .analysis_helpers import resolve
+from .studies import STUDY
 
 ROOT = Path(__file__).parent.parent
 ODD = (0.1, 1 / 3, -0.0, 1e-310, 1.2345678901234567e300, 2.0, -5e-324, 123456789.123456789)

@@ -1,0 +1,46 @@
+"""The command line in a process of its own, as users have it, and what it stored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from ablation.store.runs import TABLES, RunKey, Store
+
+ROOT = Path(__file__).parent.parent
+SHORT = [
+    "train.env_steps=400",
+    "train.evaluate_every=100",
+    "train.log_every=100",
+    "replay.min_replay_size=64",
+    "agent.hidden_sizes=[16]",
+    "launch.jobs=2",
+]
+
+
+def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE` to its end, without W&B settings of the environment."""
+    command = [sys.executable, "-m", module, *arguments]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
+
+
+def stored_bytes(results: Path) -> dict[RunKey, list[Any]]:
+    """Return what each run is: its tables byte by byte, and what its record says of the training."""
+    store = Store(results)
+    found = {}
+    for key in store.run_keys():
+        record = store.read_record(key)
+        said = [
+            getattr(record, name)
+            for name in ("status", "error", "config", "env_steps", "gradient_steps")
+        ]
+        tables = [store.run_directory(key) / f"{name}.parquet" for name in TABLES]
+        found[key] = [*said, *(hashlib.sha256(path.read_bytes()).hexdigest() for path in tables)]
+    return found
