@@ -90,7 +90,7 @@ class Composer:
     def _compose(self, groups: Mapping[str, Any]) -> dict[str, Any]:
         words = tuple(f"{group}={choice}" for group, choice in sorted(groups.items()))
         if words not in self._composed:
-            # Each look at the options takes Hydra tens of milliseconds.
+            # Hydra takes tens of milliseconds to list the options of a group.
             for group, choice in groups.items():
                 if choice not in self.options(group):
                     raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
@@ -101,7 +101,7 @@ class Composer:
 
 
 def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = None) -> Study:
-    """Return the study that is asked for, with the command line's own overrides applied.
+    """Return the requested study with the overrides of the command line applied.
 
     Lists of values make factors of the ad-hoc study; their first values are its baseline.
     """
@@ -136,7 +136,7 @@ def plan_of(
     for arm in plan.arms:
         cell = plan.cells[arm.cell]
         spec = env_spec(arm.env_id, options(cell["env"]))
-        # Refuses what such observations cannot go through.
+        # Raises for networks that cannot take such observations.
         layers_of_cell(cell, spec.observation_shape, spec.actions)
     return plan
 

@@ -1,4 +1,4 @@
-"""What to say of a refused command line: one line with the key, its value and what is allowed."""
+"""Explains a refused command line: one line with the key, its value and what is allowed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -66,7 +66,7 @@ class Run:
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """A study's plan and the runs that it asks for, by cell and seed."""
+    """A study's plan and its runs, by cell and seed."""
 
     plan: Plan
     runs: dict[RunKey, Run]
@@ -88,7 +88,7 @@ class StudyRuns:
         return next((arm for arm in arms if arm.role == "baseline"), arms[0])
 
     def of_cell(self, arm: Arm) -> list[Run]:
-        """Return all runs asked for of an arm, in the order of their seeds."""
+        """Return all runs of an arm in the plan, in the order of their seeds."""
         return [self.runs[RunKey(arm.cell, seed)] for seed in arm.seeds]
 
     def of_arm(self, arm: Arm) -> list[Run]:
@@ -152,9 +152,9 @@ class StudyRuns:
 
 
 def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
-    """Return a study with all of its runs; raises `StudyNotFound` with the names that there are.
+    """Return a study with all of its runs; raises `StudyNotFound` with the known names.
 
-    The name alone of a study that has sizes stands for its `quick` one.
+    The bare name of a study that has sizes stands for its `quick` one.
     """
     store = Store(root)
     path = _plan_path(store, study)

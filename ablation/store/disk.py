@@ -1,4 +1,4 @@
-"""Whether the results directory can take what a sweep writes: before, and when a write failed."""
+"""Whether the results directory can be written to: before a sweep, and after a failed write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PROBE_BYTES = 1 << 20
 
 
 class DiskFull(Exception):
-    """The results directory takes no more; what is complete is intact, and the rest resumable."""
+    """The disk of the results directory is full; complete runs are intact, the rest can be resumed."""
 
 
 def check_writable(directory: Path) -> None:

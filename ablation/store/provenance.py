@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: versions, commit, device, memory."""
+"""Provenance of a run's numbers: versions, commit, memory."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PACKAGES = ("replay-ablation", "torch", "numpy", "gymnasium", "hydra-core", "wan
 @cache
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide a run's numbers and files."""
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache

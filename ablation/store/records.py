@@ -1,18 +1,15 @@
-"""What a job remembers of its runs until they are stored: rows per lane, in the store's columns."""
+"""The rows of a job's runs until they are stored: one set of tables per lane, in the store's columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS
-
-if TYPE_CHECKING:
-    pass
 
 Row = dict[str, Any]
 """Numbers and truth values by column; None for a diagnostic that is not defined."""
@@ -20,10 +17,7 @@ Row = dict[str, Any]
 
 @dataclass
 class LaneRecords:
-    """The rows of one run's three tables, in the order they happened, and how the run ended early.
-
-    `ended` is None while the run goes on or when it came to its end.
-    """
+    """The rows of one run's three tables in their order; `ended` is set only if the run ended early."""
 
     episodes: list[Row] = field(default_factory=list)
     evaluations: list[Row] = field(default_factory=list)
@@ -37,12 +31,26 @@ class LaneRecords:
 
 @dataclass(frozen=True)
 class EarlyEnd:
-    """Why and when a run ended while its neighbours went on; `status` is one of the store's."""
+    """Why and when a run ended while its neighbors went on; `status` is one of the store's."""
 
     status: str
     error: str | None
     env_step: int
     gradient_step: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The results of greedy episodes, `[L, episodes]` each.
+
+    `start_values` are the network's values of the greedy actions in the first states, its predictions of
+    `discounted_returns`.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+    start_values: NDArray[np.float64]
+    discounted_returns: NDArray[np.float64]
 
 
 class Records:
@@ -93,15 +101,15 @@ class Records:
             if only is not None and not only[lane]:
                 continue
             for episode in range(evaluation.returns.shape[1]):
-                place = lane, episode
+                at = lane, episode
                 values = (
                     env_step,
                     gradient_step,
                     episode,
-                    float(evaluation.returns[place]),
-                    int(evaluation.lengths[place]),
-                    float(evaluation.start_values[place]),
-                    float(evaluation.discounted_returns[place]),
+                    float(evaluation.returns[at]),
+                    int(evaluation.lengths[at]),
+                    float(evaluation.start_values[at]),
+                    float(evaluation.discounted_returns[at]),
                 )
                 record.evaluations.append(dict(zip(columns, values, strict=True)))
 
@@ -133,17 +141,3 @@ class Records:
             record.ended = EarlyEnd(**saved["ended"]) if saved["ended"] else None
         self._return[:] = state["return"]
         self._length[:] = state["length"]
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What greedy episodes came to, `[L, episodes]` each.
-
-    `start_values` are the greedy actions' values in the first states, what the network promised;
-    `discounted_returns` what came of it until the episode's end.
-    """
-
-    returns: NDArray[np.float64]
-    lengths: NDArray[np.int64]
-    start_values: NDArray[np.float64]
-    discounted_returns: NDArray[np.float64]

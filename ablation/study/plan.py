@@ -117,6 +117,4 @@ class Plan:
 def plan_from_json(values: Mapping[str, Any]) -> Plan:
     """Return the plan that `Plan.as_json` wrote."""
     known = {key: values[key] for key in Plan.__dataclass_fields__ if key in values}
-    # Plans frozen before arms had seeds of their own.
-    known["arms"] = [{"seeds": known["study"]["seeds"]} | arm for arm in known.get("arms", [])]
     return validate(Plan, known, prefix="plan.")

@@ -1,4 +1,4 @@
-"""How a sweep is run, as against what it trains: none of this changes a run's numbers."""
+"""How a sweep is run, not what it trains: nothing here changes a run's numbers."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_SCHEMA)
 class LaunchConfig:
-    """Concurrent workers (-1: one for each core), seeds that train together, what a job may take.
+    """Concurrent workers (`jobs`, -1: one per core), parallel seeds per job, limits.
 
-    `max_attempts` counts a run's tries, the first one included. `memory_gb` is what local workers share,
-    None for all that this machine has; elsewhere it is what each worker has.
+    `max_attempts` counts the first attempt of a run too. `memory_gb` is shared by local workers (None:
+    all of this machine's); elsewhere each worker has it.
     """
 
     jobs: Annotated[int, Field(ge=-1, strict=True)]
@@ -31,12 +31,12 @@ class LaunchConfig:
     timeout_minutes: Positive | None
     memory_gb: Positive | None
     here: Switch = True
-    """Whether workers run on this machine, so that what it has is what they have."""
+    """Whether workers run on this machine and share its memory."""
 
 
 @dataclass(frozen=True, config=_SCHEMA)
 class SweepConfig:
-    """Device, results directory, tracking and launching of a sweep; which runs it is about.
+    """Device, results directory, tracking and launching of a sweep, and which arms it trains.
 
     `retry` gives runs that used up their attempts new ones; `only` is an arm or a pattern of arms.
     """
@@ -50,19 +50,19 @@ class SweepConfig:
 
 
 def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
-    """Return the settings of a sweep, or raise `ConfigError`; touches neither device nor directory."""
+    """Return the configuration of a sweep; raises `ConfigError`. Touches neither device nor directory."""
     known = {name: values[name] for name in SweepConfig.__dataclass_fields__}
-    settings = validate(SweepConfig, known)
-    if settings.launch.jobs == 0:
+    config = validate(SweepConfig, known)
+    if config.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
-    return settings
+    return config
 
 
-def check_machine(settings: SweepConfig) -> None:
+def check_machine(config: SweepConfig) -> None:
     """Try the device and the results directory; raises `ConfigError` where one cannot be used."""
-    if settings.device != "cpu" and settings.launch.here:
-        _check_cuda(settings.device)
-    _check_writable(settings.results_dir)
+    if config.device != "cpu" and config.launch.here:
+        _check_cuda(config.device)
+    _check_writable(config.results_dir)
 
 
 def _check_cuda(device: str) -> None:
@@ -70,8 +70,8 @@ def _check_cuda(device: str) -> None:
 
     index = int(device.partition(":")[2] or 0)
     if index >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise ConfigError("device", device, f"PyTorch sees {found} CUDA devices here; use cpu")
+        available = torch.cuda.device_count()
+        raise ConfigError("device", device, f"PyTorch sees {available} CUDA devices here; use cpu")
 
 
 def _check_writable(directory: Path) -> None:

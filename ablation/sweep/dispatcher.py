@@ -133,7 +133,7 @@ class SweepDispatcher:
         return read_inventory(self._store, self._requested, self._claims.living())
 
     def _free_jobs(self, jobs: Sequence[ScheduledJob]) -> int:
-        """Return how many jobs no other sweep trains; say whom to wait for where there is none."""
+        """Return how many jobs no other sweep trains; without any, tell the observer whose they are."""
         living = self._claims.living()
         free = sum(not any(key in living for key in job.keys) for job in jobs)
         owners = sorted({str(living[key]) for job in jobs for key in job.keys if key in living})

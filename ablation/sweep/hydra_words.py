@@ -1,4 +1,4 @@
-"""Values as words of a Hydra command line."""
+"""Writes values as overrides of a Hydra command line."""
 
 from __future__ import annotations
 

@@ -16,11 +16,11 @@ WRITING_SECONDS = 1.5
 
 
 class Stopped(BaseException):
-    """The sweep is to end; what was trained so far is saved."""
+    """The sweep ends; what was trained so far is saved."""
 
 
 class Stop:
-    """Whether this process was asked to end, and whether it is writing just now."""
+    """Whether this process was asked to end; delays its end while it is writing."""
 
     def __init__(self, before_exit: Callable[[], None] = lambda: None) -> None:
         self.requested = False
@@ -47,5 +47,5 @@ class Stop:
         threading.Event().wait(PATIENCE_SECONDS)
         self._writing.acquire(timeout=WRITING_SECONDS)
         self._before_exit()
-        # Nothing that is half done may be finished from here on: the files are as after a kill.
+        # Nothing may be finished from here on: the files must be as after a kill.
         os._exit(EXIT_STOPPED)

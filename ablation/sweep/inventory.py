@@ -1,4 +1,4 @@
-"""Which of the expected runs are there: the cells of a plan against the runs on disk."""
+"""Compares the runs that a plan expects with those on disk."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class RunInventory:
 
     @property
     def to_do(self) -> list[RunKey]:
-        """Return the runs that have not ended with data that counts, in their order."""
+        """Return the runs that are neither complete nor diverged, in their order."""
         return [key for key, status in self.statuses.items() if status not in ENDED]
 
     def due(self, allowed: Callable[[RunKey], int]) -> list[RunKey]:

@@ -74,7 +74,7 @@ class JobRun:
         self._sink = self._open_sink(tracking)
 
     def run(self) -> None:
-        """Train, then store every run as complete; or store what there is as failed and raise."""
+        """Train and store every run as complete; on an error, store what is done as failed and raise."""
         self._write_progress()
         try:
             self._train()

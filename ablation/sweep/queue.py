@@ -1,8 +1,8 @@
 """The jobs of a sweep as files that its workers read: a list of jobs, and a file for each job.
 
 results/jobs/sweeps/<sweep>.json   the list, in the order to train in
-results/jobs/sweeps/<sweep>.stop   there once the sweep is to end
-results/jobs/<job>/job.json        the job's cell and seeds; its log and progress lie beside it
+results/jobs/sweeps/<sweep>.stop   exists once the sweep shall end
+results/jobs/<job>/job.json        the job's cell and seeds; with its log and progress
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Connects to a Ray cluster in the place of Hydra's launcher, which cannot join one that is there."""
+"""Joins an existing Ray cluster, which Hydra's Ray launcher cannot."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ class ScheduledJob:
 
 
 def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
-    """Return the arms of a plan that a sweep is about: all, or those that a pattern names."""
+    """Return the arms that a pattern names, all without one; raises `ConfigError` if there is none."""
     arms = matching_arms(plan, only)
     if not arms:
         names = "; ".join(dict.fromkeys(arm.name for arm in plan.arms))
@@ -42,7 +42,7 @@ def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
 
 
 def matching_arms(plan: Plan, only: str | None) -> list[Arm]:
-    """Return the arms that a pattern names, if any; candidates answer to their arm's name as well."""
+    """Return the arms that a pattern names; candidates of a tuning stage also go by their arm's name."""
     if only is None:
         return plan.arms
     return [
@@ -53,41 +53,40 @@ def matching_arms(plan: Plan, only: str | None) -> list[Arm]:
 
 
 def runs_of(arms: Iterable[Arm]) -> set[RunKey]:
-    """Return the runs that some arms ask for."""
+    """Return the runs of some arms."""
     return {RunKey(arm.cell, seed) for arm in arms for seed in arm.seeds}
 
 
 def allowed_attempts(
-    asked: Iterable[RunKey], inventory: RunInventory, settings: SweepConfig
+    requested: Iterable[RunKey], inventory: RunInventory, config: SweepConfig
 ) -> dict[RunKey, int]:
     """Return the attempts that each run may reach; one that is absent is not to be trained."""
-    more = settings.launch.max_attempts
-    again = settings.retry is not None
-    return {key: more + (inventory.attempts.get(key, 0) if again else 0) for key in asked}
+    limit, retry = config.launch.max_attempts, config.retry is not None
+    return {key: limit + (inventory.attempts.get(key, 0) if retry else 0) for key in requested}
 
 
-def workers_of(settings: SweepConfig) -> int:
+def workers_of(config: SweepConfig) -> int:
     """Return how many workers a launch may have at the same time."""
     from joblib import cpu_count
 
-    return int(cpu_count()) if settings.launch.jobs == -1 else settings.launch.jobs
+    return int(cpu_count()) if config.launch.jobs == -1 else config.launch.jobs
 
 
-def check_fit(jobs: Sequence[ScheduledJob], runs: int, settings: SweepConfig) -> None:
-    """Refuse jobs that memory or disk would not hold; raises `ConfigError` with what would fit."""
-    sizes, workers = [job.size for job in jobs], workers_of(settings)
-    given = settings.launch.memory_gb
-    if given is not None or settings.launch.here:
-        available = machine_bytes() if given is None else round(given * 1e9)
-        check_memory(sizes, workers if settings.launch.here else 1, available)
-    if settings.results_dir.is_dir():
-        check_disk(settings.results_dir, runs, sizes, workers)
+def check_fit(jobs: Sequence[ScheduledJob], runs: int, config: SweepConfig) -> None:
+    """Raise `ConfigError`, with what would fit, for jobs that memory or disk cannot hold."""
+    sizes, workers = [job.size for job in jobs], workers_of(config)
+    memory_gb = config.launch.memory_gb
+    if memory_gb is not None or config.launch.here:
+        available = machine_bytes() if memory_gb is None else round(memory_gb * 1e9)
+        check_memory(sizes, workers if config.launch.here else 1, available)
+    if config.results_dir.is_dir():
+        check_disk(config.results_dir, runs, sizes, workers)
 
 
 def schedule_jobs(
     plan: Plan,
     due: Iterable[RunKey],
-    settings: SweepConfig,
+    config: SweepConfig,
     resumable: Mapping[str, Sequence[Sequence[int]]],
 ) -> list[ScheduledJob]:
     """Return the jobs that train the runs that are due, the longest first.
@@ -98,9 +97,9 @@ def schedule_jobs(
     seeds: dict[str, list[int]] = {}
     for key in due:
         seeds.setdefault(key.cell, []).append(key.seed)
-    size = settings.launch.lanes_per_job
+    size = config.launch.lanes_per_job
     jobs = [
-        _schedule(plan, arms[cell], block, settings)
+        _schedule(plan, arms[cell], block, config)
         for cell, left in seeds.items()
         for block in _blocks(left, size, resumable.get(cell, ()))
     ]
@@ -117,7 +116,7 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
         yield left[start : start + size]
 
 
-def _schedule(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> ScheduledJob:
+def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> ScheduledJob:
     from ablation.agent.layers import layers_of_cell
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
@@ -130,8 +129,8 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], settings: SweepConfig) -> 
         levels=arm.levels,
         study=plan.study.name,
         question=plan.study.question,
-        device=settings.device,
-        checkpoint_seconds=settings.launch.checkpoint_seconds,
+        device=config.device,
+        checkpoint_seconds=config.launch.checkpoint_seconds,
     )
     cell = plan.cells[arm.cell]
     env = env_spec(arm.env_id, options(cell["env"]))

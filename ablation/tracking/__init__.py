@@ -1,4 +1,7 @@
-"""Mirrors runs to Weights & Biases while they train. The store stays the truth.
+"""Mirrors runs to Weights & Biases while they train; the store stays the truth.
+
+What comes in are a job's rows and records; what goes out are W&B runs, offline or online. Tracking never
+raises into a training and never keeps it waiting. May import store and config.
 
 runs.py     what a W&B run is called, its columns and summary          (pure)
 rows.py     a run's tables as W&B rows, and back                       (pure)

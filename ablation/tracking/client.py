@@ -24,7 +24,7 @@ FINISH_SECONDS = 30.0
 
 AXIS = "env_step"
 PAGE = 50
-"""Runs that the server is asked for at a time."""
+"""Runs in one query."""
 
 _ENVIRONMENT = {
     "WANDB_SILENT": "true",
@@ -122,8 +122,8 @@ def api(root: Path, timeout: float) -> Any:
 
 
 def served(api: Any, entity: str, project: str, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the server's runs of these ids; none where there is no such project yet."""
-    # It answers from memory what it was asked before.
+    """Return the server's runs of these ids; none where the project does not exist yet."""
+    # The client caches answers.
     api.flush()
     try:
         filters = {"name": {"$in": list(ids)}}

@@ -1,7 +1,7 @@
-"""The local W&B directories below a results directory, and what is known of each.
+"""The local W&B directories below a results directory, and what each holds.
 
-The client names them `offline-run-<time>-<id>` or `run-<time>-<id>`. Beside its files we keep
-`mirror.json`: which state of the run the directory holds in full, and whether the server has it.
+The client names them `offline-run-<time>-<id>` or `run-<time>-<id>`. Our own `mirror.json` in each says
+which state of the run it holds completely, and whether the server has it.
 """
 
 from __future__ import annotations
@@ -75,6 +75,6 @@ def remember_target(root: Path, project: str, entity: str | None) -> None:
 
 
 def target(root: Path) -> tuple[str | None, str | None]:
-    """Return the project and entity of the latest sweep; None where there was none."""
+    """Return the project and entity of the latest sweep, both None before the first."""
     known = read_json(root / "wandb" / TARGET) or {}
     return known.get("project"), known.get("entity")

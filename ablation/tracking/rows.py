@@ -2,9 +2,9 @@
 
 A W&B row stands at the environment step of a learner's row or of an evaluation. It shows their values
 as curves, and at each evaluation carries every stored row since the one before as text (`rows/...`),
-so that nothing is lost to means. Which row comes when depends on the tables alone. The client can only
-ever add to what a server has of a run; since a run that is trained again has the same rows, it goes on
-behind the rows that are there, and none is there twice.
+so that nothing is lost to means. The order of rows depends on the tables alone. The client can only add
+to what a server has of a run; a run that is trained again has the same rows, so only those that the
+server does not have are added.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class RowFeed:
             yield from _period(new, self._sent["episodes"])
 
     def ended(self, tables: Mapping[str, Sequence[Row]], final: bool) -> Iterator[dict[str, Any]]:
-        """Yield what is left of a run that ended; what follows the last evaluation only if `final`.
+        """Yield the rows of a run that ended; those that follow the last evaluation only if `final`.
 
-        A run that failed is trained again and may have another row there: `leftover` carries it.
+        A failed run is trained again and may then have other rows there: `leftover` carries them.
         """
         yield from self.grown(tables, _sizes(tables))
         new = {name: list(tables[name][self._sent[name] :]) for name in TABLES}

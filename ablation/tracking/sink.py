@@ -1,7 +1,7 @@
-"""The lanes of one job, mirrored to W&B by a thread of its own.
+"""The runs of one job, mirrored to W&B by a thread of its own.
 
-The training only says how many rows there are; opening, sending and closing happen beside it, so that
-a server that is slow, absent or refuses costs the training nothing. Whatever goes wrong here ends in
+The training only says how many rows exist; opening, sending and closing happen in the thread, so that a
+server that is slow, absent or refuses costs the training nothing. Whatever goes wrong here ends in
 one warning: the rows are in the store, and `make sync` sends what the server does not have.
 """
 
@@ -32,7 +32,7 @@ class Sink(Protocol):
     """Receives what a job's runs produce."""
 
     def log(self, records: Records) -> None:
-        """Take note of the rows that there are by now."""
+        """Note how many rows there are."""
 
     def finish(self, lane: int, ended: EndedRun) -> None:
         """Take a run that has ended, as it was stored."""
