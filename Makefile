@@ -38,7 +38,7 @@ $(MARK): pyproject.toml constraints.txt
 sweep: $(MARK) ## train what is missing of a study, then report it
 	$(BIN)/python -m ablation $(OVERRIDES)
 
-plan: $(MARK) ## show a study's cells and what is left to train
+plan: $(MARK) ## show a study's configurations and what is left to train
 	@$(BIN)/python -m ablation plan $(OVERRIDES) $(FLAGS)
 
 status: $(MARK) ## show how many runs of each arm are complete
@@ -47,21 +47,21 @@ status: $(MARK) ## show how many runs of each arm are complete
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STORED) $(ARGS)
 
-sync: $(MARK) ## upload to W&B every stored run and study that it has not got
+sync: $(MARK) ## upload every stored run and study that W&B does not have yet
 	$(BIN)/python -m analysis sync $(ARGS)
 
 wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
 	$(BIN)/python -m analysis wandb-report $(STORED) $(ARGS)
 
-view: $(MARK) ## look at the tracked runs in the terminal, without a network
+view: $(MARK) ## browse the tracked runs in the terminal, without a network
 	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
 
-claims: $(MARK) ## train what the article's claims are judged by, and judge them
+claims: $(MARK) ## train the runs that test the article's claims, and evaluate the claims
 	$(MAKE) --no-print-directory sweep STUDY=claims
 	$(MAKE) --no-print-directory sweep STUDY=digits
 	$(BIN)/python -m analysis claims
 
-papers: $(MARK) ## judge the stored studies of papers by what the papers report
+papers: $(MARK) ## compare the stored studies of papers with what the papers report
 	$(BIN)/python -m analysis papers $(ARGS)
 
 gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
@@ -88,10 +88,10 @@ bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and im
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.images
 
-bench-engine: $(MARK) ## what the sweep engine costs; a ledger of 100,000 runs; a plan of 1,000 cells
+bench-engine: $(MARK) ## what a sweep costs beside its training; the inventory of 100,000 runs; a plan of 1,000 cells
 	$(BIN)/python -m benchmarks.engine $(ARGS)
 
-bench-tracking: $(MARK) ## what tracking costs beside the same job without it
+bench-tracking: $(MARK) ## what tracking costs: a job with it and without
 	$(BIN)/python -m benchmarks.tracking $(ARGS)
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
@@ -102,7 +102,7 @@ bench-published: $(MARK) ## our scores beside published ones and Stable-Baseline
 bench-analysis: $(MARK) ## measure the report of a large study, and the bootstrap
 	$(BIN)/python -m benchmarks.analysis
 
-bench-coverage: $(MARK) ## simulate how often the intervals hold the truth (twenty minutes)
+bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minutes)
 	$(BIN)/python -m benchmarks.coverage $(ARGS)
 
 clean: ## remove the environment and caches; results/ stays

@@ -18,7 +18,8 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_SCHEMA)
 class LaunchConfig:
-    """Concurrent workers (`jobs`, -1: one per core), parallel seeds per job, limits.
+    """Concurrent workers (`jobs`, -1: one per core), parallel seeds per job, limits of time and
+    memory.
 
     `max_attempts` counts the first attempt of a run too. `memory_gb` is shared by local workers (None:
     all of this machine's); elsewhere each worker has it.
@@ -50,7 +51,7 @@ class SweepConfig:
 
 
 def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
-    """Return the configuration of a sweep; raises `ConfigError`. Touches neither device nor directory."""
+    """Return the configuration of a sweep or raise `ConfigError`; touches no device or directory."""
     known = {name: values[name] for name in SweepConfig.__dataclass_fields__}
     config = validate(SweepConfig, known)
     if config.launch.jobs == 0:
