@@ -9,7 +9,7 @@ import psutil
 from hydra.types import RunMode
 
 from ablation.__main__ import CONFIG_DIRECTORY
-from ablation.cli.compose import Composer, plain, plan_of
+from ablation.cli.compose import Composer, plan_of, to_plain
 from ablation.cli.config_errors import config_loader
 from ablation.store.runs import Store
 from ablation.sweep.config import parse_sweep_config
@@ -36,7 +36,7 @@ def main() -> None:
     with config_loader(CONFIG_DIRECTORY) as loader:
         composer = Composer(loader)
         plan = plan_of(composer, STUDY, composer.read([]))
-        values = plain(loader.load_configuration("config", [], RunMode.RUN))
+        values = to_plain(loader.load_configuration("config", [], RunMode.RUN))
         config = parse_sweep_config(values | {"results_dir": NO_RESULTS})
         arms = forecast(plan, config, Store(NO_RESULTS)).as_json()["arms"]
     assert len(arms) == len(plan.cells)

@@ -26,7 +26,7 @@ from ablation.sweep.interrupts import Stop
 from ablation.sweep.inventory import read_inventory
 from ablation.sweep.job import JobRun
 from ablation.sweep.queue import JobQueue, JobSpec, write_job, write_queue
-from ablation.sweep.worker import _Worker
+from ablation.sweep.worker import Worker
 from ablation.tasks.registry import trainer_of
 from ablation.tracking import TrackingConfig
 from benchmarks.setting import cell_values
@@ -80,7 +80,7 @@ def worker_loop(store: Store, configs: Sequence[CellConfig]) -> None:
     store.job_directory("workers").mkdir(parents=True, exist_ok=True)
     claims = RunClaims(store.root, ClaimOwner.this_process("sweep"))
     with claims.beating():
-        _Worker(store, queue, "worker", claims, Stop()).run()
+        Worker(store, queue, "worker", claims, Stop()).run()
     assert not read_inventory(store, [RunKey(name, 0) for name in names]).to_do
 
 

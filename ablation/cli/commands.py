@@ -9,7 +9,7 @@ from typing import Any
 from hydra.types import RunMode
 from rich.table import Table
 
-from ablation.cli.compose import CONFIG_NAME, Composer, plain, plan_of
+from ablation.cli.compose import CONFIG_NAME, Composer, plan_of, to_plain
 from ablation.cli.config_errors import config_loader
 from ablation.cli.messages import (
     console,
@@ -123,7 +123,7 @@ def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyFor
         composer = Composer(loader)
         line = composer.read([word for word in arguments if not word.startswith("-")])
         config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
-        values = plain(config)
+        values = to_plain(config)
         stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
         sweep_config = parse_sweep_config(values)
         store = Store(sweep_config.results_dir)

@@ -95,7 +95,7 @@ class Composer:
                 if choice not in self.options(group):
                     raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
             config = self._loader.load_configuration(CONFIG_NAME, list(words), RunMode.RUN)
-            values = plain(config)
+            values = to_plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
         return cast(dict[str, Any], _copy(self._composed[words]))
 
@@ -141,7 +141,7 @@ def plan_of(
     return plan
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
+def to_plain(config: DictConfig) -> dict[str, Any]:
     """Return a composed configuration as plain values, without Hydra's own."""
     own = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     return cast(dict[str, Any], OmegaConf.to_container(own, resolve=True))

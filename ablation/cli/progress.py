@@ -32,7 +32,7 @@ class TerminalObserver:
 
     def waiting_for(self, owners: Sequence[str]) -> None:
         """Print whose runs the sweep waits for."""
-        console.print(f"Waiting for runs that {', '.join(owners)} trains.")
+        console.print(f"Waiting for runs of {', '.join(owners)}.")
 
     def stopping(self) -> None:
         """Print that the sweep ends."""

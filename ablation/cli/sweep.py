@@ -9,7 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from ablation.cli.compose import Composer, plain, plan_of
+from ablation.cli.compose import Composer, plan_of, to_plain
 from ablation.cli.messages import print_plan, print_result
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
@@ -27,7 +27,7 @@ def run_sweep(
 
     Raises `ConfigError` before anything starts.
     """
-    values = plain(hydra_config)
+    values = to_plain(hydra_config)
     composer = Composer(loader)
     line = composer.read(arguments)
     plan = plan_of(composer, values["study"], line, values["size"])

@@ -58,7 +58,7 @@ def run_worker(store: Store, sweep: str, name: str) -> int:
         # A process that dies in C code, or is told to by its supervisor, leaves its stack behind.
         with trace_path(store, name).open("w") as trace, claims.beating():
             faulthandler.enable(trace)
-            _Worker(store, queue, name, claims, stop).run()
+            Worker(store, queue, name, claims, stop).run()
     except Stopped:
         # Not through the handlers that modules register: they may wait for a network.
         os._exit(EXIT_STOPPED)
@@ -72,8 +72,8 @@ def run_worker(store: Store, sweep: str, name: str) -> int:
     return EXIT_STOPPED if stop.requested else EXIT_DONE
 
 
-class _Worker:
-    """One worker's way through the list of jobs."""
+class Worker:
+    """Goes through the jobs of a queue, claims the runs that are due, and trains them."""
 
     def __init__(self, store: Store, queue: JobQueue, name: str, claims: RunClaims, stop: Stop) -> None:
         self._store, self._queue, self._name = store, queue, name

@@ -11,14 +11,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory, directories
-from ablation.tracking.runs import FINGERPRINT, EndedRun, TrackedRun
+from ablation.tracking.wanted import Target, Wanted, place
 
 BATCH = client.PAGE
 """Runs that are asked for, and uploaded by one process, at a time."""
@@ -29,8 +29,7 @@ LOOKS = (0, 1, 2, 4, 8, 15)
 show yet would be doubled by sending them again."""
 
 SECONDS_A_BATCH = 600
-OVER = ("finished", "failed", "crashed", "killed")
-
+LOG = "sync.log"
 _RETRIES = {
     "WANDB__FILE_STREAM_RETRY_MAX": "8",
     "WANDB__FILE_STREAM_RETRY_WAIT_MAX_SECONDS": "8",
@@ -42,40 +41,6 @@ _RETRIES = {
 
 class Unreachable(Exception):
     """The server does not answer, or refuses the key."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where to: a project of an entity on a server."""
-
-    api: Any
-    entity: str
-    project: str
-
-    @property
-    def name(self) -> str:
-        """Return the project's address."""
-        return f"{self.api.settings['base_url']}/{self.entity}/{self.project}"
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A run that the server should have.
-
-    `lines` is the length of its history, None where any will do. `build` makes a local W&B directory
-    that holds the run from a line on: the client adds to the lines that a server has.
-    """
-
-    id: str
-    fingerprint: str
-    lines: Callable[[], int] | None
-    build: Callable[[Target, int], Directory]
-
-    def is_served(self, run: Any) -> bool:
-        """Return whether the server's run is all of it."""
-        if run.summary_metrics.get(FINGERPRINT) != self.fingerprint or run.state not in OVER:
-            return False
-        return self.lines is None or run.historyLineCount == self.lines()
 
 
 @dataclass
@@ -96,24 +61,6 @@ def connect(root: Path, project: str, entity: str | None) -> Target:
         raise Unreachable(client.reason(error)) from None
 
 
-def wanted_run(root: Path, run: TrackedRun, fingerprint: str, load: Callable[[], EndedRun]) -> Wanted:
-    """Return what the server should have of a stored run; `load` reads it from the store."""
-    return Wanted(
-        run.id,
-        fingerprint,
-        lambda: len(load().rows()),
-        lambda target, line: _build(root, run, load(), target, line),
-    )
-
-
-def place(root: Path, line: int) -> Path:
-    """Return the directory for a run's offline W&B files: a temporary one when they start behind line 0.
-
-    Files of whole runs are kept, those of parts only until they are sent.
-    """
-    return root / "wandb" / "internal" / "rest" if line else root
-
-
 def sync(
     root: Path,
     target: Target,
@@ -125,131 +72,124 @@ def sync(
 
     `show` is called whenever something is known of some more runs.
     """
-    result = UploadResult()
     local = _by_id(root)
-    left = []
+    skipped, left = [], []
     for item in wanted:
         directory = local.get(item.id)
         if directory and directory.holds == item.fingerprint and directory.sent == target.name:
-            result.skipped.append(item.id)
+            skipped.append(item.id)
         else:
             left.append(item)
-    show(result)
+    upload = _Upload(root, target, jobs, show, UploadResult(skipped=skipped))
+    show(upload.result)
     for start in range(0, len(left), BATCH):
-        _batch(root, target, left[start : start + BATCH], jobs, result, show)
-    return result
+        upload.send(left[start : start + BATCH])
+    return upload.result
 
 
-def _batch(
-    root: Path,
-    target: Target,
-    items: list[Wanted],
-    jobs: int,
-    result: UploadResult,
-    show: Callable[[UploadResult], None],
-) -> None:
-    items = _unconfirmed(root, target, items, result.skipped)
-    for _ in range(ROUNDS):
-        paths = _prepare(root, target, items, result.failed)
-        items = [item for item in items if item.id not in result.failed]
-        show(result)
+@dataclass(frozen=True)
+class _Upload:
+    root: Path
+    target: Target
+    jobs: int
+    show: Callable[[UploadResult], None]
+    result: UploadResult
+
+    def send(self, items: list[Wanted]) -> None:
+        """Upload some runs until the server confirms each, in a few rounds."""
+        items = self._unconfirmed(items, self.result.skipped)
+        for _ in range(ROUNDS):
+            if items:
+                items = self._send_once(items)
+        for item in items:
+            log = self.root / "wandb" / LOG
+            self.result.failed[item.id] = f"the server does not have all of it (see {log})"
+            for directory in directories(self.root, item.id):
+                directory.forget_upload()
+        self.show(self.result)
+
+    def _send_once(self, items: list[Wanted]) -> list[Wanted]:
+        """Upload runs, look for them on the server, and return those that it does not confirm."""
+        paths = self._prepare(items)
+        items = [item for item in items if item.id not in self.result.failed]
+        self.show(self.result)
         if paths:
-            _upload(root, target, paths.values(), jobs)
+            self._run_client(paths)
         for seconds in LOOKS:
             if items:
                 time.sleep(seconds)
-                items = _unconfirmed(root, target, items, result.sent)
-                show(result)
-        shutil.rmtree(place(root, 1), ignore_errors=True)
-    for item in items:
-        result.failed[item.id] = f"the server does not have all of it (see {_log(root)})"
-        for directory in directories(root, item.id):
-            directory.forget_upload()
-    show(result)
+                items = self._unconfirmed(items, self.result.sent)
+                self.show(self.result)
+        shutil.rmtree(place(self.root, 1), ignore_errors=True)
+        return items
 
+    def _unconfirmed(self, items: list[Wanted], confirmed: list[str]) -> list[Wanted]:
+        """Ask the server for runs, note those that it has in full, and return the others."""
+        served = self._served(items) or {}
+        left = []
+        for item in items:
+            if item.id not in served or not item.is_served(served[item.id]):
+                left.append(item)
+                continue
+            confirmed.append(item.id)
+            for directory in directories(self.root, item.id):
+                if directory.holds == item.fingerprint:
+                    directory.confirm(self.target.name)
+        return left
 
-def _unconfirmed(root: Path, target: Target, items: list[Wanted], confirmed: list[str]) -> list[Wanted]:
-    """Ask the server for runs, note those that it has in full, and return the others."""
-    served = _served(target, items) or {}
-    left = []
-    for item in items:
-        if item.id not in served or not item.is_served(served[item.id]):
-            left.append(item)
-            continue
-        confirmed.append(item.id)
-        for directory in directories(root, item.id):
-            if directory.holds == item.fingerprint:
-                directory.confirm(target.name)
-    return left
+    def _prepare(self, items: Sequence[Wanted]) -> list[Path]:
+        """Return a directory to upload for each run, with the lines that the server does not have.
 
+        Empty as long as the server does not say what it has.
+        """
+        served, local = self._served(items), _by_id(self.root)
+        paths = []
+        for item in items if served is not None else ():
+            line = served[item.id].historyLineCount if served and item.id in served else 0
+            try:
+                paths.append(self._directory(item, line, local.get(item.id)).path)
+            except Exception as error:
+                self.result.failed[item.id] = client.reason(error)
+        return paths
 
-def _prepare(
-    root: Path, target: Target, items: Sequence[Wanted], failed: dict[str, str]
-) -> dict[str, Path]:
-    """Return a directory to upload for each run, with the lines that the server does not have.
-
-    Empty as long as the server does not say what it has.
-    """
-    served, local = _served(target, items), _by_id(root)
-    paths: dict[str, Path] = {}
-    for item in items if served is not None else ():
-        line = served[item.id].historyLineCount if served and item.id in served else 0
-        directory = local.get(item.id)
-        try:
-            if item.lines is not None and line > item.lines():
-                raise ValueError(
-                    f"the server has {line} lines of it, {item.lines()} are right: delete it there"
-                )
-            if line or directory is None or directory.holds != item.fingerprint:
-                directory = item.build(target, line)
-            paths[item.id] = directory.path
-        except Exception as error:
-            failed[item.id] = client.reason(error)
-    return paths
-
-
-def _served(target: Target, items: Sequence[Wanted]) -> dict[str, Any] | None:
-    """Return the server's runs by their ids, or None when it does not answer."""
-    try:
-        ids = [item.id for item in items]
-        return client.served(target.api, target.entity, target.project, ids)
-    except Exception:
-        return None
-
-
-def _upload(root: Path, target: Target, paths: Iterable[Path], jobs: int) -> None:
-    """Run the client's own upload to its end; what it did is asked of the server, not of it."""
-    command = [sys.executable, "-m", "wandb", "sync", "--include-online", "--include-synced"]
-    command += ["-n", str(jobs), "--project", target.project, "--entity", target.entity]
-    with _log(root).open("a") as log:
-        try:
-            subprocess.run(
-                [*command, *map(str, paths)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=os.environ | _RETRIES | {"WANDB_SILENT": "false", "WANDB_DIR": str(root.absolute())},
-                timeout=SECONDS_A_BATCH,
-                check=False,
+    def _directory(self, item: Wanted, line: int, local: Directory | None) -> Directory:
+        """Return a directory that holds a run from a line on: the local one where it fits."""
+        if item.lines is not None and line > item.lines():
+            raise ValueError(
+                f"the server has {line} lines of it, {item.lines()} are right: delete it there"
             )
-        except subprocess.TimeoutExpired:
-            log.write(f"given up after {SECONDS_A_BATCH} s\n")
+        if line or local is None or local.holds != item.fingerprint:
+            return item.build(self.target, line)
+        return local
 
+    def _served(self, items: Sequence[Wanted]) -> dict[str, Any] | None:
+        """Return the server's runs by their ids, or None when it does not answer."""
+        try:
+            ids = [item.id for item in items]
+            return client.served(self.target.api, self.target.entity, self.target.project, ids)
+        except Exception:
+            return None
 
-def _build(root: Path, run: TrackedRun, ended: EndedRun, target: Target, line: int) -> Directory:
-    below = place(root, line)
-    opened = client.open_run(below, run, target.project, target.entity, "offline")
-    client.log_rows(opened, ended.rows()[line:], line)
-    summary = ended.summary()
-    client.close_run(opened, summary, ended.exit_code)
-    directory = Directory(Path(opened.settings.sync_dir))
-    directory.complete(summary[FINGERPRINT])
-    return directory
+    def _run_client(self, paths: Sequence[Path]) -> None:
+        """Run the client's own upload to its end; only the server is asked what it did."""
+        command = [sys.executable, "-m", "wandb", "sync", "--include-online", "--include-synced"]
+        command += ["-n", str(self.jobs), "--project", self.target.project]
+        command += ["--entity", self.target.entity, *map(str, paths)]
+        settings = {"WANDB_SILENT": "false", "WANDB_DIR": str(self.root.absolute())}
+        with (self.root / "wandb" / LOG).open("a") as log:
+            try:
+                subprocess.run(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=os.environ | _RETRIES | settings,
+                    timeout=SECONDS_A_BATCH,
+                    check=False,
+                )
+            except subprocess.TimeoutExpired:
+                log.write(f"given up after {SECONDS_A_BATCH} s\n")
 
 
 def _by_id(root: Path) -> dict[str, Directory]:
     return {directory.id: directory for directory in directories(root)}
-
-
-def _log(root: Path) -> Path:
-    return root / "wandb" / "sync.log"

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablation.tracking import mirrors
-from ablation.tracking.sync import Target, Unreachable, UploadResult, connect
+from ablation.tracking.sync import Unreachable, UploadResult, connect
 from ablation.tracking.sync import sync as upload
+from ablation.tracking.wanted import Target
 from analysis.wandb.mirror import wanted
 
 DEFAULT_PROJECT = "replay-ablation"

@@ -30,7 +30,7 @@ from ablation.tracking.runs import (
     fingerprint,
     tracked_run,
 )
-from ablation.tracking.sync import Target, Wanted, place, wanted_run
+from ablation.tracking.wanted import Target, Wanted, place, wanted_run
 from analysis.effects.comparability import ASPECTS
 from analysis.report.report import write_report
 

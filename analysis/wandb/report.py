@@ -13,7 +13,8 @@ from ablation.study.declaration import Study
 from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.runs import TRAIN
-from ablation.tracking.sync import Target, Unreachable
+from ablation.tracking.sync import Unreachable
+from ablation.tracking.wanted import Target
 from analysis.report.page import WANDB_LINK
 from analysis.wandb.mirror import current_report, study_id
 
