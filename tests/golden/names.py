@@ -11,7 +11,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 
 from ablation.agent.layers import layers_of_cell
-from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, plain, study_of
+from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, study_of, to_plain
 from ablation.cli.config_errors import config_loader
 from ablation.config.game_settings import options
 from ablation.config.identity import canonical, cell_name, flatten
@@ -41,7 +41,7 @@ class Configurations:
         self.load = cache(self._load)
 
     def _load(self, word: str) -> Values:
-        return plain(self._loader.load_configuration(CONFIG_NAME, [word], RunMode.RUN))
+        return to_plain(self._loader.load_configuration(CONFIG_NAME, [word], RunMode.RUN))
 
     def values(self, env: str, replay: str, agent: str) -> Values:
         """Return a cell's values; groups change sections of their own: see `foreign_sections`."""
