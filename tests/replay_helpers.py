@@ -10,7 +10,8 @@ from scipy import stats
 from torch import Tensor
 
 from ablation.numerics.random_streams import Stream, words
-from ablation.replay.prioritized import Draws, Prioritized, Proportional, Rank
+from ablation.replay.prioritized import Draws, Prioritized
+from ablation.replay.priority_schemes import Proportional, Rank
 from ablation.replay.ring import Field, Ring
 from ablation.replay.samplers import Sampler
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
 from ablation.replay.item_usage import DRAWN, LEARNED, STORED, ItemUsage
-from ablation.replay.prioritized import Draws, Prioritized, Proportional
+from ablation.replay.prioritized import Draws, Prioritized
+from ablation.replay.priority_schemes import Proportional
 from ablation.replay.samplers import Uniform
 from ablation.training.dqn import DQNTrainer
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ablation.replay.powers import bitwise_pow
-from ablation.replay.prioritized import Draws, Prioritized, Proportional
+from ablation.replay.prioritized import Draws, Prioritized
+from ablation.replay.priority_schemes import Proportional
 from ablation.replay.weights import importance_weights
 
 from .replay_helpers import (

@@ -49,4 +49,4 @@ class LearnerBackend(Protocol):
         """Return the optimizer's state, all that `restore` needs beside the parameters."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""

@@ -68,7 +68,7 @@ class CompiledBackend:
         return {"moments": self._moments, "steps": self._steps}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         for moment, saved in zip(self._moments, state["moments"], strict=True):
             moment.copy_(saved)
         self._steps = state["steps"]

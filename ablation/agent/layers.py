@@ -1,4 +1,4 @@
-"""Layers as data: what each multiplies by its weight, and the sizes that follow. Without PyTorch."""
+"""Layers as data: their sizes, and which inputs each patch of a convolution gathers. Without PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ablation.config.validation import ConfigError
 KEY = "agent.convolutions"
 
 ROW_MULTIPLE = 64
-"""Rows of parameters are padded to this many numbers: a vectorised kernel treats its tail in another way
+"""Rows of parameters are padded to a multiple of it: a vectorized kernel computes its tail otherwise
 than its body, and a lane at the tail would get other last bits than the same lane elsewhere."""
 
 
@@ -24,8 +24,8 @@ than its body, and a lane at the tail would get other last bits than the same la
 class Layer:
     """A product of a weight `[patch, filters]` with every patch of the inputs, and a bias `[filters]`.
 
-    `index [positions, patch]` says which inputs each patch holds; None: one patch, all inputs in
-    order, that is a fully connected layer. Outputs are `[positions, filters]`, flat.
+    `index [positions, patch]` names the inputs in each patch; None: one patch of all inputs in order,
+    that is a fully connected layer. Outputs are `[positions, filters]`, flat.
     """
 
     inputs: int
@@ -69,13 +69,13 @@ def network_layers(
     layers, size = [], int(np.prod(shape))
     if convolutions:
         channels, height, width = shape
-        # Observations are channels first, what a convolution puts out is channels last.
-        places = np.arange(size, dtype=np.int32).reshape(channels, height, width)
+        # Observations are channels first, the outputs of a convolution channels last.
+        inputs = np.arange(size, dtype=np.int32).reshape(channels, height, width)
         for convolution in convolutions:
-            layers.append(Layer(size, convolution.filters, _patches(places, convolution)))
+            layers.append(Layer(size, convolution.filters, _patches(inputs, convolution)))
             size = layers[-1].outputs
-            sides = _sides(places.shape[1:], convolution)
-            places = np.arange(size, dtype=np.int32).reshape(*sides, -1).transpose(2, 0, 1)
+            sides = _sides(inputs.shape[1:], convolution)
+            inputs = np.arange(size, dtype=np.int32).reshape(*sides, -1).transpose(2, 0, 1)
     return layers + fully_connected((size, *hidden_sizes, actions))
 
 
@@ -121,9 +121,9 @@ def _sides(sides: Sequence[int], convolution: Convolution) -> tuple[int, ...]:
     return tuple((side - convolution.kernel_size) // convolution.stride + 1 for side in sides)
 
 
-def _patches(places: NDArray[np.int32], convolution: Convolution) -> NDArray[np.int32]:
-    """Return which of `places [C, H, W]` each patch holds, `[positions, C * kernel * kernel]`."""
+def _patches(inputs: NDArray[np.int32], convolution: Convolution) -> NDArray[np.int32]:
+    """Return which of `inputs [C, H, W]` each patch gathers, `[positions, C * kernel * kernel]`."""
     size, stride = convolution.kernel_size, convolution.stride
-    windows = np.lib.stride_tricks.sliding_window_view(places, (size, size), axis=(1, 2))
-    chosen = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
-    return chosen.reshape(-1, places.shape[0] * size * size).copy()
+    windows = np.lib.stride_tricks.sliding_window_view(inputs, (size, size), axis=(1, 2))
+    strided = windows[:, ::stride, ::stride].transpose(1, 2, 0, 3, 4)
+    return strided.reshape(-1, inputs.shape[0] * size * size).copy()

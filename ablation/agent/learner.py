@@ -122,21 +122,21 @@ class Learner:
         return self.parameters.gradient.square().sum(dim=1).sqrt().cpu()
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with the learner."""
+        """Return the state for `restore`; shares memory with the learner."""
         return {
             "parameters": self.parameters.online,
             "target_parameters": self.parameters.target,
             "gradient": self.parameters.gradient,
-            "optimiser": self._backend.state(),
+            "optimizer": self._backend.state(),
             "gradient_steps": self.gradient_steps,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self.parameters.online.copy_(state["parameters"])
         self.parameters.target.copy_(state["target_parameters"])
         self.parameters.gradient.copy_(state["gradient"])
-        self._backend.restore(state["optimiser"])
+        self._backend.restore(state["optimizer"])
         self.gradient_steps = state["gradient_steps"]
 
     def _after_gradient_step(self) -> None:

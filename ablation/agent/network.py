@@ -2,10 +2,10 @@
 
 Each lane owns its weights: a row `[P]` of a matrix `[L, P]` that holds each layer's weight
 `[patch, filters]` and bias `[filters]` in turn. Layers are views of it, so that one batched matrix
-product serves every lane, and one optimiser kernel and one copy serve every layer. Rows of different
-lanes never meet in a product or a sum: a lane's numbers do not depend on its neighbours.
+product serves every lane, and one optimizer kernel and one copy serve every layer. Rows of different
+lanes never meet in a product or a sum: a lane's numbers do not depend on its neighbors.
 
-A convolution is a product as well, of its patches, read by an index, with its weight.
+A convolution is the product of its patches, gathered by an index, with its weight (im2col).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class StackedNetwork:
     def forward(self, parameters: Sequence[Tensor], inputs: Tensor) -> list[Tensor]:
         """Return the activations of every layer, inputs first and outputs `[L, B, A]` last.
 
-        `inputs` has shape `[L, B, O]`. The list is what `backward` needs.
+        `inputs` has shape `[L, B, O]`. `backward` takes the list.
         """
         activations = [inputs]
         last = len(self.layers) - 1
@@ -93,16 +93,16 @@ class StackedNetwork:
             torch.bmm(columns.mT, upstream, out=gradients[2 * number])
             torch.sum(upstream, dim=1, keepdim=True, out=gradients[2 * number + 1])
             if number:
-                spread = torch.bmm(upstream, parameters[2 * number].mT)
-                downstream = self._gathered_back(number, spread, inputs)
+                patch_gradient = torch.bmm(upstream, parameters[2 * number].mT)
+                downstream = self._input_gradient(number, patch_gradient, inputs)
                 # ReLU's derivative is 1 exactly where its output is positive.
                 upstream = torch.ops.aten.threshold_backward(downstream, inputs, 0)
 
     def by_unit(self, activations: Sequence[Tensor]) -> list[Tensor]:
-        """Return what `forward` did, with a filter as one unit: `[L, B * positions, filters]` each."""
+        """Return activations of `forward` with a filter as one unit: `[L, B * positions, filters]`."""
         pairs = zip(activations[1:], self.layers, strict=True)
-        seen = [outputs.reshape(self.lanes, -1, layer.filters) for outputs, layer in pairs]
-        return [activations[0], *seen]
+        by_unit = [outputs.reshape(self.lanes, -1, layer.filters) for outputs, layer in pairs]
+        return [activations[0], *by_unit]
 
     def _columns(self, number: int, inputs: Tensor) -> Tensor:
         """Return the patches `[L, B * positions, patch]` of a layer's inputs `[L, B, inputs]`."""
@@ -111,10 +111,10 @@ class StackedNetwork:
             return inputs
         return inputs[:, :, index].view(self.lanes, -1, index.shape[1])
 
-    def _gathered_back(self, number: int, spread: Tensor, inputs: Tensor) -> Tensor:
-        """Return the sum over patches of slopes `[L, B * positions, patch]`, shaped like the inputs."""
+    def _input_gradient(self, number: int, patch_gradient: Tensor, inputs: Tensor) -> Tensor:
+        """Return the gradient of `inputs` from that of their patches `[L, B * positions, patch]`."""
         index = self._indices[number]
         if index is None:
-            return spread
-        slopes = spread.view(*inputs.shape[:2], -1)
-        return torch.zeros_like(inputs).index_add_(2, index.flatten(), slopes)
+            return patch_gradient
+        gradient = patch_gradient.view(*inputs.shape[:2], -1)
+        return torch.zeros_like(inputs).index_add_(2, index.flatten(), gradient)

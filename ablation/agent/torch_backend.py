@@ -65,7 +65,7 @@ class TorchBackend:
         return self._optimizer.state_dict()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._optimizer.load_state_dict(dict(state))
 
     def _values(self, observation: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Measures of batches, networks and gradients, for all lanes at once.
 
 `docs/diagnostics.md` has the formulas. Every function maps tensors whose first axis is the lane to
-`[L]`, float64. What is not defined, as a correlation within a batch of one, is not a number.
+`[L]`, float64. An undefined measure, such as a correlation within a batch of one, is NaN.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-LEVELS = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 DORMANT = 0.025
 """Share of its layer's mean activation up to which a unit counts as dormant (Sokar et al. 2023)."""
 
@@ -19,12 +19,12 @@ DORMANT = 0.025
 def quantiles(values: Tensor) -> dict[str, Tensor]:
     """Return the 10, 50 and 90 % quantiles of `values [L, N]`, interpolated, by name."""
     values = values.double()
-    levels = torch.tensor(list(LEVELS.values()), dtype=torch.float64)
-    return dict(zip(LEVELS, torch.quantile(values, levels, dim=1), strict=True))
+    fractions = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
+    return dict(zip(QUANTILES, torch.quantile(values, fractions, dim=1), strict=True))
 
 
 def duplicate_share(slots: Tensor) -> Tensor:
-    """Return the share of a batch's draws `[L, B]` that repeat another one of it."""
+    """Return the share of a batch's draws `[L, B]` that repeat another draw of the batch."""
     ordered = slots.sort(dim=1).values
     return (ordered[:, 1:] == ordered[:, :-1]).sum(dim=1) / slots.shape[1]
 
@@ -33,8 +33,8 @@ def adjacent_share(stored: Tensor) -> Tensor:
     """Return the share of a batch's items whose successor in time is in it, by `stored [L, B]`."""
     ordered = stored.sort(dim=1).values
     after = stored + 1
-    place = torch.searchsorted(ordered, after).clamp(max=stored.shape[1] - 1)
-    return (ordered.gather(1, place) == after).double().mean(dim=1)
+    index = torch.searchsorted(ordered, after).clamp(max=stored.shape[1] - 1)
+    return (ordered.gather(1, index) == after).double().mean(dim=1)
 
 
 def autocorrelation(observation: Tensor, stored: Tensor) -> Tensor:
@@ -55,11 +55,11 @@ def distance(batch: Tensor, reference: Tensor) -> Tensor:
     Wasserstein's distance between the marginals in standard deviations of the reference, the mean
     over the components that vary in it; exact where B divides R or R divides B.
     """
-    levels = max(batch.shape[1], reference.shape[1])
-    first, second = (_spread_out(values, levels) for values in (batch, reference))
-    scale = second.std(dim=2, correction=0)
+    count = max(batch.shape[1], reference.shape[1])
+    ours, theirs = (_quantiles_by_component(values, count) for values in (batch, reference))
+    scale = theirs.std(dim=2, correction=0)
     varies = scale > 0
-    apart = (first - second).abs().mean(dim=2) / scale.where(varies, torch.ones_like(scale))
+    apart = (ours - theirs).abs().mean(dim=2) / scale.where(varies, torch.ones_like(scale))
     return (apart * varies).sum(dim=1) / varies.sum(dim=1).clamp(min=1)
 
 
@@ -70,12 +70,12 @@ def effective_share(weights: Tensor) -> Tensor:
 
 
 def norm(values: Tensor) -> Tensor:
-    """Return the Euclidean norm of everything that a lane has in `[L, ...]`."""
+    """Return the Euclidean norm of all of a lane's numbers in `[L, ...]`."""
     return values.double().flatten(1).square().sum(dim=1).sqrt()
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:
-    """Return the cosine of the angle between vectors `[L, P]`; no number where one of them is zero."""
+    """Return the cosine of the angle between vectors `[L, P]`; NaN where one of them is zero."""
     return (first.double() * second.double()).sum(dim=1) / (norm(first) * norm(second))
 
 
@@ -104,9 +104,8 @@ def dormant_share(hidden: Sequence[Tensor]) -> Tensor:
     return torch.cat(dormant, dim=1).double().mean(dim=1)
 
 
-def _spread_out(values: Tensor, levels: int) -> Tensor:
-    """Return the quantiles `[L, O, levels]` of `[L, N, O]` at the middles of equal steps."""
-    count = values.shape[1]
-    places = (torch.arange(levels) + 0.5) / levels * count
+def _quantiles_by_component(values: Tensor, count: int) -> Tensor:
+    """Return `count` quantiles `[L, O, count]` of `[L, N, O]`, at the middles of equal steps."""
+    index = (torch.arange(count) + 0.5) / count * values.shape[1]
     ordered = values.mT.contiguous().sort(dim=2).values
-    return ordered[..., places.long()].double()
+    return ordered[..., index.long()].double()

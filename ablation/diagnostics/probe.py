@@ -1,4 +1,4 @@
-"""Looks at a gradient step from all sides: the batch, the pool it came from, the networks it changed."""
+"""Measures a gradient step: its batch, the buffer it was drawn from, the networks that it changed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ablation.numerics.random_streams import Stream, integers, words
 from ablation.replay.buffer import ReplayBuffer, SampledBatch
 
 BUFFER_SAMPLE = 256
-"""Stored items that stand for the pool."""
+"""Stored items that represent the buffer."""
 STATES = 64
-"""States of the run that networks are asked about, and stored items whose priorities are recomputed."""
+"""States of the run at which networks are compared, and stored items whose priorities are recomputed."""
 
 
 class Diagnostics:
@@ -38,11 +38,11 @@ class Diagnostics:
         self._drift = torch.empty(0)
 
     def observe(self, env_step: int, observation: Tensor) -> None:
-        """Take note of the observations `[L, O]` that are acted on."""
+        """Add the observations `[L, O]` of an environment step to the sample of the run's states."""
         self._states.add(env_step, observation)
 
     def before(self) -> None:
-        """Remember the networks and the last gradient as they are before a gradient step."""
+        """Copy the networks and the previous gradient, before a gradient step."""
         parameters = self._learner.parameters
         self._online, self._gradient = parameters.online.clone(), parameters.gradient.clone()
         self._drift = measures.drift(parameters.online, parameters.target)
@@ -51,26 +51,26 @@ class Diagnostics:
         self, env_step: int, sampled: SampledBatch, update: Update
     ) -> dict[str, NDArray[np.float64]]:
         """Return every measure of the gradient step since `before`, by name, `[L]` each."""
-        pool = self._pool_slots(env_step)
-        found = self._of_replay(env_step, sampled.slots) | self._of_batch(sampled, pool)
-        found |= self._of_priorities(pool[:, :STATES])
-        found |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
-        found |= self._of_gradient() | self._of_networks()
-        stacked = torch.stack([values.double().cpu() for values in found.values()]).numpy()
-        return dict(zip(found, stacked, strict=True))
+        slots = self._random_slots(env_step)
+        row = self._usage(env_step, sampled.slots) | self._batch(sampled, slots)
+        row |= self._priorities(slots[:, :STATES])
+        row |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
+        row |= self._gradients() | self._networks()
+        stacked = torch.stack([values.double().cpu() for values in row.values()]).numpy()
+        return dict(zip(row, stacked, strict=True))
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return self._states.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._states.restore(state)
 
-    def _of_replay(self, env_step: int, slots: Tensor) -> dict[str, Tensor]:
-        """Measure what the replay has, what it offers, and what of it was taken."""
+    def _usage(self, env_step: int, slots: Tensor) -> dict[str, Tensor]:
+        """Measure the ages and draws of stored items, and how evenly the sampler draws."""
         ring, sampler, usage = self._buffer.ring, self._buffer.sampler, self._buffer.usage
-        # The step was taken already; the batch was drawn before it.
+        # The gradient step is counted already; the batch was drawn before it.
         ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
         counts = usage.draw_counts(ring)
         entropy, effective = sampler.sampling_entropy(ring)
@@ -86,24 +86,24 @@ class Diagnostics:
             "sampling_effective_share": effective / size,
         }
 
-    def _of_priorities(self, slots: Tensor) -> dict[str, Tensor]:
-        """Compare stored items' priorities with what the networks of now would make of them."""
+    def _priorities(self, slots: Tensor) -> dict[str, Tensor]:
+        """Compare the priorities of stored items with those of their present TD errors."""
         prioritized = self._buffer.prioritized
         if prioritized is None:
             return {}
         errors = self._learner.td_errors(self._buffer.ring.copy_of(slots))
         return {"priority_staleness": prioritized.staleness(slots, errors).mean(dim=1)}
 
-    def _of_batch(self, sampled: SampledBatch, pool_slots: Tensor) -> dict[str, Tensor]:
-        """Measure a batch in itself, and against the pool and the run that it should stand for."""
-        stored = self._buffer.usage.stored_at(sampled.slots)
+    def _batch(self, sampled: SampledBatch, random_slots: Tensor) -> dict[str, Tensor]:
+        """Measure a batch in itself, and its distance to the buffer and to the whole run."""
+        stored_at = self._buffer.usage.stored_at(sampled.slots)
         observation = sampled.batch["observation"]
-        pool = self._buffer.ring.copy_of(pool_slots)["observation"]
+        stored = self._buffer.ring.copy_of(random_slots)["observation"]
         return {
             "batch_duplicate_share": measures.duplicate_share(sampled.slots),
-            "batch_adjacent_share": measures.adjacent_share(stored),
-            "batch_autocorrelation": measures.autocorrelation(observation, stored),
-            "batch_pool_distance": measures.distance(observation, pool),
+            "batch_adjacent_share": measures.adjacent_share(stored_at),
+            "batch_autocorrelation": measures.autocorrelation(observation, stored_at),
+            "batch_pool_distance": measures.distance(observation, stored),
             "batch_run_distance": measures.distance(
                 observation, self._states.evenly_spaced(BUFFER_SAMPLE)
             ),
@@ -112,13 +112,13 @@ class Diagnostics:
             "weight_largest": sampled.weights.amax(dim=1),
         }
 
-    def _of_gradient(self) -> dict[str, Tensor]:
-        layers = self._learner.layers(self._learner.parameters.gradient)
-        found = {f"gradient_norm_layer_{n + 1}": measures.norm(layer) for n, layer in enumerate(layers)}
+    def _gradients(self) -> dict[str, Tensor]:
         gradient = self._learner.parameters.gradient
-        return found | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
+        layers = enumerate(self._learner.layers(gradient), start=1)
+        norms = {f"gradient_norm_layer_{number}": measures.norm(layer) for number, layer in layers}
+        return norms | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
 
-    def _of_networks(self) -> dict[str, Tensor]:
+    def _networks(self) -> dict[str, Tensor]:
         states = self._states.evenly_spaced(STATES)
         before = self._learner.activations(self._online, states)
         after = self._learner.activations(self._learner.parameters.online, states)
@@ -129,8 +129,8 @@ class Diagnostics:
             "policy_churn": measures.churn(before[-1], after[-1]),
         }
 
-    def _pool_slots(self, env_step: int) -> Tensor:
-        """Return slots `[L, BUFFER_SAMPLE]` drawn uniformly from the pool."""
+    def _random_slots(self, env_step: int) -> Tensor:
+        """Return slots `[L, BUFFER_SAMPLE]` drawn uniformly from the buffer."""
         drawn = [words(seed, Stream.DIAGNOSE, env_step, 1, BUFFER_SAMPLE) for seed in self._seeds]
         size = self._buffer.ring.size
         bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64))
@@ -141,5 +141,5 @@ def _summary(name: str, values: Tensor) -> dict[str, Tensor]:
     return {f"{name}_mean": values.mean(dim=1)} | _named(name, measures.quantiles(values))
 
 
-def _named(name: str, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {f"{name}_{level}": value for level, value in found.items()}
+def _named(name: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}_{suffix}": value for suffix, value in values.items()}

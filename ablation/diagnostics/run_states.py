@@ -1,4 +1,4 @@
-"""A sample of all states that a run has seen, whatever its replay keeps of them."""
+"""A sample of all states that a run has visited, whatever its replay buffer keeps of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from torch import Tensor
 class RunStates:
     """From `size` to twice as many observations, evenly spaced over the run so far.
 
-    Every `stride`-th is kept; when there is no room, every other one goes and the stride doubles.
+    Every `stride`-th is kept; when the sample is full, every other one is dropped and the stride
+    doubles.
     """
 
     def __init__(self, lanes: int, size: int, observation_size: int) -> None:
@@ -21,7 +22,7 @@ class RunStates:
         self._count, self._stride = 0, 1
 
     def add(self, env_step: int, observation: Tensor) -> None:
-        """Take the observations `[L, O]` of an environment step, if it is one of those to keep."""
+        """Keep the observations `[L, O]` of an environment step if it is a multiple of the stride."""
         if env_step % self._stride:
             return
         if self._count == 2 * self._size:
@@ -38,10 +39,10 @@ class RunStates:
         return self._kept[:, index]
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with this."""
+        """Return the state for `restore`; shares memory with this."""
         return {"kept": self._kept, "count": self._count, "stride": self._stride}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._kept.copy_(state["kept"])
         self._count, self._stride = state["count"], state["stride"]

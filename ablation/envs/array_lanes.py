@@ -77,7 +77,7 @@ class ArrayLanes:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken."""
+        """Go on from a state that `state` returned."""
         self._state = state["state"].clone().numpy()
         self._steps[:] = state["steps"].numpy()
         self._episode = list(state["episode"])

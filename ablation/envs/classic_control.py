@@ -131,11 +131,11 @@ class Acrobot:
         return np.stack((*angles, *velocities), 1)
 
     def _wrap(self, angle: Doubles) -> Doubles:
-        """Return the angle within +-pi; at the largest velocities a step is less than two turns."""
-        turn = 2 * math.pi
+        """Return the angle within +-pi; at the largest velocities a step is less than two circles."""
+        circle = 2 * math.pi
         for _ in range(2):
-            angle = np.where(angle > math.pi, angle - turn, angle)
-            angle = np.where(angle < -math.pi, angle + turn, angle)
+            angle = np.where(angle > math.pi, angle - circle, angle)
+            angle = np.where(angle < -math.pi, angle + circle, angle)
         return angle
 
     def _runge_kutta(self, state: tuple[Doubles, ...], torque: NDArray[np.int64]) -> list[Doubles]:

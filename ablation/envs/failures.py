@@ -1,4 +1,4 @@
-"""Finds what an environment returned that cannot be learned from."""
+"""Finds non-finite observations and rewards."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ class BadValue:
 
 def bad_values(step: LaneStep) -> list[BadValue]:
     """Return the first non-finite field of each lane that has one; usually nothing."""
-    # One finite sum of squares clears all lanes; only a suspicious one is looked at closely.
-    seen = [values.flatten() for values in (step.final_observation, step.reward)]
-    if all(math.isfinite(values.dot(values).item()) for values in seen):
+    # A finite sum of squares clears all lanes at once; only then is each lane examined.
+    flat = [values.flatten() for values in (step.final_observation, step.reward)]
+    if all(math.isfinite(values.dot(values).item()) for values in flat):
         return []
-    found: dict[int, BadValue] = {}
+    bad: dict[int, BadValue] = {}
     for field in ("reward", "final_observation"):
         values: Tensor = getattr(step, field)
         rows = values.reshape(len(values), -1)
         for lane in (~torch.isfinite(rows)).any(dim=1).nonzero().flatten().tolist():
             name = "observation" if field == "final_observation" else field
-            found[lane] = BadValue(lane, name, str(values[lane].tolist()))
-    return list(found.values())
+            bad[lane] = BadValue(lane, name, str(values[lane].tolist()))
+    return list(bad.values())

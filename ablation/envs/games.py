@@ -24,7 +24,7 @@ FOR_TWO = {"combat", "joust", "maze_craze", "warlords"}
 def register_game(env_id: str) -> None:
     """Register the game that an id names, if it names one and it is not registered.
 
-    Raises `ConfigError` for a game that there is not.
+    Raises `ConfigError` for an unknown game.
     """
     import gymnasium
 
@@ -53,7 +53,7 @@ def register_game(env_id: str) -> None:
 
 
 def needed(package: str) -> ModuleType:
-    """Return the module of a package; raises Gymnasium's `DependencyNotInstalled` if it is not there."""
+    """Return a package's module; raises Gymnasium's `DependencyNotInstalled` if it is missing."""
     from gymnasium.error import DependencyNotInstalled
 
     try:

@@ -29,7 +29,7 @@ class GymnasiumLanes:
         self._episode = [0] * lanes
         self._actions: list[list[int]] = [[] for _ in range(lanes)]
         space = self._environments[0].observation_space
-        # Pixels stay what they are until all lanes' become numbers together.
+        # Pixels stay bits or bytes here; all lanes' are converted to floats together.
         dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
         self._observation = np.zeros((lanes, *space.shape), dtype)
         self._lives = [0] * lanes

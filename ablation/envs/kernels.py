@@ -1,7 +1,7 @@
-"""Dynamics compiled for the processor; see `classic_control` for what the constants are.
+"""Compiled dynamics; `classic_control` documents the constants.
 
-A balanced pole lasts hundreds of steps and magnifies a difference in the last bit beyond what counts
-as equal to Gymnasium's: products and sums are rounded one by one, as there.
+Products and sums are rounded one by one, as in Gymnasium: over the hundreds of steps that a pole is
+balanced, a difference in the last bit would grow until the episodes differ.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ def episode_seeds(run_seeds: Sequence[int], stream: Stream) -> ResetSeed:
 class LaneStep:
     """What a step returns, every tensor with `L` first.
 
-    `observation` is what to act on next: where an episode ended it is already the next episode's
-    first. `final_observation` is what the step led to, the one that a transition must store.
-    `life_lost` is None where there are no lives to lose.
+    `observation` is the one to act on next: the next episode's first where an episode ended.
+    `final_observation` is the one that the step led to, which a transition stores. `life_lost` is None
+    for environments without lives.
     """
 
     observation: Tensor
@@ -68,7 +68,7 @@ class LaneEnvironment(Protocol):
         """Release what the environments hold."""
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken."""
+        """Go on from a state that `state` returned."""

@@ -1,4 +1,4 @@
-"""Chooses what steps an environment's lanes: batched dynamics where they exist, else Gymnasium."""
+"""Makes an environment's lanes: batched dynamics where they exist, else copies of Gymnasium's."""
 
 from __future__ import annotations
 

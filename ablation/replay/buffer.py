@@ -131,7 +131,7 @@ class ReplayBuffer:
         self.sampler.update_priorities(slots, errors)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return {
             "n_step": None if self._n_step is None else self._n_step.state(),
             "ring": self.ring.state(),
@@ -140,7 +140,7 @@ class ReplayBuffer:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         if self._n_step is not None:
             self._n_step.restore(state["n_step"])
         self.ring.restore(state["ring"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ablation.config.schema import ReplayConfig
 from ablation.replay.greedy import Greedy
-from ablation.replay.prioritized import Draws, Prioritized, PriorityScheme, Proportional, Rank
+from ablation.replay.prioritized import Draws, Prioritized
+from ablation.replay.priority_schemes import PriorityScheme, Proportional, Rank
 from ablation.replay.samplers import Recent, Sampler, Uniform, UniformSubset
 
 

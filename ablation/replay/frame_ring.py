@@ -83,11 +83,11 @@ class FrameRing(Ring):
         return self._transitions(super().copy_of(slots), None)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with the ring."""
+        """Return the state for `restore`; shares memory with the ring."""
         return super().state() | {"frames": self.frames.state(), "discounts": list(self._codes)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         super().restore(state)
         self.frames.restore(state["frames"])
         self._codes = {}

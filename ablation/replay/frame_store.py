@@ -81,13 +81,13 @@ class FrameStore:
         return out
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with this."""
+        """Return the state for `restore`; shares memory with this."""
         used = min(int(self._count.max()), self._kept)
         rows = self.rows.view(len(self._count), self._kept, -1)[:, :used]
         return {"rows": rows, "count": self._count, "age": self._age, "begins": self._begins}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         saved = state["rows"]
         self.rows.view(len(self._count), self._kept, -1)[:, : saved.shape[1]] = saved
         self._count.copy_(state["count"])

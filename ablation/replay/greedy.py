@@ -64,11 +64,11 @@ class Greedy:
         self._errors.set(slots, torch.where(errors.isfinite(), errors, torch.inf))
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return {"errors": self._errors.leaves}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._errors.fill(state["errors"])
 
     def _largest(self) -> Tensor:

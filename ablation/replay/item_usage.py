@@ -55,5 +55,5 @@ class ItemUsage:
         return self.table[:, : int(ring.size.max())]
 
     def restore(self, state: Tensor) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self.table[:, : state.shape[1]] = state

@@ -59,11 +59,11 @@ class NStep:
         self._forget(ended)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return {"window": self._window, "count": self._count}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         for name, values in self._window.items():
             values.copy_(state["window"][name])
         self._count.copy_(state["count"])

@@ -1,10 +1,10 @@
-"""Prioritized samplers (Schaul et al. 2016): draws in proportion to what past TD errors say."""
+"""Prioritized sampling (Schaul et al. 2016): draws in proportion to priorities from past TD errors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -13,71 +13,9 @@ from torch import Tensor
 from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM
-from ablation.replay.powers import bitwise_pow
+from ablation.replay.priority_schemes import PriorityScheme, Rank
 from ablation.replay.ring import Ring
 from ablation.replay.segment_tree import SegmentTree
-
-
-class PriorityScheme(Protocol):
-    """Turns absolute TD errors into the masses that draws are proportional to."""
-
-    refreshes: bool
-    """Whether masses of items change without their errors changing."""
-
-    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
-        """Return masses for `errors [L, B]`, or `[M, B]` of those lanes."""
-
-    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
-        """Return the masses of all items; `errors [L, C]` is negative where there is no item."""
-
-
-class Proportional:
-    """Mass `(|e| + epsilon)^alpha` (equation 1), or `|e|^alpha + epsilon`."""
-
-    def __init__(
-        self, epsilon: float, epsilon_enters: Literal["error", "priority"], fixed: bool
-    ) -> None:
-        self._inside = epsilon if epsilon_enters == "error" else 0.0
-        self._outside = epsilon if epsilon_enters == "priority" else 0.0
-        self.refreshes = not fixed
-
-    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
-        """Return the masses of items from their errors alone."""
-        priorities = np.empty(errors.shape)
-        kernels.priorities(errors.numpy(), self._inside, exponent, self._outside, priorities)
-        return torch.from_numpy(priorities)
-
-    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
-        """Return the masses of all items, zero where there is none."""
-        there = errors >= 0
-        return torch.where(there, self.priorities(errors.clamp(min=0), exponent, None), 0.0)
-
-
-class Rank:
-    """Mass `rank^-alpha`, the item of largest error having rank 1 (section 3.3).
-
-    Ranks are exact when the pool is sorted; until the next time, an item whose error changes takes
-    the rank that its new error would have had then.
-    """
-
-    refreshes = True
-
-    def __init__(self, lanes: int, capacity: int) -> None:
-        # Negated errors in rising order: unfilled ranks are infinite, so beyond every item's.
-        self.sorted = torch.full((lanes, capacity), torch.inf, dtype=torch.float64)
-
-    def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:
-        """Return the masses of items by their place among the errors last sorted."""
-        table = self.sorted if lanes is None else self.sorted[lanes]
-        return bitwise_pow(torch.searchsorted(table, -errors).double() + 1, -exponent)
-
-    def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
-        """Sort the pool and return each item's mass, zero where there is none; ties by slot."""
-        there = errors >= 0
-        self.sorted, order = torch.where(there, -errors, torch.inf).sort(dim=1, stable=True)
-        ranks = bitwise_pow(torch.arange(1, errors.shape[1] + 1).double(), -exponent)
-        priorities = torch.zeros_like(errors).scatter_(1, order, ranks.expand_as(errors))
-        return torch.where(there, priorities, 0.0)
 
 
 @dataclass(frozen=True)
@@ -94,10 +32,10 @@ class Draws:
 
 
 class Prioritized:
-    """Draws in proportion to masses that a `PriorityScheme` gives to the items' latest TD errors.
+    """Draws items in proportion to the priorities that a `PriorityScheme` gives to their latest errors.
 
-    `exponent` is set from outside as its schedule goes on. A non-finite error counts as the largest
-    its lane has seen.
+    `exponent` (alpha) is set from outside as its schedule goes on. A non-finite error counts as the
+    largest that its lane has seen.
     """
 
     def __init__(
@@ -119,13 +57,8 @@ class Prioritized:
         self._largest = torch.ones((lanes, 1), dtype=torch.float64)
         self._drawn = 0
 
-    @property
-    def refreshes(self) -> bool:
-        """Whether masses of items change without their errors changing."""
-        return self._scheme.refreshes
-
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
-        """Give new items the error that new items start with."""
+        """Give new items the priority that new items start with."""
         largest = self._largest
         if self._maxima is not None:
             present = self._maxima.root.unsqueeze(1)
@@ -135,7 +68,7 @@ class Prioritized:
         self._write(slots.unsqueeze(1), largest if lanes is None else largest[lanes], lanes)
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Return slots drawn by mass, a share of them uniformly if so asked."""
+        """Return slots drawn by priority, a share of them uniformly if configured; see `Sampler`."""
         if self._scheme.refreshes and self._drawn % self._draws.refresh_period == 0:
             self._refresh()
         self._drawn += 1
@@ -149,39 +82,40 @@ class Prioritized:
         return slots, shares
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
-        """Return the items' shares of the mass, mixed with the uniform share."""
+        """Return the probability per draw of the items at `slots [L, B]`."""
         shares = self._sums.get(slots) / self._sums.root.unsqueeze(1)
         return self._mixed(ring, shares)
 
     def smallest_probability(self, ring: Ring) -> Tensor:
-        """Return the smallest share of the mass of any item, mixed with the uniform share."""
+        """Return the smallest probability per draw of any stored item, `[L]`."""
         assert self._minima is not None, "made without buffer_minimum"
         shares = (self._minima.root / self._sums.root).unsqueeze(1)
         return self._mixed(ring, shares).squeeze(1)
 
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
-        """Return entropy in nats and one over the sum of squared probabilities, `[L]` each."""
+        """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each."""
         used = int(ring.size.max())
-        there = torch.arange(used) < ring.size.unsqueeze(1)
+        stored = torch.arange(used) < ring.size.unsqueeze(1)
         shares = self._sums.leaves[:, :used] / self._sums.root.unsqueeze(1)
-        chances = torch.where(there, self._mixed(ring, shares), 0.0)
-        return torch.special.entr(chances).sum(dim=1), 1 / chances.square().sum(dim=1)
+        probabilities = torch.where(stored, self._mixed(ring, shares), 0.0)
+        entropy = torch.special.entr(probabilities).sum(dim=1)
+        return entropy, 1 / probabilities.square().sum(dim=1)
 
     def staleness(self, slots: Tensor, errors: Tensor) -> Tensor:
-        """Return |new - old| / (new + old) of the masses of the items at `slots`, both `[L, B]`.
+        """Return |new - old| / (new + old) of the priorities of the items at `slots [L, B]`.
 
-        Old ones are in use, new ones are what `errors` make of them.
+        The old priorities are those in use, the new ones those of `errors [L, B]`.
         """
         new = self._scheme.priorities(errors.abs().double(), self.exponent, None)
         old = self._sums.get(slots)
         return (new - old).abs() / (new + old)
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
-        """Remember the items' new errors."""
+        """Set the priorities of the items at `slots [L, B]` by their TD errors `[L, B]`, float32."""
         self._write(slots, self._absolute(errors), None)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs: trees by their leaves, which decide the rest."""
+        """Return the state for `restore`: trees by their leaves, which determine the rest."""
         trees = (self._sums, self._minima, self._maxima)
         return {
             "trees": [None if tree is None else tree.leaves for tree in trees],
@@ -193,7 +127,7 @@ class Prioritized:
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         for tree, leaves in zip((self._sums, self._minima, self._maxima), state["trees"], strict=True):
             if tree is not None:
                 tree.fill(leaves)
@@ -218,7 +152,7 @@ class Prioritized:
                 self._errors[lanes.unsqueeze(1), slots] = errors
 
     def _absolute(self, errors: Tensor) -> Tensor:
-        """Return absolute errors, and raise the largest seen to them."""
+        """Return absolute errors, float64, and note the largest."""
         absolute = np.empty(errors.shape)
         kernels.note(errors.numpy(), self._largest.numpy(), absolute)
         return torch.from_numpy(absolute)
@@ -230,11 +164,11 @@ class Prioritized:
             self._minima.fill(torch.where(self._errors >= 0, priorities, torch.inf))
 
     def _sample_subset(self, ring: Ring, units: Tensor) -> tuple[Tensor, Tensor]:
-        """Draw one by one, each time from what is left; probabilities are those of a first draw."""
+        """Draw one by one without replacement; the probabilities are those of a first draw."""
         drawn, priorities = [], []
         for draw in range(units.shape[1]):
-            mass = units[:, draw : draw + 1] * self._sums.root.unsqueeze(1)
-            drawn.append(self._sums.find(mass))
+            prefix_sums = units[:, draw : draw + 1] * self._sums.root.unsqueeze(1)
+            drawn.append(self._sums.find(prefix_sums))
             priorities.append(self._sums.get(drawn[-1]))
             self._sums.set(drawn[-1], torch.zeros_like(priorities[-1]))
         slots = torch.cat(drawn, dim=1)
@@ -242,12 +176,13 @@ class Prioritized:
         return slots, self.probabilities(ring, slots)
 
     def _mix(self, ring: Ring, slots: Tensor, words: Tensor) -> Tensor:
-        """Replace a share of the slots by uniform ones; two words a draw decide and place."""
-        decides, places = words.chunk(2, dim=1)
-        uniform = integers(places, ring.size.unsqueeze(1))
-        return torch.where(unit_interval(decides) < self._draws.uniform_share, uniform, slots)
+        """Replace a share of the slots by uniform ones; a draw takes two words: whether, and which."""
+        whether, which = words.chunk(2, dim=1)
+        uniform = integers(which, ring.size.unsqueeze(1))
+        return torch.where(unit_interval(whether) < self._draws.uniform_share, uniform, slots)
 
     def _mixed(self, ring: Ring, shares: Tensor) -> Tensor:
+        """Return probabilities from shares of the sum of priorities and the uniform share."""
         share = self._draws.uniform_share
         if not share:
             return shares

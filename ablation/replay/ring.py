@@ -129,13 +129,13 @@ class Ring:
         return self._fields(self._items[rows], slots)
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with the ring."""
+        """Return the state for `restore`; shares memory with the ring."""
         used = int(self.size.max())
         items = self._items.view(self.lanes, self.capacity, -1)[:, :used]
         return {"size": self.size, "newest": self.newest, "items": items}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self.size.copy_(state["size"])
         self.newest.copy_(state["newest"])
         saved = state["items"]

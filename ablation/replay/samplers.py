@@ -42,10 +42,10 @@ class Sampler(Protocol):
         """Take the TD errors `[L, B]` that a gradient step found for the items at `slots [L, B]`."""
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
 
 
 class PriorityFree:
@@ -164,5 +164,5 @@ class Combined:
         return self._sampler.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._sampler.restore(state)

@@ -92,22 +92,22 @@ class DQNTrainer:
         self._evaluator.close()
 
     def state(self) -> dict[str, Any]:
-        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        """Return the state from which `restore` goes on bit by bit as this trainer would."""
         return {
             "env_step": self.env_step,
             **self._interaction.state(),
             "learner": self._learner.state(),
-            "experience": self._buffer.state(),
+            "buffer": self._buffer.state(),
             "diagnostics": None if self._diagnostics is None else self._diagnostics.state(),
             "records": self.records.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        """Go on from a state that `state` returned, in a trainer of the same cell and seeds."""
         self.env_step = state["env_step"]
         self._interaction.restore(state)
         self._learner.restore(state["learner"])
-        self._buffer.restore(state["experience"])
+        self._buffer.restore(state["buffer"])
         if self._diagnostics is not None:
             self._diagnostics.restore(state["diagnostics"])
         self.records.restore(state["records"])

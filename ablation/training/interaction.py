@@ -69,11 +69,11 @@ class Interaction:
         self.environment.active[lane] = False
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs."""
+        """Return the state for `restore`."""
         return {"observation": self.observation, "environment": self.environment.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self.environment.restore(state["environment"])
         self.observation.copy_(state["observation"])
 

@@ -37,10 +37,10 @@ class Trainer(Protocol):
         """Take environment steps, learning and logging as configured, without evaluation."""
 
     def state(self) -> dict[str, Any]:
-        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        """Return the state from which `restore` goes on bit by bit as this trainer would."""
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        """Go on from a state that `state` returned, in a trainer of the same cell and seeds."""
 
     def close(self) -> None:
         """Release what the trainer holds."""

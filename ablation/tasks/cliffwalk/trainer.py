@@ -72,19 +72,19 @@ class TabularTrainer:
         """Do nothing: there is nothing to release."""
 
     def state(self) -> dict[str, Any]:
-        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        """Return the state from which `restore` goes on bit by bit as this trainer would."""
         return {
             "env_step": self.env_step,
             "values": torch.from_numpy(self._tables.values),
-            "experience": self._buffer.state(),
+            "buffer": self._buffer.state(),
             "records": self.records.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        """Go on from a state that `state` returned, in a trainer of the same cell and seeds."""
         self.env_step = state["env_step"]
         self._tables.values[:] = state["values"].numpy()
-        self._buffer.restore(state["experience"])
+        self._buffer.restore(state["buffer"])
         self.records.restore(state["records"])
 
     def _fill(self, n: int, seeds: Sequence[int]) -> NDArray[np.int64]:

@@ -18,7 +18,7 @@ from ablation.numerics.random_streams import Stream, unit_interval, words
 
 
 class Classifier:
-    """Every lane's network with cross-entropy; sizes and optimiser are the agent's keys."""
+    """Every lane's network with cross-entropy; sizes and optimizer are the agent's keys."""
 
     def __init__(
         self, config: AgentConfig, seeds: Sequence[int], inputs: int, classes: int, device: torch.device
@@ -60,12 +60,12 @@ class Classifier:
         return Update((1 - right).cpu(), losses.cpu(), right.cpu())
 
     def state(self) -> dict[str, Any]:
-        """Return what `restore` needs; shares memory with the classifier."""
-        optimiser = self._optimizer.state_dict()
-        return {"parameters": self._parameters, "optimiser": optimiser, "steps": self.gradient_steps}
+        """Return the state for `restore`; shares memory with the classifier."""
+        optimizer = self._optimizer.state_dict()
+        return {"parameters": self._parameters, "optimizer": optimizer, "steps": self.gradient_steps}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Go on from a state that `state` returned."""
         self._parameters.copy_(state["parameters"])
-        self._optimizer.load_state_dict(state["optimiser"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self.gradient_steps = state["steps"]

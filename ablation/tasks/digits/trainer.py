@@ -82,20 +82,20 @@ class SupervisedTrainer:
         """Do nothing: there is nothing to release."""
 
     def state(self) -> dict[str, Any]:
-        """Return everything that `restore` needs to go on bit by bit as this trainer would."""
+        """Return the state from which `restore` goes on bit by bit as this trainer would."""
         return {
             "env_step": self.env_step,
             "classifier": self._classifier.state(),
-            "experience": self._buffer.state(),
+            "buffer": self._buffer.state(),
             "best": self._best.tolist(),
             "records": self.records.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state` returned, in a trainer of the same cell and seeds."""
+        """Go on from a state that `state` returned, in a trainer of the same cell and seeds."""
         self.env_step = state["env_step"]
         self._classifier.restore(state["classifier"])
-        self._buffer.restore(state["experience"])
+        self._buffer.restore(state["buffer"])
         self._best[:] = state["best"]
         self.records.restore(state["records"])
 
