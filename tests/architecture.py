@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
-from .source_tree import Tree
+from .source_tree import Module, Tree
 
 LAYERS = (
     ("hydra_plugins", "ablation.__main__", "replay_ablation"),
@@ -115,16 +115,20 @@ def circles(edges: Mapping[str, set[str]]) -> Iterator[str]:
         yield " <- ".join(error.args[1])
 
 
+def _second_level(module: Module) -> str:
+    return ".".join(module.package.split(".")[:2])
+
+
 def import_circles(tree: Tree) -> Iterator[str]:
-    """Yield a circle between modules and one between packages, where there are any."""
+    """Yield a circle between modules and one between packages (`ablation.x`), where there are any."""
     modules = {
         module.name: {source.name for source, _ in tree.own_imports(module)}
         for module in tree.modules.values()
     }
     packages: dict[str, set[str]] = {}
     for name, sources in modules.items():
-        here = tree.modules[name].package
-        theirs = {tree.modules[source].package for source in sources}
+        here = _second_level(tree.modules[name])
+        theirs = {_second_level(tree.modules[source]) for source in sources}
         packages.setdefault(here, set()).update(theirs - {here})
     yield from (f"modules import each other: {circle}" for circle in circles(modules))
     yield from (f"packages import each other: {circle}" for circle in circles(packages))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import cache
 
 import numpy as np
 
@@ -23,6 +24,7 @@ def distances_to_goal() -> dict[tuple[int, int], int]:
     return found
 
 
+@cache
 def shortest_actions() -> np.ndarray:
     """Return for every cell an action that leads towards the goal."""
     left = distances_to_goal()
