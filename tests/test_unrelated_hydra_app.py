@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ablation.numerics.library_settings import DEFAULTS
+from ablation.numerics.library_settings import DEFAULTS, library_settings
 
 APP = """
 import json, os, pkgutil, sys, threading
@@ -70,3 +70,43 @@ def test_an_unrelated_hydra_application_runs_as_without_us(tmp_path: Path) -> No
     assert beside["threads"] == without["threads"]
     assert beside["pools"] == without["pools"]
     assert beside["seconds"] < 0.1
+
+
+def _printed(code: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    return done.stdout
+
+
+def test_importing_sets_no_variable() -> None:
+    code = (
+        "import os; import ablation.sweep.supervisor, ablation.training.dqn, analysis.effects.levels\n"
+        f"print({set(DEFAULTS)!r} & set(os.environ))"
+    )
+    assert _printed(code) == "set()\n"
+
+
+def test_the_command_lines_set_the_variables_before_a_library_reads_them() -> None:
+    imported = "import sys; import ablation.__main__; print({'numpy', 'torch'} & set(sys.modules))"
+    assert _printed(imported) == "set()\n", "ablation's main() sets them first of all"
+    code = (
+        "import os, sys, json; sys.argv = ['analysis', '--help']\n"
+        "import ablation.numerics.library_settings as settings\n"
+        "settings.library_settings = lambda: (print('numpy' in sys.modules), {})[1]\n"
+        "import analysis.__main__"
+    )
+    assert _printed(code) == "False\n"
+
+
+def test_what_a_user_has_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    monkeypatch.delenv("MKL_CBWR")
+    assert library_settings()["OPENBLAS_NUM_THREADS"] == "8"
+    assert library_settings()["MKL_CBWR"] == DEFAULTS["MKL_CBWR"]

@@ -1,0 +1,80 @@
+"""What a sweep prints has right plurals, and says what is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ablation.cli.commands import _time
+from ablation.cli.messages import console, failure_lines, plural, print_plan
+from ablation.cli.progress import Progress, clock
+from ablation.store.files import write_json
+from ablation.store.runs import RunKey, Store
+from ablation.study.expand import expand
+from ablation.study.history import PlanDiff
+from ablation.sweep.estimates.limits import JobSize
+from ablation.sweep.inventory import RunInventory
+from ablation.sweep.queue import JobSpec
+from ablation.sweep.scheduling import ScheduledJob
+
+from .test_study import resolve, study
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0:00"), (45, "0:45"), (1149, "19:09"), (3723, "1:02:03")]
+)
+def test_times_are_minutes_and_seconds(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+def test_nouns_agree_with_their_numbers() -> None:
+    assert [plural(n, "arm") for n in (0, 1, 2000)] == ["0 arms", "1 arm", "2,000 arms"]
+
+
+def test_a_plan_of_one_run_and_what_changed_are_printed() -> None:
+    plan = expand(study(seeds=1, factors={}), resolve)
+    inventory = RunInventory(dict.fromkeys(plan.runs(), "complete"))
+    with console.capture() as printed:
+        print_plan(plan, inventory, PlanDiff("0123", [], ["c"], 0, 18))
+    text = printed.get()
+    assert "1 arm x 1 seed, 1 configuration, 1 run (plan" in text
+    assert "18 earlier runs are not in this plan (stored runs are kept on disk)" in text
+    assert "1 run is complete: nothing to train." in text
+
+
+def test_a_merged_level_is_an_identical_configuration() -> None:
+    plan = expand(study(factors={"size": {"key": "replay.capacity", "levels": [64, 16]}}), resolve)
+    with console.capture() as printed:
+        print_plan(plan, RunInventory(dict.fromkeys(plan.runs(), "missing")))
+    assert "identical configuration (merged): size=64 = baseline" in printed.get()
+
+
+def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
+    spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
+    store = Store(tmp_path)
+    progress = Progress([ScheduledJob(spec, {}, 400, JobSize(2, 0))], store)
+    assert "0/1 jobs, 0/2 runs, 0%, 0 env steps/s, elapsed 0:00, ETA unknown" in progress._summary([])
+    progress._since = 0
+    begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
+    write_json(store.job_directory("job") / "progress.json", begun)
+    assert progress._read() == [begun]
+    progress._started -= 60
+    assert "25%, 3 env steps/s, elapsed 1:00, ETA 3:00" in progress._summary(progress._read())
+
+
+def test_an_unknown_time_says_how_to_measure_it() -> None:
+    assert _time(None).startswith("no timing data yet; make plan CALIBRATE=1")
+    assert _time(1149).startswith("19:09")
+
+
+def test_failures_are_named_with_their_seeds_and_last_line() -> None:
+    keys = [RunKey("c", 0), RunKey("c", 3)]
+    inventory = RunInventory(
+        dict.fromkeys(keys, "failed"),
+        errors={keys[0]: "Traceback\nValueError: no"},
+        attempts={keys[0]: 3},
+    )
+    assert list(failure_lines(inventory)) == [
+        "[red]failed[/] c seeds 0, 3 after 3 attempts: ValueError: no"
+    ]
