@@ -18,7 +18,8 @@ from ablation.sweep.inventory import RunInventory
 from ablation.sweep.queue import JobSpec
 from ablation.sweep.scheduling import ScheduledJob
 
-from .test_study import resolve, study
+from .analysis_helpers import resolve
+from .studies import study
 
 
 @pytest.mark.parametrize(
