@@ -1,4 +1,4 @@
-"""Frames packed and unpacked, compiled for the processor; see `frames` for what they are.
+"""Compiled loops of `FrameStore`: frames are packed and unpacked.
 
 Rows are the lanes' frames, `[L * F, bytes]`: bits, lowest first, or bytes.
 """
@@ -16,21 +16,22 @@ Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 AGE_BITS = 8
-"""A frame's handle is its number in its lane, and in so many lowest bits its place in its episode."""
+"""Lowest bits of an observation's handle, which hold its age; those above hold its newest frame's number
+in its lane."""
 
 
 @compiled
 def _pack(numbers: Singles, bits: bool, packed: Bytes) -> None:
     """Write a frame's numbers as bits or bytes."""
     if bits:
-        for place in range(len(packed)):
+        for index in range(len(packed)):
             byte = 0
-            for bit in range(min(8, len(numbers) - 8 * place)):
-                byte |= (numbers[8 * place + bit] != 0) << bit
-            packed[place] = byte
+            for bit in range(min(8, len(numbers) - 8 * index)):
+                byte |= (numbers[8 * index + bit] != 0) << bit
+            packed[index] = byte
     else:
-        for place in range(len(packed)):
-            packed[place] = np.uint8(numbers[place] * np.float32(255) + np.float32(0.5))
+        for index in range(len(packed)):
+            packed[index] = np.uint8(numbers[index] * np.float32(255) + np.float32(0.5))
 
 
 @compiled
@@ -38,15 +39,15 @@ def _unpack(packed: Bytes, bits: bool, bit_values: Singles, numbers: Singles) ->
     """Write a frame's numbers, `bit_values [256, 8]` being those of each byte of bits."""
     if bits:
         whole = len(numbers) // 8
-        for place in range(whole):
-            values = bit_values[packed[place]]
+        for index in range(whole):
+            values = bit_values[packed[index]]
             for bit in range(8):
-                numbers[8 * place + bit] = values[bit]
+                numbers[8 * index + bit] = values[bit]
         for bit in range(len(numbers) - 8 * whole):
             numbers[8 * whole + bit] = bit_values[packed[whole], bit]
     else:
-        for place in range(len(numbers)):
-            numbers[place] = np.float32(packed[place]) / np.float32(255)
+        for index in range(len(numbers)):
+            numbers[index] = np.float32(packed[index]) / np.float32(255)
 
 
 @compiled
@@ -55,7 +56,7 @@ def store(
     bits: bool,
     size: int,
     observation: Singles,
-    following: Singles,
+    next_observation: Singles,
     begins: Flags,
     follows: Flags,
     count: Integers,
@@ -74,7 +75,7 @@ def store(
         handles[0, lane] = (count[lane] - 1) << AGE_BITS | age[lane]
         if follows[lane]:
             row = rows[lane * kept + count[lane] % kept]
-            _pack(following[lane, following.shape[1] - size :], bits, row)
+            _pack(next_observation[lane, next_observation.shape[1] - size :], bits, row)
             count[lane] += 1
             age[lane] = min(age[lane] + 1, oldest_age)
         handles[1, lane] = (count[lane] - 1) << AGE_BITS | age[lane]
@@ -86,11 +87,11 @@ def load(
     bits: bool,
     size: int,
     bit_values: Singles,
-    places: Integers,
+    newest: Integers,
     ages: Integers,
     numbers: Singles,
 ) -> None:
-    """Write the observations `[L, B, O]` whose newest frames lie at `places [L, B]`."""
+    """Write the observations `[L, B, O]` whose newest frames lie at `newest [L, B]`."""
     lanes, draws, length = numbers.shape
     kept, stack = len(rows) // lanes, length // size
     for lane in range(lanes):
@@ -101,5 +102,5 @@ def load(
                 if back > ages[lane, draw]:
                     frame[:] = 0
                 else:
-                    place = (places[lane, draw] - back) % kept
-                    _unpack(rows[lane * kept + place], bits, bit_values, frame)
+                    row = (newest[lane, draw] - back) % kept
+                    _unpack(rows[lane * kept + row], bits, bit_values, frame)

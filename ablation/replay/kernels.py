@@ -1,8 +1,7 @@
-"""A ring's reads, uniform draws and a section tree's walks, compiled for the processor.
+"""Compiled loops of the ring, the samplers, the segment tree and the importance weights.
 
-See `ring`, `samplers` and `segment_tree` for what they do. A tree's `values` is float64 `[L, T]`: each
-level's sections one after another, leaves first. `starts` is where each level begins, int64. Leaves
-are int64.
+A tree's `values` is float64 `[L, T]`: each level's sections one after another, leaves first. `starts`,
+int64, is the offset of each level. Leaves are int64.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def store(
 ) -> None:
     """Copy the rows `arriving [L, W]` of `lanes [M]` to the slots `[M]` that they take.
 
-    `words [L]` choose what makes room in a full lane; with none of them the oldest does.
+    In a full lane a random item is overwritten given `words [L]`, the oldest given none.
     """
     for row in range(len(lanes)):
         lane = lanes[row]
@@ -62,20 +61,20 @@ def store(
 
 @compiled
 def uniform(words: Integers, size: Integers, slots: Integers, probabilities: Doubles) -> None:
-    """Write `slots [L, B]`, uniform in `[0, size)` of each lane, and what each one's chance was.
+    """Write `slots [L, B]`, uniform in `[0, size)` of each lane, and the probability of each.
 
-    Words become slots as in `streams.integers`.
+    Words are mapped to slots as in `random_streams.integers`.
     """
     for lane in range(len(size)):
-        chance = 1.0 / size[lane]
+        probability = 1.0 / size[lane]
         for draw in range(slots.shape[1]):
             slots[lane, draw] = (words[lane, draw] * size[lane]) >> 32
-            probabilities[lane, draw] = chance
+            probabilities[lane, draw] = probability
 
 
 @compiled
 def begin(table: Counts, lanes: Integers, slots: Integers, env_step: int, gradient_step: int) -> None:
-    """Begin the records of new items at `slots [M]` of `lanes [M]`; see `usage`."""
+    """Begin the records of new items at `slots [M]` of `lanes [M]`; see `item_usage`."""
     for row in range(len(lanes)):
         record = table[lanes[row], slots[row]]
         record[0], record[1], record[2] = env_step, gradient_step, 0
@@ -148,7 +147,7 @@ def _reduced(section: Doubles, operation: int) -> float:
 
 @compiled
 def roots(values: Doubles, starts: Integers, operation: int, result: Doubles) -> None:
-    """Write what each lane's values reduce to, `[L]`."""
+    """Write the reduction of each lane's leaves, `[L]`."""
     first = starts[-1]
     for lane in range(len(values)):
         result[lane] = _reduced(values[lane, first : first + FAN_OUT], operation)
@@ -190,7 +189,7 @@ def _last_filled(section: Doubles) -> int:
 
 @compiled
 def _find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> None:
-    """Write the leaves at which a lane's running sum first exceeds `left [B]`, which is worked in.
+    """Write the leaves at which a lane's running sum first exceeds `left [B]`, which is overwritten.
 
     Level by level, so that the draws' reads do not wait for one another, and by halves without
     branches, which could not be predicted.
@@ -210,18 +209,18 @@ def _find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> Non
                 child += half * passed
                 half //= 2
             if not section[child] > 0:
-                # Rounding left more mass than there is: the last that has any was meant, here and
-                # further down.
+                # By rounding, the rest exceeds this section's sum: take its last child that is not
+                # empty, here and further down.
                 child, rest = _last_filled(section), np.inf
             left[draw] = rest
             index[draw] = index[draw] * FAN_OUT + child
 
 
 @compiled
-def find(values: Doubles, starts: Integers, mass: Doubles, found: Integers) -> None:
-    """Write the leaves at which the running sum first exceeds `mass [L, B]`, which is worked in."""
+def find(values: Doubles, starts: Integers, prefix_sums: Doubles, leaves: Integers) -> None:
+    """Write the leaves whose running sum first exceeds `prefix_sums [L, B]`, which is overwritten."""
     for lane in range(len(values)):
-        _find(values[lane], starts, mass[lane], found[lane])
+        _find(values[lane], starts, prefix_sums[lane], leaves[lane])
 
 
 @compiled
@@ -230,10 +229,10 @@ def draw(
     starts: Integers,
     words: Integers,
     stratified: bool,
-    found: Integers,
+    leaves: Integers,
     shares: Doubles,
 ) -> None:
-    """Write leaves `[L, B]` drawn by mass and their shares of it, from words `[L, B]`."""
+    """Write leaves `[L, B]` drawn by value and their shares of the sum, from words `[L, B]`."""
     size = words.shape[1]
     first = starts[-1]
     for lane in range(len(values)):
@@ -243,14 +242,14 @@ def draw(
             if stratified:
                 unit = (number + unit) / size
             shares[lane, number] = unit * root
-        _find(values[lane], starts, shares[lane], found[lane])
+        _find(values[lane], starts, shares[lane], leaves[lane])
         for number in range(size):
-            shares[lane, number] = values[lane, found[lane, number]] / root
+            shares[lane, number] = values[lane, leaves[lane, number]] / root
 
 
 @compiled
 def note(errors: Singles, largest: Doubles, noted: Doubles) -> None:
-    """Write absolute errors `[L, B]`; raise `largest [L, 1]` to them, which stands in for non-finite."""
+    """Write absolute errors `[L, B]`; raise `largest [L, 1]` to them, which replaces non-finite ones."""
     for lane in range(len(errors)):
         before = largest[lane, 0]
         for number in range(errors.shape[1]):
