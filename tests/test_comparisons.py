@@ -13,7 +13,7 @@ from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison, across_environments, compare, effects
-from analysis.effects.levels import levels_of
+from analysis.effects.design_grid import design_grid
 from analysis.tables.wording import answers, verdict
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
@@ -118,26 +118,46 @@ def test_one_factor_at_a_time_has_no_effects_of_crossing(results: Path) -> None:
 
 
 def test_levels_name_the_baselines_and_order_the_rest_as_the_study_does(results: Path) -> None:
-    found = levels_of(load("s", results), "CartPole-v1")
+    found = design_grid(load("s", results), "CartPole-v1")
     assert found.factors == {"capacity": ["64", "16", "500", "1000"], "replay": ["uniform", "none"]}
     # Merged into what trains the same.
     assert found.along("capacity")["1000"].name == "capacity=500"
     assert not found.complete
-    assert not found.components
+    assert not found.has_only_components
+
+
+def test_a_merged_arm_with_a_name_of_its_own_stays_in_the_grid(tmp_path: Path) -> None:
+    arms = [
+        {"name": "large", "levels": {"capacity": 500}},
+        {"name": "largest", "levels": {"capacity": 1000}},
+    ]
+    make_store(tmp_path, STUDY | {"design": [{"design": "arms", "arms": arms}]}, lambda arm, seed: 1.0)
+    runs = load("s", tmp_path)
+    assert [(merged.name, merged.into) for merged in runs.plan.merged] == [("largest", "large")]
+    along = design_grid(runs, "CartPole-v1").along("capacity")
+    assert {level: arm.name for level, arm in along.items()} == {
+        "baseline": "baseline",
+        "500": "large",
+        "1000": "large",
+    }
 
 
 def test_components_are_factors_that_are_there_or_not(tmp_path: Path) -> None:
     make_store(tmp_path, COMPONENTS, lambda arm, seed: 1.0)
     runs = load("components", tmp_path)
-    found = levels_of(runs, "CartPole-v1")
-    assert found.components
-    assert [found.of_arm(arm) for arm in runs.plan.arms] == [("on", "on"), ("off", "on"), ("on", "off")]
+    found = design_grid(runs, "CartPole-v1")
+    assert found.has_only_components
+    assert [found.levels_of(arm) for arm in runs.plan.arms] == [
+        ("on", "on"),
+        ("off", "on"),
+        ("on", "off"),
+    ]
 
 
 def test_a_sentence_for_each_factor_says_what_is_resolved(results: Path) -> None:
     runs = load("s", results)
     rows = compare(runs, "final")
-    found = dict(answers(rows, levels_of(runs, "CartPole-v1"), []))
+    found = dict(answers(rows, design_grid(runs, "CartPole-v1"), []))
     assert list(found) == ["capacity", "replay"]
     assert "16 is lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p <0.001)" in found["capacity"]
     assert "500 is not resolved" in found["capacity"]

@@ -12,7 +12,7 @@ import pytest
 
 from ablation.results.load import load
 from ablation.study.plan import Arm
-from analysis.effects.levels import Levels
+from analysis.effects.design_grid import DesignGrid
 from analysis.effects.study_results import Results
 from analysis.figures import FIGURES, FORMATS, draw, write
 from analysis.figures.curves import learning_curve, reached_line
@@ -52,7 +52,7 @@ def test_the_figures_follow_from_the_levels(tmp_path: Path) -> None:
 def test_doses_are_named_as_the_study_names_its_levels() -> None:
     arms = [Arm(name, "arm", "pole", "CartPole-v1", {}, {}, name, [0]) for name in "abc"]
     points = {(level,): arm for level, arm in zip(("2^-12", "2^-14", "2^-10"), arms, strict=True)}
-    found = doses(Levels({"step size": ["2^-12", "2^-14", "2^-10"]}, points), "step size")
+    found = doses(DesignGrid({"step size": ["2^-12", "2^-14", "2^-10"]}, points), "step size")
     assert [level for level, _ in found.values()] == ["2^-14", "2^-12", "2^-10"]
     assert [arm.name for _, arm in found.values()] == ["b", "a", "c"]
 

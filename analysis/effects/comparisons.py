@@ -12,7 +12,7 @@ from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.effects.levels import levels_of
+from analysis.effects.design_grid import design_grid
 from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)
@@ -192,10 +192,10 @@ def effects(runs: StudyRuns, score: str) -> list[Effect]:
 
 
 def _effects(runs: StudyRuns, score: str, environment: str) -> Iterator[Effect]:
-    found = levels_of(runs, environment)
+    found = design_grid(runs, environment)
     crossed = [tuple(found.factors)] if found.complete else itertools.combinations(found.factors, 2)
     for names in crossed:
-        grid = found.grid(*names)
+        grid = found.crossed(*names)
         if grid is None:
             continue
         cells = [np.mean([runs.scores(arm, score) for arm in arms], axis=0) for arms in grid.values()]

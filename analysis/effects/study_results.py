@@ -15,7 +15,7 @@ from analysis.effects.comparisons import (
     compare,
     effects,
 )
-from analysis.effects.levels import Levels, levels_of
+from analysis.effects.design_grid import DesignGrid, design_grid
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Results:
         return across_environments(self.runs, self.score)
 
     @cached_property
-    def levels(self) -> dict[str, Levels]:
+    def levels(self) -> dict[str, DesignGrid]:
         """Return each environment's factors and combinations."""
-        return {name: levels_of(self.runs, name) for name in self.runs.environments}
+        return {name: design_grid(self.runs, name) for name in self.runs.environments}
 
     def of_environment(self, environment: str) -> list[Comparison]:
         """Return the comparisons of one environment."""

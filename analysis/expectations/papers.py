@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from ablation.results.load import StudyRuns
-from analysis.effects.levels import levels_of
+from analysis.effects.design_grid import design_grid
 from analysis.expectations.published import ENVIRONMENT, Column, Published
 from analysis.expectations.verdicts import Expectation, Verdict
 
@@ -133,9 +133,9 @@ def published_beside(runs: StudyRuns) -> dict[tuple[str, str], list[Published]]:
         return {}
     found: dict[tuple[str, str], list[Published]] = {}
     for environment in runs.environments:
-        levels = levels_of(runs, environment)
+        levels = design_grid(runs, environment)
         for arm in runs.arms(environment):
-            of_arm = dict(zip(levels.factors, levels.of_arm(arm), strict=True))
+            of_arm = dict(zip(levels.factors, levels.levels_of(arm), strict=True))
             beside = [
                 number
                 for column in paper.columns

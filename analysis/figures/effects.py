@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
-from analysis.effects.levels import Levels, as_number
+from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import Results
 from analysis.figures.style import FAINT, PAPER, arm_styles, style
 from analysis.statistics import Interval, mean
@@ -94,7 +94,7 @@ def _forest(
     return figure
 
 
-def doses(levels: Levels, factor: str) -> dict[float, tuple[str, Arm]]:
+def doses(levels: DesignGrid, factor: str) -> dict[float, tuple[str, Arm]]:
     """Return a factor's levels and their arms by them as positive numbers; nothing unless enough are."""
     found = {}
     for level, arm in levels.along(factor).items():
@@ -155,7 +155,7 @@ def two_factors(results: Results, environment: str) -> tuple[Figure, str] | None
     pairs = [
         (one, two, grid)
         for one, two in itertools.combinations(levels.factors, 2)
-        if (grid := levels.grid(one, two)) is not None
+        if (grid := levels.crossed(one, two)) is not None
     ]
     if not pairs:
         return None

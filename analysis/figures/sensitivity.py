@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.study.plan import BASELINE, Arm
-from analysis.effects.levels import Levels, as_number
+from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import Results
 from analysis.figures.style import INK, PAPER, ArmStyle, style
 from analysis.statistics import Interval, mean
@@ -110,7 +110,7 @@ def _crossed(results: Results, environment: str) -> tuple[str, dict[str, Curve]]
     means = {row.arm.name: row.mean for row in results.of_environment(environment)}
     curves: dict[str, dict[str, Interval]] = {}
     for level in order:
-        for key, arm in levels.points.items():
+        for key, arm in levels.arm_at.items():
             if key[at] == level:
                 others = [
                     f"{name}={value}"
@@ -121,7 +121,7 @@ def _crossed(results: Results, environment: str) -> tuple[str, dict[str, Curve]]
     return factor, {name: Curve(by_level) for name, by_level in curves.items()}
 
 
-def _longest(levels: Levels) -> str | None:
+def _longest(levels: DesignGrid) -> str | None:
     found = {
         name: len(of)
         for name, of in levels.factors.items()

@@ -11,7 +11,7 @@ from ablation.results.scores import SCORES
 from ablation.study.plan import BASELINE, CONTROL, Arm
 from analysis.effects.comparability import Mixed
 from analysis.effects.comparisons import Comparison
-from analysis.effects.levels import ABSENT, levels_of
+from analysis.effects.design_grid import ABSENT, design_grid
 from analysis.expectations.papers import published_beside
 from analysis.tables.table import Cell, Footnotes, Table, footer, numbers, plain
 from analysis.tables.wording import interval_text, p_text, shortfalls, what_is_missing
@@ -186,17 +186,17 @@ def _leading(
 
 
 def _factor_names(runs: StudyRuns) -> list[str]:
-    return list(levels_of(runs, runs.environments[0]).factors)
+    return list(design_grid(runs, runs.environments[0]).factors)
 
 
 def _levels(runs: StudyRuns, arm: Arm) -> tuple[str, ...]:
-    return levels_of(runs, arm.environment).of_arm(arm)
+    return design_grid(runs, arm.environment).levels_of(arm)
 
 
 def _components(runs: StudyRuns) -> bool:
-    found = [levels_of(runs, environment) for environment in runs.environments]
+    found = [design_grid(runs, environment) for environment in runs.environments]
     same = len({tuple(levels.factors) for levels in found}) == 1
-    return bool(found) and same and all(levels.components for levels in found)
+    return bool(found) and same and all(levels.has_only_components for levels in found)
 
 
 def _check(level: str) -> str:

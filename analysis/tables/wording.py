@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison, Effect
-from analysis.effects.levels import UNNAMED, Levels
+from analysis.effects.design_grid import UNNAMED, DesignGrid
 from analysis.statistics import Interval
 
 NO_INTERVAL = "n/a"
@@ -70,7 +70,7 @@ def result(row: Comparison) -> str:
     return f"is not resolved ({effect}{blind})"
 
 
-def answers(rows: list[Comparison], levels: Levels, effects: list[Effect]) -> list[tuple[str, str]]:
+def answers(rows: list[Comparison], levels: DesignGrid, effects: list[Effect]) -> list[tuple[str, str]]:
     """Return a sentence for each factor of an environment: its name and what is known of it.
 
     Where factors are crossed their main effects answer; interactions and other arms that change
@@ -135,7 +135,7 @@ def _coverage() -> dict[tuple[str, str, int], float]:
         }
 
 
-def _base(levels: Levels, name: str) -> str:
+def _base(levels: DesignGrid, name: str) -> str:
     return levels.factors.get(name, [UNNAMED])[0]
 
 
