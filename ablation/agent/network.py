@@ -32,6 +32,7 @@ class StackedNetwork:
             None if layer.index is None else torch.from_numpy(layer.index).long().to(device)
             for layer in layers
         ]
+        self._no_bias = torch.zeros((), device=device)
         self.parameters_per_lane = sum(layer.parameters for layer in layers)
 
     def zeros(self) -> Tensor:
@@ -73,7 +74,8 @@ class StackedNetwork:
         last = len(self.layers) - 1
         for number, layer in enumerate(self.layers):
             weight, bias = parameters[2 * number], parameters[2 * number + 1]
-            outputs = torch.baddbmm(bias, self._columns(number, activations[-1]), weight)
+            columns = self._columns(number, activations[-1])
+            outputs = _product(columns, weight, bias)
             outputs = outputs.view(*inputs.shape[:2], layer.outputs)
             activations.append(outputs if number == last else outputs.relu_())
         return activations
@@ -93,7 +95,7 @@ class StackedNetwork:
             torch.bmm(columns.mT, upstream, out=gradients[2 * number])
             torch.sum(upstream, dim=1, keepdim=True, out=gradients[2 * number + 1])
             if number:
-                patch_gradient = torch.bmm(upstream, parameters[2 * number].mT)
+                patch_gradient = _product(upstream, parameters[2 * number].mT, self._no_bias)
                 downstream = self._input_gradient(number, patch_gradient, inputs)
                 # ReLU's derivative is 1 exactly where its output is positive.
                 upstream = torch.ops.aten.threshold_backward(downstream, inputs, 0)
@@ -118,3 +120,14 @@ class StackedNetwork:
             return patch_gradient
         gradient = patch_gradient.view(*inputs.shape[:2], -1)
         return torch.zeros_like(inputs).index_add_(2, index.flatten(), gradient)
+
+
+def _product(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return `rows [L, N, I]` times `weight [L, I, O]`, plus a bias.
+
+    MKL multiplies a single row of a single lane by other kernels, with other last bits than the same
+    row among others gets: it is computed twice, as two rows.
+    """
+    if rows.shape[1] == 1:
+        return torch.baddbmm(bias, rows.expand(-1, 2, -1), weight)[:, :1]
+    return torch.baddbmm(bias, rows, weight)
