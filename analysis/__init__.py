@@ -1,4 +1,10 @@
-"""From stored runs to scores, statistics, tables, figures and a page.
+"""From stored runs to statistics, tables, figures and a page: `python -m analysis`.
+
+In: a results directory. Out: what a study's runs allow to conclude, as tables, figures, pages and W&B
+reports. Its packages in order, each importing only those before it: `statistics` (functions of arrays),
+`effects` (numbers of a study), `tables` (and wording), `figures`, `studies` (their special exhibits),
+`expectations` (claims, papers), `report` (files), `wandb`, `commands`. Imports `ablation.results`,
+`study`, `store`, `config` and `tracking`; no PyTorch, Gymnasium or Hydra.
 
 `analysis.load("replay")` returns a study's runs; its `scores_frame()`, `evaluations_frame()` and
 `episodes_frame()` are tidy tables.

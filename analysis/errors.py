@@ -1,5 +1,5 @@
-"""What the analysis answers to a request that it cannot meet."""
+"""The error of a request that the analysis cannot meet."""
 
 
-class Refused(Exception):
-    """A request that cannot be met as it was worded."""
+class RequestError(Exception):
+    """A request that names something that is not there; the message says what there is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ablation.store.files import read_json, write_json
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from analysis.__main__ import main
-from analysis.effects.comparability import NotComparable, demand_comparable, mixed
+from analysis.effects.comparability import NotComparable, find_differences, require_comparable
 from analysis.report.report import write_report
 
 from .analysis_helpers import CROSSED, RECORD, STUDY, make_store, outcome, run_record
@@ -78,7 +79,7 @@ def test_a_table_is_printed_in_every_format(command: Any, style: str, start: str
 
 def test_json_has_null_where_something_is_missing(command: Any) -> None:
     rows = {row["arm"]: row for row in json.loads(command("table", "s", "--json"))["rows"]}
-    assert rows["capacity=16"]["resolved"] is True
+    assert rows["capacity=16"]["significant"] is True
     assert rows["replay=none"]["mean_estimate"] is None
     scores = json.loads(command("scores", "s", "--json"))
     assert len(scores) == 4 * 6
@@ -109,8 +110,11 @@ def test_figures_are_written_where_asked(command: Any, tmp_path: Path) -> None:
     ("words", "message"),
     [
         (["report", "t"], "there are: s"),
-        (["figure", "s", "pie"], "no figure 'pie'; there are: differences, curves"),
-        (["figure", "s", "factors"], "nothing to draw as 'factors'"),
+        (
+            ["figure", "s", "pie"],
+            "no figure 'pie'; there are: training, cliffwalk, classes, differences",
+        ),
+        (["figure", "s", "interactions"], "nothing to draw as 'interactions'"),
         (["table", "s", "--kind", "effects"], "no table 'effects'; there are: table"),
         (["compare", "s", "--arms", "baseline", "best"], "no arm 'best'; there are: baseline;"),
         (["compare", "s", "--arms", "baseline"], "takes two names"),
@@ -133,7 +137,7 @@ def test_bad_input_ends_with_status_2_and_one_message(
         (
             "budget",
             {"config": {"env": {"id": "CartPole-v1"}, "train": {"env_steps": 900}}},
-            "900 environment steps (1 runs of baseline)",
+            "900 environment steps (1 run of baseline)",
         ),
     ],
 )
@@ -147,21 +151,21 @@ def test_runs_that_differ_are_refused_unless_that_is_allowed(
     assert f"--allow {aspect}" in refused
     assert f"Mixed {aspect}: " in command("table", "s", "--allow", aspect)
     with pytest.raises(NotComparable):
-        demand_comparable(load("s", results), [other for other in ("x", "device") if other != aspect])
+        require_comparable(load("s", results), [other for other in ("x", "device") if other != aspect])
 
 
 def test_equal_runs_are_comparable_and_other_gpus_are_one_kind_of_device(results: Path) -> None:
-    assert mixed(load("s", results)) == {}
+    assert find_differences(load("s", results)) == {}
     for arm, seeds in (("baseline", 6), ("capacity=16", 6), ("capacity=500", 3)):
         for seed in range(seeds):
             change_record(results, arm, seed, device=f"cuda:{seed % 2}")
-    assert mixed(load("s", results)) == {}
+    assert find_differences(load("s", results)) == {}
 
 
 def test_what_was_allowed_to_differ_is_on_the_page(results: Path) -> None:
     change_record(results, "capacity=16", 0, git_commit="d" * 40)
     page = write_report(results, "s", allowed=["commit"]).read_text()
-    assert "dddddddddd (1 runs of capacity=16)" in page
+    assert "dddddddddd (1 run of capacity=16)" in page
     assert "--allow commit" in page
 
 
@@ -187,7 +191,8 @@ def test_partial_stores_have_reports(tmp_path: Path, there: str) -> None:
     make_store(tmp_path, CROSSED, partial)
     # The page has the tables of all scores.
     page = write_report(tmp_path, "crossed").read_text()
-    assert "nan" not in page.split("<svg")[0].split("</style>")[1].lower()
+    text = page.split("<svg")[0].split("</style>")[1]
+    assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
 def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -> None:
@@ -203,7 +208,7 @@ def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -
     directory.write_run(RunRecord(cell=baseline, seed=4, status="diverged", error="inf"), {})
     page = write_report(results, "s", allowed=("commit", "environment", "budget", "device")).read_text()
     assert "2 unreadable, 3 complete, 1 diverged" in page
-    assert "2 of 6 runs ended without what this score needs" in page
+    assert "2 of 6 runs ended without the data that this score needs" in page
 
 
 def test_a_closed_pipe_ends_quietly(results: Path) -> None:

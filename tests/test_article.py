@@ -12,8 +12,9 @@ from ablation.store.files import write_json
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
-from analysis.figures import draw
-from analysis.report.report import open_results, tables
+from analysis.figures.draw import draw_figures
+from analysis.report.report import open_results, study_tables
+from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import RECORD, STUDY, evaluation_rows, resolve, run_record
 
@@ -63,7 +64,7 @@ def store(tmp_path: Path) -> Path:
 
 
 def test_the_articles_outputs_are_those_of_both_systems(store: Path) -> None:
-    table = tables(open_results(store, "article", None))["article"]
+    table = study_tables(open_results(store, "article", None))["article"]
     meant, written = table.values
     assert (meant["system"], written["system"]) == ("as meant", "as written")
     assert meant["average score_estimate"] == pytest.approx(140 / 3)
@@ -80,14 +81,14 @@ def test_the_articles_outputs_are_those_of_both_systems(store: Path) -> None:
 
 def test_reward_and_loss_are_drawn_for_the_article_and_no_other_study(store: Path) -> None:
     results = open_results(store, "article", None)
-    (drawn,) = draw(results, "training")
-    assert "reward of a training episode, as meant, at the end: 100" in drawn.alternative
-    assert "as written, at the end: 20" in drawn.alternative
+    (figure,) = draw_figures(results, FIGURE_KINDS["training"])
+    assert "reward of a training episode, as meant, at the end: 100" in figure.description
+    assert "as written, at the end: 20" in figure.description
 
 
 def test_references_of_the_usual_time_limit_do_not_judge_another_one(store: Path) -> None:
     results = open_results(store, "article", None)
-    assert "aggregates" not in tables(results)
+    assert "aggregates" not in study_tables(results)
     for arm in results.runs.plan.arms:
-        assert np.isnan(results.runs.scores(arm, "final", normalised=True)).all()
+        assert np.isnan(results.runs.scores(arm, "final", normalized=True)).all()
         assert np.isnan(results.runs.scores(arm, "reached_threshold")).all()

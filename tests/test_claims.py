@@ -1,4 +1,4 @@
-"""Verdicts say no more than their intervals, and the declared claims can be judged."""
+"""Verdicts say no more than their intervals, and the declared claims can be evaluated."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import pytest
 import yaml
 
 from ablation.results.scores import SCORES
-from analysis.effects.mechanisms import SHOWN
-from analysis.expectations.claims import Claim, claims_table, declared, judge, write_claims
-from analysis.expectations.verdicts import Expectation, contrast, verdict
+from analysis.effects.diagnostics import SHOWN_DIAGNOSTICS
+from analysis.expectations.claims import Claim, claims_table, declared_claims, evaluate_claims
+from analysis.expectations.verdicts import Expectation, contrast, decide
+from analysis.report.expectation_pages import write_claims
 from analysis.statistics import Interval
 
 from .analysis_helpers import STUDY, make_store, outcome
@@ -25,29 +26,29 @@ CONF = Path(__file__).parent.parent / "conf"
     [
         (6, 14, 1, "supported"),
         (1, 19, 1, "supported"),
-        (-1, 21, 1, "not resolved"),
-        (1, 11, 1, "not resolved"),  # above zero, yet estimated at less than matters
-        (1, 7, 1, "contradicted"),  # above zero, and surely less than matters
+        (-1, 21, 1, "inconclusive"),
+        (1, 11, 1, "inconclusive"),  # above zero, yet estimated below the size of interest
+        (1, 7, 1, "contradicted"),  # above zero, and surely below the size of interest
         (-4, 4, 1, "contradicted"),
         (-30, -10, 1, "contradicted"),
         (-14, -6, -1, "supported"),
-        (-11, 20, -1, "not resolved"),
+        (-11, 20, -1, "inconclusive"),
         (-7, 20, -1, "contradicted"),
-        (math.nan, math.nan, 1, "not resolved"),
+        (math.nan, math.nan, 1, "inconclusive"),
         # No effect is expected.
         (-7, 7, 0, "supported"),
         (1, 7, 0, "supported"),
-        (-9, 7, 0, "not resolved"),
-        (1, 9, 0, "not resolved"),  # there is an effect, and it may or may not matter
+        (-9, 7, 0, "inconclusive"),
+        (1, 9, 0, "inconclusive"),  # there is an effect, and it may or may not be of interest
         (1, 17, 0, "contradicted"),
         (-17, -1, 0, "contradicted"),
-        (math.nan, math.nan, 0, "not resolved"),
+        (math.nan, math.nan, 0, "inconclusive"),
     ],
 )
-def test_a_verdict_follows_from_the_interval_and_the_size_that_matters(
+def test_a_verdict_follows_from_the_interval_and_the_smallest_effect_of_interest(
     low: float, high: float, sign: int, expected: str
 ) -> None:
-    assert verdict(Interval((low + high) / 2, low, high, 9), sign, 8) == expected
+    assert decide(Interval((low + high) / 2, low, high, 9), sign, 8) == expected
 
 
 def test_a_contrast_is_taken_seed_by_seed_and_leaves_incomplete_seeds_out() -> None:
@@ -70,7 +71,7 @@ def claim(measure: str = "final", study: str = "s", smallest: float = 20, **weig
     return Claim("C", "is so", [Expectation(study, measure, arms, "positive", smallest)])
 
 
-def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
+def test_claims_are_evaluated_together_from_the_store(tmp_path: Path) -> None:
     make_store(tmp_path, STUDY, outcome)
     right = {"baseline": 1, "capacity__16": -1}
     claims = [
@@ -81,7 +82,7 @@ def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
         claim(baseline=1, capacity__7=-1),
         claim("forgetting", **right),
     ]
-    found = judge(claims, tmp_path)
+    found = evaluate_claims(claims, tmp_path)
     assert [row.verdict for _, row in found] == [
         "supported",
         "contradicted",
@@ -93,7 +94,7 @@ def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
     effect = found[0][1].effect
     assert effect.n == 6
     # At 1 - 0.05 / 6 wider than alone.
-    alone = judge(claims[:1], tmp_path)[0][1].effect
+    alone = evaluate_claims(claims[:1], tmp_path)[0][1].effect
     assert effect.low < alone.low < alone.high < effect.high
     text = [[cell.text for cell in row] for row in claims_table(found).rows]
     assert text[3][4:] == ["study another was not run", "", "not run"]
@@ -102,10 +103,10 @@ def test_claims_are_judged_together_from_the_store(tmp_path: Path) -> None:
 
 
 def test_the_declared_claims_name_measures_and_arms_that_exist() -> None:
-    claims = declared()
+    claims = declared_claims()
     assert [claim.id for claim in claims] == [f"C{number}" for number in range(1, 9)]
     for test in (test for claim in claims for test in claim.tests):
-        assert test.measure in SCORES or test.measure in {*SHOWN, "forgetting"}
+        assert test.measure in SCORES or test.measure in {*SHOWN_DIAGNOSTICS, "forgetting"}
         assert sum(test.contrast.values()) == 0
         assert test.smallest > 0
         assert test.direction in ("positive", "negative")

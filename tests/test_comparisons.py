@@ -12,9 +12,11 @@ import pytest
 from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
-from analysis.effects.comparisons import Comparison, across_environments, compare, effects
+from analysis.effects.aggregates import across_environments
+from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import design_grid
-from analysis.tables.wording import answers, verdict
+from analysis.effects.factorial_effects import factorial_effects
+from analysis.tables.wording import answers_by_factor, summary
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
 
@@ -33,19 +35,19 @@ def test_comparisons_count_what_there_is_and_mark_what_is_not(results: Path) -> 
     rows = by_name(load("s", results))
     assert rows["baseline"].difference is None
     lower = rows["capacity=16"]
-    assert lower.resolved
+    assert lower.significant
     assert lower.difference is not None
     differences = [noise("capacity=16", seed) - noise("baseline", seed) for seed in range(SEEDS)]
     assert lower.difference.estimate == pytest.approx(-50 + np.mean(differences))
     assert lower.difference.low < lower.difference.estimate < lower.difference.high < 0
     assert rows["capacity=500"].mean.n == 3
     assert rows["capacity=500"].statuses == {"complete": 3, "missing": 3}
-    assert not rows["replay=none"].resolved
+    assert not rows["replay=none"].significant
     assert rows["replay=none"].statuses == {"failed": 1, "missing": 5}
     assert rows["replay=none"].mean.n == 0
 
 
-def test_the_best_and_what_is_not_told_apart_from_it_stand_out(results: Path) -> None:
+def test_the_best_and_what_is_not_significantly_different_stand_out(results: Path) -> None:
     rows = by_name(load("s", results))
     assert {name for name, row in rows.items() if row.among_best} == {"baseline", "capacity=500"}
 
@@ -84,7 +86,7 @@ def test_shares_are_compared_by_wilsons_and_newcombes_intervals_and_exactly(tmp_
     assert solved.difference.low < 0.6
     # All six pairs one way, two-sided, corrected for three arms.
     assert solved.p_value == pytest.approx(3 * 2 / 2**6)
-    assert not solved.resolved
+    assert not solved.significant
 
 
 def test_arms_of_one_cell_are_one_test(results: Path) -> None:
@@ -104,17 +106,17 @@ def test_a_crossed_design_gets_main_effects_and_interactions(tmp_path: Path) -> 
         return 100 + less * -1 + more + math.sin(seed) + 0.1 * math.cos(seed * len(arm.name))
 
     make_store(tmp_path, CROSSED, level)
-    found = {tuple(e.levels.items()): e for e in effects(load("crossed", tmp_path), "final")}
+    found = {tuple(e.levels.items()): e for e in factorial_effects(load("crossed", tmp_path), "final")}
     assert len(found) == 1 + 2 + 2
     assert found[("capacity", "16"),].difference.estimate == pytest.approx(-20, abs=0.3)
-    assert found[("capacity", "16"),].resolved
+    assert found[("capacity", "16"),].significant
     assert found[("batch", "2"),].difference.estimate == pytest.approx(-7, abs=0.3)
     interaction = found[("capacity", "16"), ("batch", "2")]
     assert interaction.difference.estimate == pytest.approx(0, abs=0.5)
 
 
 def test_one_factor_at_a_time_has_no_effects_of_crossing(results: Path) -> None:
-    assert effects(load("s", results), "final") == []
+    assert factorial_effects(load("s", results), "final") == []
 
 
 def test_levels_name_the_baselines_and_order_the_rest_as_the_study_does(results: Path) -> None:
@@ -154,17 +156,20 @@ def test_components_are_factors_that_are_there_or_not(tmp_path: Path) -> None:
     ]
 
 
-def test_a_sentence_for_each_factor_says_what_is_resolved(results: Path) -> None:
+def test_a_sentence_for_each_factor_says_what_is_significant(results: Path) -> None:
     runs = load("s", results)
     rows = compare(runs, "final")
-    found = dict(answers(rows, design_grid(runs, "CartPole-v1"), []))
+    found = dict(answers_by_factor(rows, design_grid(runs, "CartPole-v1"), []))
     assert list(found) == ["capacity", "replay"]
-    assert "16 is lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p <0.001)" in found["capacity"]
-    assert "500 is not resolved" in found["capacity"]
-    assert "with 80 % power" in found["capacity"]
+    effect = "-49.9 [-50.4, -49.5], n = 6, p <0.001"
+    assert f"16 is significantly lower than the baseline ({effect})" in found["capacity"]
+    assert "500 is inconclusive (" in found["capacity"]
+    assert "minimum detectable effect at n = 3: " in found["capacity"]
     assert "no effect" not in found["capacity"]
     assert found["replay"] == "none has no runs to compare (1 failed, 5 missing)."
-    assert verdict(rows).startswith("Resolved from the baseline: capacity=16. 1 of 2 arms is not")
+    assert summary(rows) == (
+        "Significantly different from the baseline: capacity=16. 1 of 2 arms is inconclusive."
+    )
 
 
 def test_aggregates_need_runs_in_every_environment(tmp_path: Path) -> None:

@@ -13,9 +13,10 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm
-from analysis.figures import draw
-from analysis.report.report import open_results, tables
+from analysis.figures.draw import draw_figures
+from analysis.report.report import open_results, study_tables
 from analysis.studies.digits_figure import mean_accuracy
+from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve, run_record
 
@@ -67,26 +68,26 @@ def test_the_chains_table_has_medians_between_order_statistics_and_says_who_did_
     tmp_path: Path,
 ) -> None:
     store(tmp_path, CHAIN, chain_rows)
-    table = tables(open_results(tmp_path, "chain", None))["cliffwalk"]
+    table = study_tables(open_results(tmp_path, "chain", None))["cliffwalk"]
     assert table.headings == ["states", "transitions", "uniform", "greedy"]
     short, long = table.values
     assert [short["states"], short["transitions"], long["transitions"]] == [4, 30, 126]
     # Of seven runs the extreme two hold the median with 1 - 2/128, the next two with 1 - 16/128.
     assert [short[f"uniform_{end}"] for end in ("estimate", "low", "high")] == [400, 100, 700]
     assert [long[f"greedy_{end}"] for end in ("estimate", "low", "high")] == [13, 10, 1000]
-    assert (short["greedy late"], long["greedy late"]) == (0, 1)
-    assert table.rows[1][3].text.endswith("(7), 1 not there")
+    assert (short["greedy unfinished"], long["greedy unfinished"]) == (0, 1)
+    assert table.rows[1][3].text.endswith("(7), 1 not finished")
 
 
 def test_the_chains_figure_has_a_line_for_each_kind_through_its_medians(tmp_path: Path) -> None:
     store(tmp_path, CHAIN, chain_rows)
-    (found,) = draw(open_results(tmp_path, "chain", None), "cliffwalk")
+    (found,) = draw_figures(open_results(tmp_path, "chain", None), FIGURE_KINDS["cliffwalk"])
     axis = found.figure.axes[0]
     assert (axis.get_xscale(), axis.get_yscale()) == ("log", "log")
     lines = {str(line.get_label()): line.get_xydata() for line in axis.lines}
     np.testing.assert_array_equal(lines["uniform"], [[30, 400], [126, 400]])
     np.testing.assert_array_equal(lines["greedy"], [[30, 13], [126, 13]])
-    assert "greedy: 30: 13" in found.alternative
+    assert "greedy: 30: 13" in found.description
 
 
 def accuracy(arm: Arm, seed: int, step: int, label: int) -> float:
@@ -103,7 +104,7 @@ def test_the_digits_figure_maps_the_mean_accuracy_of_each_class_at_each_evaluati
 ) -> None:
     store(tmp_path, DIGITS, digit_rows)
     results = open_results(tmp_path, "images", None)
-    (found,) = draw(results, "classes")
+    (found,) = draw_figures(results, FIGURE_KINDS["classes"])
     assert found.name == "classes-digits"
     shown = [axis.get_title() for axis in found.figure.axes if axis.get_title()]
     assert shown == ["baseline (n=3)", "replay=none (n=3)"]
@@ -113,12 +114,13 @@ def test_the_digits_figure_maps_the_mean_accuracy_of_each_class_at_each_evaluati
         np.testing.assert_array_equal(steps, [10, 20, 30])
         np.testing.assert_allclose(mean, expected)
         assert n == 3
-        (drawn,) = axis.collections
-        np.testing.assert_allclose(np.asarray(drawn.get_array()).reshape(10, 3), expected)
+        (shown_map,) = axis.collections
+        np.testing.assert_allclose(np.asarray(shown_map.get_array()).reshape(10, 3), expected)
 
 
 def test_other_studies_have_neither(tmp_path: Path) -> None:
     make_store(tmp_path, STUDY, outcome)
     results = open_results(tmp_path, "s", None)
-    assert "cliffwalk" not in tables(results)
-    assert not [*draw(results, "cliffwalk"), *draw(results, "classes")]
+    assert "cliffwalk" not in study_tables(results)
+    for kind in ("training", "cliffwalk", "classes"):
+        assert not list(draw_figures(results, FIGURE_KINDS[kind]))

@@ -78,10 +78,10 @@ def test_the_page_says_everything_and_needs_nothing_else(report: Path) -> None:
     assert "url(http" not in page
     for text in (
         "What matters?",
-        "is lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p &lt;0.001)",
-        "500 is not resolved",
+        "is significantly lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p &lt;0.001)",
+        "500 is inconclusive (",
         "has no runs to compare (1 failed, 5 missing)",
-        "trains exactly what",
+        "identical configuration (merged into ",
         "needs &lt;more&gt; room",
         "RuntimeError: no",
         "gymnasium 1.4.0",
@@ -158,7 +158,7 @@ def test_text_and_figures_stand_out_in_light_and_dark(open_page: Any, scheme: st
     assert _contrast(text.evaluate("e => getComputedStyle(e).fill"), paper) >= 7
 
 
-def test_every_figure_has_a_name_and_is_told_in_words(open_page: Any) -> None:
+def test_every_figure_has_a_name_and_has_a_text_description(open_page: Any) -> None:
     page = open_page()
     figures = page.locator("figure")
     assert figures.count() >= 6
@@ -182,8 +182,8 @@ def test_without_scripts_the_table_of_the_primary_score_is_there(open_page: Any)
 
 
 def _contrast(one: str, other: str) -> float:
-    def luminance(colour: str) -> float:
-        parts = [int(c) / 255 for c in re.findall(r"\d+", colour)[:3]]
+    def luminance(color: str) -> float:
+        parts = [int(c) / 255 for c in re.findall(r"\d+", color)[:3]]
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 

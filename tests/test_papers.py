@@ -1,4 +1,4 @@
-"""Papers beside our runs: verdicts on declared shapes, published numbers unchanged, and the gallery."""
+"""Papers beside our runs: verdicts on statements, published numbers unchanged, and the gallery."""
 
 from __future__ import annotations
 
@@ -16,13 +16,21 @@ from ablation.results.load import load
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from ablation.study.sizes import sized
-from analysis.effects.comparisons import compare
+from analysis.effects.study_results import StudyResults
 from analysis.expectations import paper_tables, papers
-from analysis.expectations.paper_tables import paper_table, write_papers
-from analysis.expectations.papers import DECLARED, Paper, Shape, declared, together
-from analysis.expectations.published import DIRECTORY, Column, rows
+from analysis.expectations.paper_tables import paper_table
+from analysis.expectations.papers import (
+    PAPERS_FILE,
+    Paper,
+    Statement,
+    declared_papers,
+    overall_agreement,
+    published_numbers,
+)
+from analysis.expectations.published import DIRECTORY, PublishedColumn, rows
 from analysis.expectations.verdicts import Verdict
 from analysis.report import gallery
+from analysis.report.expectation_pages import write_papers
 from analysis.tables.ablation import ablation_table
 
 from .analysis_helpers import CROSSED, make_store
@@ -37,12 +45,12 @@ def outcome(arm: Arm, seed: int) -> float:
     return level + math.sin(seed) + (math.cos(3 * seed) if arm.role != "baseline" else 0)
 
 
-def paper(*shapes: Shape, columns: Sequence[Column] = ()) -> Paper:
-    return Paper("crossed", "Author 2000", shapes, columns)
+def paper(*statements: Statement, columns: Sequence[PublishedColumn] = ()) -> Paper:
+    return Paper("crossed", "Author 2000", statements, columns)
 
 
-def verdicts(root: Path, *shapes: Shape) -> list[list[str]]:
-    table = paper_table(paper(*shapes), "crossed-quick", root)
+def verdicts(root: Path, *statements: Statement) -> list[list[str]]:
+    table = paper_table(paper(*statements), "crossed-quick", root)
     return [[cell.text for cell in row[-2:]] for row in table.rows]
 
 
@@ -50,18 +58,18 @@ def test_statements_come_to_contrasts_that_must_all_hold(tmp_path: Path) -> None
     make_store(tmp_path, STUDY, outcome)
     low = "capacity=64, batch=2"
 
-    def shape(number: str, **says: Any) -> Shape:
-        return Shape(number, "says", "final", 10, **says)
+    def statement(number: str, **says: Any) -> Statement:
+        return Statement(number, "says", "final", 10, **says)
 
     found = verdicts(
         tmp_path,
-        shape("1", ordering=[BATCH_16, "baseline", low]),
-        shape("2", pairs=[[BATCH_16, low], [low, "baseline"]]),
-        shape("3", flat=[BATCH_16, BOTH]),
-        shape("4", flat=["baseline", low]),
-        shape("5", optimum={"at": "baseline", "against": [low, BATCH_16]}),
-        shape("6", contrast={"baseline": 1, "batch=7": -1}),
-        shape("7", contrast={"baseline": 1}, size="paper"),
+        statement("1", ordering=[BATCH_16, "baseline", low]),
+        statement("2", pairs=[[BATCH_16, low], [low, "baseline"]]),
+        statement("3", flat=[BATCH_16, BOTH]),
+        statement("4", flat=["baseline", low]),
+        statement("5", optimum={"at": "baseline", "against": [low, BATCH_16]}),
+        statement("6", contrast={"baseline": 1, "batch=7": -1}),
+        statement("7", contrast={"baseline": 1}, size="paper"),
     )
     assert found == [
         ["agrees", "agrees"],
@@ -80,21 +88,21 @@ def test_statements_come_to_contrasts_that_must_all_hold(tmp_path: Path) -> None
     ("parts", "whole"),
     [
         (["supported", "supported"], "agrees"),
-        (["supported", "not resolved"], "not resolved"),
-        (["supported", "not run"], "not resolved"),
+        (["supported", "inconclusive"], "inconclusive"),
+        (["supported", "not run"], "inconclusive"),
         (["not run", "contradicted"], "disagrees"),
         (["not run", "not run"], "not run"),
     ],
 )
 def test_a_statement_is_as_good_as_its_worst_part(parts: list[Verdict], whole: str) -> None:
-    assert together(parts) == whole
+    assert overall_agreement(parts) == whole
 
 
 def test_published_numbers_stand_in_a_column_of_their_own_with_status_and_protocol(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_store(tmp_path, STUDY | {"environments": ["CartPole-v1", "Acrobot-v1"]}, outcome)
-    column = Column(
+    column = PublishedColumn(
         "mnih2015_ed_table3.csv",
         "text",
         "another protocol",
@@ -102,26 +110,31 @@ def test_published_numbers_stand_in_a_column_of_their_own_with_status_and_protoc
         {"game": {"environment": {"CartPole-v1": "Breakout"}}},
         only={"capacity": "64"},
     )
-    monkeypatch.setattr(papers, "declared", lambda: (paper(columns=[column]),))
-    runs = load("crossed", tmp_path)
-    table = ablation_table(runs, compare(runs, "final"))
+    monkeypatch.setattr(papers, "declared_papers", lambda: (paper(columns=[column]),))
+    results = StudyResults(load("crossed", tmp_path), "final", {})
+    table = ablation_table(results, published=published_numbers(results))
     at = [place for place, heading in enumerate(table.headings) if heading == "published"]
     shown = {row[0].text: [row[place].text for place in at] for row in table.rows}
     assert shown["baseline"] == ["316.8", ""]
     assert shown[BATCH_16] == ["10.2", ""]
     assert shown[BOTH] == ["", ""], "the paper did not run it"
     assert any(note.endswith("published (text): another protocol") for note in table.footnotes)
-    ours = ablation_table(runs, compare(runs, "area_under_curve"))
-    assert "published" not in ours.headings, "it is no number of another score"
+    others = StudyResults(results.runs, "area_under_curve", {})
+    assert not published_numbers(others), "it is no number of another score"
+    assert "published" not in ablation_table(others).headings
 
 
 def test_the_tables_are_written_as_markdown_latex_and_a_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_store(tmp_path, STUDY, outcome)
-    shape = Shape("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]], published="+3 (quoted)")
+    statement = Statement(
+        "1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]], published="+3 (quoted)"
+    )
     monkeypatch.setattr(
-        paper_tables, "declared", lambda: (paper(shape), Paper("other", "B 2001", [shape]))
+        paper_tables,
+        "declared_papers",
+        lambda: (paper(statement), Paper("other", "B 2001", [statement])),
     )
     tables, page = write_papers(tmp_path)
     assert [table.label for table in tables] == ["papers-crossed-quick", "papers-other-quick"]
@@ -135,19 +148,19 @@ def test_the_tables_are_written_as_markdown_latex_and_a_page(
 
 def test_a_study_belongs_to_the_paper_of_its_own_name_and_not_to_one_whose_name_begins_alike() -> None:
     owners = {
-        name: [one.study for one in declared() if one.has(name)]
+        name: [one.study for one in declared_papers() if one.has(name)]
         for name in ("schaul2016", "schaul2016-quick", "schaul2016_control-quick", "schaul")
     }
     assert list(owners.values()) == [["schaul2016"], ["schaul2016"], ["schaul2016_control"], []]
 
 
-def test_the_declared_shapes_name_measures_arms_and_environments_of_their_studies() -> None:
-    for one in declared():
+def test_the_declared_statements_name_measures_arms_and_environments_of_their_studies() -> None:
+    for one in declared_papers():
         path = ROOT / f"conf/study/{one.study}.yaml"
-        assert path.exists() or not one.shapes
-        for shape in one.shapes:
-            study = sized(yaml.safe_load(path.read_text()), shape.size)
-            tests = list(shape.tests(study["name"]))
+        assert path.exists() or not one.statements
+        for statement in one.statements:
+            study = sized(yaml.safe_load(path.read_text()), statement.size)
+            tests = list(statement.tests(study["name"]))
             assert tests
             for test in tests:
                 assert test.measure in SCORES
@@ -161,7 +174,7 @@ def test_the_declared_shapes_name_measures_arms_and_environments_of_their_studie
 
 
 def test_the_declared_columns_are_in_the_files_and_the_files_are_rectangular() -> None:
-    for one in declared():
+    for one in declared_papers():
         for column in one.columns:
             names = rows(column.file)[0]
             words = column.column.get("arms", {}) if not isinstance(column.column, str) else {}
@@ -173,15 +186,15 @@ def test_the_declared_columns_are_in_the_files_and_the_files_are_rectangular() -
         with path.open(newline="") as file:
             assert len({len(row) for row in csv.reader(file)}) == 1, path
         assert f"`{path.stem}`" in (DIRECTORY / "README.md").read_text(), "its status is stated"
-    assert yaml.safe_load(DECLARED.read_text())
+    assert yaml.safe_load(PAPERS_FILE.read_text())
 
 
 def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_store(tmp_path / "results", STUDY, outcome)
-    shape = Shape("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]])
-    monkeypatch.setattr(gallery, "declared", lambda: (paper(shape),))
+    statement = Statement("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]])
+    monkeypatch.setattr(gallery, "declared_papers", lambda: (paper(statement),))
     (tmp_path / "docs/figures").mkdir(parents=True)
     readme, page = tmp_path / "README.md", tmp_path / "docs/papers.md"
     readme.write_text("before\n<!-- gallery:begin -->\nold\n<!-- gallery:end -->\nafter\n")
@@ -208,10 +221,12 @@ def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
     gallery.write_gallery(tmp_path / "others", tmp_path)
     for text in (readme.read_text(), page.read_text()):
         assert text.index("`crossed-paper`") < text.index("`crossed-quick`")
-    monkeypatch.setattr(gallery, "declared", lambda: (replace(paper(shape), figure="factors"),))
+    monkeypatch.setattr(
+        gallery, "declared_papers", lambda: (replace(paper(statement), figure="interactions"),)
+    )
     own = gallery.write_gallery(tmp_path / "results", tmp_path)
     assert {path.name for path in own} != {path.name for path in written}
-    assert any("-factors-" in path.name for path in own)
+    assert any("-interactions-" in path.name for path in own)
     page.write_text("# Papers\n")
-    with pytest.raises(gallery.NoPlace, match=r"papers\.md has no place for 'crossed'"):
+    with pytest.raises(gallery.MissingMarkers, match=r"papers\.md has no place for 'crossed'"):
         gallery.write_gallery(tmp_path / "results", tmp_path)

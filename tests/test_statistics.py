@@ -184,9 +184,9 @@ def test_a_seed_without_all_combinations_drops_out_of_a_contrast() -> None:
 def test_power_equals_the_noncentral_t_distributions_and_inverts_to_the_detectable_effect() -> None:
     critical = stats.t.ppf(0.975, 9)
     expected = stats.nct.sf(critical, 9, 0.8 * math.sqrt(10))
-    assert statistics.power(0.8, 1.0, 10) == pytest.approx(float(expected), abs=1e-9)
+    assert statistics.paired_t_power(0.8, 1.0, 10) == pytest.approx(float(expected), abs=1e-9)
     effect = statistics.detectable_effect(2.5, 10, tests=12)
-    assert statistics.power(effect, 2.5, 10, tests=12) == pytest.approx(0.8, abs=1e-6)
+    assert statistics.paired_t_power(effect, 2.5, 10, tests=12) == pytest.approx(0.8, abs=1e-6)
     assert math.isnan(statistics.detectable_effect(0.0, 10))
     assert math.isnan(statistics.detectable_effect(1.0, 1))
 

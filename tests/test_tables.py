@@ -13,9 +13,9 @@ import pytest
 
 from ablation.results.load import load
 from ablation.study.plan import Arm
-from analysis.effects.study_results import Results
-from analysis.report.report import open_results, tables
-from analysis.tables.wording import number, shortfalls
+from analysis.effects.study_results import StudyResults
+from analysis.report.report import open_results, study_tables
+from analysis.tables.wording import number, undercoverage_notes
 from analysis.tables.writers import macro_name, to_csv, to_latex, to_macros, to_markdown, to_terminal
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
@@ -29,7 +29,7 @@ def level(arm: Arm, seed: int) -> float:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Results:
+def made(tmp_path: Path) -> StudyResults:
     make_store(tmp_path, STUDY, outcome)
     return open_results(tmp_path, "s", None)
 
@@ -38,8 +38,8 @@ def rows(text: str) -> dict[str, dict[str, str]]:
     return {row["arm"]: row for row in csv.DictReader(io.StringIO(text))}
 
 
-def test_missing_arms_are_in_every_table_as_missing(made: Results) -> None:
-    table = tables(made)["table"]
+def test_missing_arms_are_in_every_table_as_missing(made: StudyResults) -> None:
+    table = study_tables(made)["table"]
     (cells,) = (row for row in table.rows if row[0].text == "replay=none")
     assert [cell.text for cell in cells[1:]] == ["no data", "", "", ""]
     assert any(note.endswith("of 6 runs 1 failed, 5 missing") for note in table.footnotes)
@@ -52,29 +52,29 @@ def test_missing_arms_are_in_every_table_as_missing(made: Results) -> None:
     )
 
 
-def test_unequal_numbers_of_runs_are_shown(made: Results) -> None:
-    cells = {row[0].text: row[1].text for row in tables(made)["table"].rows}
+def test_unequal_numbers_of_runs_are_shown(made: StudyResults) -> None:
+    cells = {row[0].text: row[1].text for row in study_tables(made)["table"].rows}
     assert cells["baseline"].endswith("(6)")
     assert cells["capacity=500"].endswith("(3)")
 
 
-def test_merged_combinations_are_footnotes_of_what_they_train(made: Results) -> None:
-    table = tables(made)["table"]
-    assert "a: also capacity=64; replay=uniform: trains exactly the same" in table.footnotes
+def test_merged_combinations_are_footnotes_of_what_they_train(made: StudyResults) -> None:
+    table = study_tables(made)["table"]
+    assert "a: also capacity=64; replay=uniform: identical configuration (merged)" in table.footnotes
     assert table.rows[0][0].marks == "a"
     assert any("also capacity=1000" in note for note in table.footnotes)
 
 
-def test_the_csv_holds_full_precision(made: Results) -> None:
-    found = rows(to_csv(tables(made)["table"]))
+def test_the_csv_holds_full_precision(made: StudyResults) -> None:
+    found = rows(to_csv(study_tables(made)["table"]))
     row = made.comparisons[1]
     assert row.difference is not None
     assert float(found["capacity=16"]["difference_low"]) == row.difference.low
-    assert found["capacity=16"]["resolved"] == "True"
+    assert found["capacity=16"]["significant"] == "True"
 
 
-def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: Results) -> None:
-    text = to_markdown(tables(made)["table"])
+def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: StudyResults) -> None:
+    text = to_markdown(study_tables(made)["table"])
     body = [line for line in text.splitlines() if line.startswith("|")]
     assert len(body) == 2 + len(made.comparisons)
     assert len({line.count("|") for line in body}) == 1
@@ -82,50 +82,50 @@ def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: Results) ->
     assert "**" not in body[3]
 
 
-def test_the_terminal_table_is_never_cut(made: Results) -> None:
-    text = to_terminal(tables(made)["table"])
+def test_the_terminal_table_is_never_cut(made: StudyResults) -> None:
+    text = to_terminal(study_tables(made)["table"])
     assert "…" not in text
     assert "-49.9 [-50.4, -49.5]*" in text
 
 
-def test_a_table_ends_with_study_plan_and_commit(made: Results) -> None:
-    last = tables(made)["table"].notes[-1]
+def test_a_table_ends_with_study_plan_and_commit(made: StudyResults) -> None:
+    last = study_tables(made)["table"].notes[-1]
     assert last == f"Study s, plan {made.runs.plan.hash}, commit cccccccccc."
 
 
 def test_intervals_that_fall_short_are_named_at_that_n() -> None:
-    (note,) = shortfalls({"mean": 5})
-    assert re.search(r"mean held the truth in 8\d\.\d% .* skewed, bounded scores at n = 5", note)
-    assert shortfalls({"mean": 30, "iqm": 30, "difference": 5}) == []
+    (note,) = undercoverage_notes({"mean": 5})
+    assert re.search(r"mean at n = 5 is about 8\d\.\d % \(.* skewed, bounded scores", note)
+    assert undercoverage_notes({"mean": 30, "iqm": 30, "difference": 5}) == []
 
 
 def test_components_become_check_marks(tmp_path: Path) -> None:
     make_store(tmp_path, COMPONENTS, level)
-    table = tables(open_results(tmp_path, "components", None))["table"]
+    table = study_tables(open_results(tmp_path, "components", None))["table"]
     assert table.headings[:2] == ["double Q", "combined"]
     assert [[cell.text for cell in row[:2]] for row in table.rows] == [
         ["✓", "✓"],
         ["–", "✓"],
         ["✓", "–"],
     ]
-    plain = tables(open_results(tmp_path, "components", None), "arms")["table"]
-    assert plain.headings[0] == "arm"
+    interval_cell = study_tables(open_results(tmp_path, "components", None), "arms")["table"]
+    assert interval_cell.headings[0] == "arm"
 
 
 def test_environments_are_groups_of_columns(tmp_path: Path) -> None:
     make_store(tmp_path, TWO, level)
-    found = tables(open_results(tmp_path, "two", None))
+    found = study_tables(open_results(tmp_path, "two", None))
     assert [text for text, _ in found["table"].groups] == ["", "CartPole-v1", "Acrobot-v1"]
     assert sum(width for _, width in found["table"].groups) == len(found["table"].headings)
     assert "median" in found["aggregates"].headings
     # Six runs in each environment: what was simulated with five.
     assert any(
-        "improvement over 3 tasks held" in note and "n = 5" in note for note in found["aggregates"].notes
+        "improvement over 3 tasks at n = 5 is about" in note for note in found["aggregates"].notes
     )
     assert "CartPole-v1: mean (n)" in to_markdown(found["table"])
 
 
-def test_every_number_is_a_macro_with_a_name_of_its_own(made: Results) -> None:
+def test_every_number_is_a_macro_with_a_name_of_its_own(made: StudyResults) -> None:
     text = to_macros(made.runs, made.comparisons)
     macros = dict(re.findall(r"\\newcommand\{\\([A-Za-z]+)\}\{(.*)\}", text))
     assert len(macros) == text.count("\\newcommand")
@@ -154,7 +154,7 @@ def test_tables_and_macros_compile(tmp_path: Path, study: dict[str, object]) -> 
         "\\input{numbers}",
         "\\begin{document}",
         *first,
-        *(to_latex(table) for table in tables(made).values()),
+        *(to_latex(table) for table in study_tables(made).values()),
         "\\end{document}",
     ]
     (tmp_path / "paper.tex").write_text("\n".join(document))
@@ -172,7 +172,7 @@ def test_tables_and_macros_compile(tmp_path: Path, study: dict[str, object]) -> 
 
 def test_a_store_without_runs_has_tables_without_numbers(tmp_path: Path) -> None:
     make_store(tmp_path, STUDY, lambda arm, seed: "missing")
-    found = tables(open_results(tmp_path, "s", None))
+    found = study_tables(open_results(tmp_path, "s", None))
     assert list(found) == ["table"]
     for row in found["table"].rows:
         assert row[1].text == "missing"

@@ -16,9 +16,10 @@ from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.tuning import reported_plan, tuning_plan, undecided, with_waiting
-from analysis.figures import draw
+from analysis.figures.draw import draw_figures
 from analysis.figures.style import PAPER
-from analysis.report.report import open_results, tables
+from analysis.report.report import open_results, study_tables
+from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import resolve, write_plan
 from .sweeps import SHORT, run
@@ -113,7 +114,7 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
         store, reported_plan(plan, chosen(store, tuning), resolve), lambda arm, seed: 80.0 + 4 * seed
     )
     results = open_results(tmp_path, "t", None)
-    table = tables(results)["table"]
+    table = study_tables(results)["table"]
     assert table.headings[:2] == ["arm", "rate"]
     rates = {row[0].text: (row[1].text, row[1].marks) for row in table.rows}
     assert rates == {
@@ -125,13 +126,13 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
         }.items()
     }
     assert table.footnotes[1] == "b: chosen at the edge of the levels tried"
-    (drawn,) = draw(results, "sensitivity")
+    (drawn,) = draw_figures(results, FIGURE_KINDS["sensitivity"])
     for words in (
         "baseline, tuning seeds: 0.001 47.5 [41.1, 53.9], n = 2; 0.01 47.5",
         "chosen 0.1, fresh seeds: 82.0 [56.6, 107.4], n = 2.",
         "chosen 0.001, fresh seeds",
     ):
-        assert words in drawn.alternative
+        assert words in drawn.description
     axis = drawn.figure.axes[0]
     hollow = [
         line

@@ -17,7 +17,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import tables_of
 from ablation.tracking.runs import fingerprint, tables_from, wandb_id
-from analysis.wandb.mirror import ended_run
+from analysis.wandb.upload import ended_run
 
 from . import tracked
 from .conftest import values

@@ -15,7 +15,7 @@ from ablation.store.runs import Store
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import CARRIED, tables_of
 from ablation.tracking.runs import fingerprint, tables_from, wandb_id
-from analysis.wandb.mirror import ended_run
+from analysis.wandb.upload import ended_run
 
 from . import tracked
 from .wandb_server import ENTITY, Fault, LoopbackServer

@@ -95,13 +95,13 @@ class StudyRuns:
         """Return an arm's runs that have data, in the order of their seeds."""
         return [run for run in self.of_cell(arm) if run.rows is not None]
 
-    def scores(self, arm: Arm, name: str, normalised: bool = False) -> NDArray[np.float64]:
-        """Return an arm's scores `[R]`, one per seed of the plan in its order, NaN where missing.
+    def scores(self, arm: Arm, name: str, normalized: bool = False) -> NDArray[np.float64]:
+        """Return an arm's scores, one per seed of the plan in its order, NaN where missing.
 
         Normalized ones run from 0, random actions, to 1, solved; NaN without references.
         """
         values = np.array([run.scores[name] for run in self.of_cell(arm)])
-        if not normalised:
+        if not normalized:
             return values
         limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
         scale = None if limited else reference(arm.env_id)

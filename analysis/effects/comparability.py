@@ -1,4 +1,4 @@
-"""What the runs of a table must share: environment versions, budgets, devices, commits."""
+"""Whether the runs of one table can be compared: environment versions, budgets, devices, commits."""
 
 from __future__ import annotations
 
@@ -10,52 +10,52 @@ from ablation.results.load import Run, StudyRuns
 from ablation.study.plan import Arm
 
 ASPECTS = ("environment", "budget", "device", "commit")
-Mixed = dict[str, list[str]]
+Differences = dict[str, list[str]]
 """Aspect -> one line for each group of runs that differ in it."""
 
 
 class NotComparable(Exception):
-    """Runs of one table differ in what they should share, and nobody allowed it."""
+    """Runs of one table differ in an aspect that they should share and nobody allowed to differ."""
 
 
-def mixed(runs: StudyRuns) -> Mixed:
-    """Return the aspects in which runs of the same environment differ, with what each group has."""
-    found: Mixed = {}
+def find_differences(runs: StudyRuns) -> Differences:
+    """Return the aspects in which runs of the same environment differ, with a line for each group."""
+    differences: Differences = {}
     for environment in runs.environments:
         arms = runs.arms(environment)
         for aspect, describe in _DESCRIBE.items():
             groups = _groups(runs, arms, describe)
             if len(groups) > 1:
                 lines = [f"{arms[0].env_id}: {text} ({who})" for text, who in groups.items()]
-                found.setdefault(aspect, []).extend(lines)
-    return found
+                differences.setdefault(aspect, []).extend(lines)
+    return differences
 
 
-def demand_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Mixed:
-    """Return what differs and is allowed to; raises `NotComparable` for what is not."""
-    found = mixed(runs)
-    refused = {aspect: lines for aspect, lines in found.items() if aspect not in allowed}
+def require_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Differences:
+    """Return the differences that are allowed; raises `NotComparable` if there are others."""
+    differences = find_differences(runs)
+    refused = {aspect: lines for aspect, lines in differences.items() if aspect not in allowed}
     if refused:
         listed = "".join(f"\n  {aspect}: " + "; ".join(lines) for aspect, lines in refused.items())
         raise NotComparable(
             f"the runs of study '{runs.plan.study.name}' differ in {', '.join(refused)}:{listed}\n"
-            f"  --allow {' '.join(refused)} puts them into one table all the same"
+            f"  to show them in one table all the same, add --allow {' '.join(refused)}"
         )
-    return found
+    return differences
 
 
 def _groups(runs: StudyRuns, arms: list[Arm], describe: Callable[[Run], str]) -> dict[str, str]:
-    """Return who has each description: the arms if they differ, else numbers of runs."""
+    """Return for each description the number of runs that have it and their arms."""
     counts: dict[str, Counter[str]] = {}
     for arm in arms:
         for run in runs.of_arm(arm):
             counts.setdefault(describe(run), Counter())[arm.name] += 1
-    return {text: _who(names) for text, names in counts.items()}
+    return {text: _runs_of_arms(names) for text, names in counts.items()}
 
 
-def _who(names: Counter[str]) -> str:
+def _runs_of_arms(names: Counter[str]) -> str:
     shown = ", ".join(list(names)[:3]) + (f" and {len(names) - 3} more arms" if len(names) > 3 else "")
-    return f"{names.total()} runs of {shown}"
+    return f"{names.total()} run{'s' if names.total() != 1 else ''} of {shown}"
 
 
 def _environment(run: Run) -> str:
@@ -64,11 +64,8 @@ def _environment(run: Run) -> str:
 
 
 def _budget(run: Run) -> str:
-    steps, updates = (
-        run.record.setting("train", "env_steps"),
-        run.record.setting("train", "gradient_steps"),
-    )
-    # Runs that are held to their gradient steps may differ in environment steps: that is their design.
+    steps, updates = run.setting("train", "env_steps"), run.setting("train", "gradient_steps")
+    # Arms of equal gradient steps may differ in environment steps: that is what their study is about.
     return f"{updates} gradient steps" if updates else f"{steps} environment steps"
 
 

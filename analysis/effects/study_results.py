@@ -6,25 +6,23 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ablation.results.load import StudyRuns
-from analysis.effects.comparability import Mixed
-from analysis.effects.comparisons import (
-    AcrossEnvironments,
-    Comparison,
-    Effect,
-    across_environments,
-    compare,
-    effects,
-)
+from analysis.effects.aggregates import ArmAggregates, across_environments
+from analysis.effects.comparability import Differences
+from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
+from analysis.effects.factorial_effects import FactorialEffect, factorial_effects
 
 
 @dataclass(frozen=True)
-class Results:
-    """A study's runs, one score, and what was allowed to differ between runs; the rest follows."""
+class StudyResults:
+    """A study's runs and one score, with everything that is computed from them.
+
+    `mixed` says in what the runs differ although they should not, and somebody allowed it.
+    """
 
     runs: StudyRuns
     score: str
-    mixed: Mixed
+    mixed: Differences
 
     @cached_property
     def comparisons(self) -> list[Comparison]:
@@ -32,19 +30,24 @@ class Results:
         return compare(self.runs, self.score)
 
     @cached_property
-    def effects(self) -> list[Effect]:
+    def effects(self) -> list[FactorialEffect]:
         """Return main effects and interactions, where factors are crossed."""
-        return effects(self.runs, self.score)
+        return factorial_effects(self.runs, self.score)
 
     @cached_property
-    def across(self) -> list[AcrossEnvironments]:
-        """Return the normalised aggregates over all environments, where there are references."""
+    def across(self) -> list[ArmAggregates]:
+        """Return the normalized aggregates over all environments, where there are references."""
         return across_environments(self.runs, self.score)
 
     @cached_property
-    def levels(self) -> dict[str, DesignGrid]:
-        """Return each environment's factors and combinations."""
+    def grids(self) -> dict[str, DesignGrid]:
+        """Return the design grid of each environment."""
         return {name: design_grid(self.runs, name) for name in self.runs.environments}
+
+    @property
+    def environments(self) -> list[tuple[str, str]]:
+        """Return the name and the id of each environment."""
+        return [(name, self.runs.arms(name)[0].env_id) for name in self.runs.environments]
 
     def of_environment(self, environment: str) -> list[Comparison]:
         """Return the comparisons of one environment."""

@@ -1,4 +1,4 @@
-"""What papers report, declared in `papers.yaml`: the shapes of their results, and their numbers."""
+"""What papers report, declared in `papers.yaml`: statements about their results, and their numbers."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from typing import Any, Literal
 
 import yaml
 
-from ablation.results.load import StudyRuns
-from analysis.effects.design_grid import design_grid
-from analysis.expectations.published import ENVIRONMENT, Column, Published
+from analysis.effects.study_results import StudyResults
+from analysis.expectations.published import ENVIRONMENT, PublishedColumn
 from analysis.expectations.verdicts import Expectation, Verdict
+from analysis.tables.side_columns import PublishedNumber
 
-DECLARED = Path(__file__).with_name("papers.yaml")
+PAPERS_FILE = Path(__file__).with_name("papers.yaml")
 
 BEFORE = "before the runs"
 
-Agreement = Literal["agrees", "disagrees", "not resolved", "not run"]
+Agreement = Literal["agrees", "disagrees", "inconclusive", "not run"]
 AGREEMENTS: Mapping[Verdict, Agreement] = {
     "supported": "agrees",
     "contradicted": "disagrees",
-    "not resolved": "not resolved",
+    "inconclusive": "inconclusive",
     "not run": "not run",
 }
 
 
 @dataclass(frozen=True)
-class Shape:
-    """A statement of a paper that a study can bear out or not, as contrasts that must all hold.
+class Statement:
+    """A statement of a paper that a study can confirm or not, as contrasts that must all hold.
 
     One of: `contrast` with its `direction`; `ordering`, arms from the best on; `optimum`, an arm `at`
     which the measure is larger than at each of `against`; `pairs` of which the first is larger; `flat`,
-    arms that do not differ from the first. `smallest` is the size that matters, by environment where
-    there are several. `size` is the size of the study that it is about, None for any.
+    arms that do not differ from the first. `smallest` is the smallest effect of interest, by environment
+    where there are several. `size` is the size of the study that it is about, None for any.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Shape:
     published: str = ""
 
     def tests(self, study: str) -> Iterator[Expectation]:
-        """Yield what the statement comes to in a stored study, environment by environment."""
+        """Yield the expectations of a stored study that make up the statement, by environment."""
         sizes: list[tuple[str | None, float]] = []
         if isinstance(self.smallest, Mapping):
             sizes += self.smallest.items()
@@ -75,16 +75,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Paper:
-    """A paper, the study file that repeats its design, its statements and the numbers it prints.
+    """A paper, the study file that repeats its design, its statements and its printed numbers.
 
-    `declared` says when its statements were written down, `figure` the kind that shows what the paper's
-    own figure does, where a gallery would choose another.
+    `declared` says when its statements were written down; `figure` is the kind of figure that
+    corresponds to the paper's own, where a gallery would choose another.
     """
 
     study: str
     paper: str
-    shapes: Sequence[Shape] = ()
-    columns: Sequence[Column] = field(default_factory=tuple)
+    statements: Sequence[Statement] = ()
+    columns: Sequence[PublishedColumn] = field(default_factory=tuple)
     declared: str = BEFORE
     figure: str | None = None
 
@@ -94,14 +94,14 @@ class Paper:
 
 
 @cache
-def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
+def declared_papers(path: Path = PAPERS_FILE) -> tuple[Paper, ...]:
     """Return the papers in the order of their file."""
     return tuple(
         Paper(
             entry["study"],
             entry["paper"],
-            [Shape(**shape) for shape in entry.get("shapes", [])],
-            [Column(**column) for column in entry.get("published", [])],
+            [Statement(**statement) for statement in entry.get("statements", [])],
+            [PublishedColumn(**column) for column in entry.get("published", [])],
             entry.get("declared", BEFORE),
             entry.get("figure"),
         )
@@ -111,36 +111,37 @@ def declared(path: Path = DECLARED) -> tuple[Paper, ...]:
 
 def paper_of(study: str) -> Paper | None:
     """Return the paper that a stored study repeats, whatever its size."""
-    return next((paper for paper in declared() if paper.has(study)), None)
+    return next((paper for paper in declared_papers() if paper.has(study)), None)
 
 
-def together(verdicts: Sequence[Verdict]) -> Agreement:
-    """Return what the parts of a statement say of the whole: it agrees if all of them do.
+def overall_agreement(verdicts: Sequence[Verdict]) -> Agreement:
+    """Return the verdict on a statement from those on its parts: it agrees if all of them do.
 
-    One part that disagrees decides; otherwise what is not resolved, or was not run, leaves it open.
+    One part that disagrees decides; otherwise parts that are inconclusive or not run leave it open.
     """
     if "contradicted" in verdicts:
         return "disagrees"
     if all(verdict == "supported" for verdict in verdicts):
         return "agrees"
-    return "not run" if all(verdict == "not run" for verdict in verdicts) else "not resolved"
+    return "not run" if all(verdict == "not run" for verdict in verdicts) else "inconclusive"
 
 
-def published_beside(runs: StudyRuns) -> dict[tuple[str, str], list[Published]]:
-    """Return the published numbers beside the arms of a study, by environment and arm."""
-    paper = paper_of(runs.plan.study.name)
-    if paper is None or not paper.columns:
+def published_numbers(results: StudyResults) -> dict[tuple[str, str], list[PublishedNumber]]:
+    """Return the published numbers beside the arms of a study, by environment and arm.
+
+    They are of the study's primary score: nothing for another one.
+    """
+    study = results.runs.plan.study
+    paper = paper_of(study.name)
+    if paper is None or results.score != study.primary_score:
         return {}
-    found: dict[tuple[str, str], list[Published]] = {}
-    for environment in runs.environments:
-        levels = design_grid(runs, environment)
-        for arm in runs.arms(environment):
-            of_arm = dict(zip(levels.factors, levels.levels_of(arm), strict=True))
-            beside = [
-                number
-                for column in paper.columns
-                if (number := column.beside(arm.name, of_arm | {ENVIRONMENT: environment}))
-            ]
-            if beside and arm.role != "control":
-                found[environment, arm.name] = beside
-    return found
+    published: dict[tuple[str, str], list[PublishedNumber]] = {}
+    for environment, grid in results.grids.items():
+        for arm in results.runs.arms(environment):
+            levels = dict(zip(grid.factors, grid.levels_of(arm), strict=True))
+            levels[ENVIRONMENT] = environment
+            columns = [column.number_of(arm.name, levels) for column in paper.columns]
+            numbers = [number for number in columns if number is not None]
+            if numbers and arm.role != "control":
+                published[environment, arm.name] = numbers
+    return published

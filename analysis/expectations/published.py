@@ -1,6 +1,6 @@
-"""Published numbers, each with how it was read and the protocol that it was measured under.
+"""Published numbers, each with its source (text, quoted, figure) and the protocol of its measurement.
 
-`analysis/expectations/papers.yaml` says which cell of which file stands beside an arm of a study.
+`analysis/expectations/papers.yaml` says which cell of which file belongs to an arm of a study.
 """
 
 from __future__ import annotations
@@ -12,26 +12,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from analysis.tables.side_columns import PublishedNumber
+
 DIRECTORY = Path(__file__).parent.parent / "published"
 ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True)
-class Published:
-    """A published number as it was printed, with its status (text, quoted, figure) and protocol."""
+class PublishedColumn:
+    """Published numbers to put beside the arms of a study, and where they stand in `file`.
 
-    text: str
-    status: str
-    protocol: str
-
-
-@dataclass(frozen=True)
-class Column:
-    """Published numbers that stand beside the arms of a study.
-
-    `where` picks a row of `file`: a column and, by the level of a factor (or by environment), the word
-    that it holds; an arm whose level is not listed has no number. `column` is its name, or `{factor: F}`
-    for the level of F, or `{arms: {arm: name}}`. `only` names levels that the paper's runs had.
+    `where` selects the row: for each of its columns the value to match, by the level of a factor (or by
+    environment); an arm whose level is not listed has no number. `column` is the column's name, or
+    `{factor: F}` for the level of F, or `{arms: {arm: name}}`. `only` restricts the arms by levels.
     """
 
     file: str
@@ -41,20 +34,20 @@ class Column:
     where: Mapping[str, Mapping[str, Mapping[str, str]]]
     only: Mapping[str, str] = field(default_factory=dict)
 
-    def beside(self, arm: str, levels: Mapping[str, str]) -> Published | None:
-        """Return the number beside an arm, given the level of each factor and the environment."""
+    def number_of(self, arm: str, levels: Mapping[str, str]) -> PublishedNumber | None:
+        """Return the number of an arm, given the level of each factor and the environment."""
         if any(levels.get(factor, level) != level for factor, level in self.only.items()):
             return None
         wanted = {}
         for name, by_factor in self.where.items():
-            ((factor, words),) = by_factor.items()
-            if levels.get(factor) not in words:
+            ((factor, value_of),) = by_factor.items()
+            if levels.get(factor) not in value_of:
                 return None
-            wanted[name] = words[levels[factor]]
+            wanted[name] = value_of[levels[factor]]
         column = self._column(arm, levels)
         for row in rows(self.file):
-            if column and row.get(column) and all(row[name] == word for name, word in wanted.items()):
-                return Published(row[column], self.status, self.protocol)
+            if column and row.get(column) and all(row[name] == value for name, value in wanted.items()):
+                return PublishedNumber(row[column], self.status, self.protocol)
         return None
 
     def _column(self, arm: str, levels: Mapping[str, str]) -> str | None:
@@ -62,8 +55,8 @@ class Column:
             return self.column
         if "factor" in self.column:
             return levels.get(self.column["factor"])
-        found: str | None = self.column["arms"].get(arm)
-        return found
+        name: str | None = self.column["arms"].get(arm)
+        return name
 
 
 @cache

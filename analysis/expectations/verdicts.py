@@ -1,4 +1,4 @@
-"""What runs allow to say of an expected effect: contrasts of arms, their intervals, and verdicts."""
+"""Expected effects evaluated: contrasts of arms, their intervals, and what these allow to conclude."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.effects.mechanisms import mechanisms
+from analysis.effects.diagnostics import arm_diagnostics
 from analysis.statistics import LEVEL, Interval, Sample
-from analysis.tables.table import ends
+from analysis.tables.table import interval_columns
 from analysis.tables.wording import interval_text, number
 
+Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
 NOT_RUN: Final = "not run"
 DECIDED = ("supported", "contradicted")
-
-Verdict = Literal["supported", "contradicted", "not resolved", "not run"]
 SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """What is expected of a study: a sum over arms of a measure, its sign, and a size that matters.
+    """An expected effect in a study: a contrast of arms, its direction, its smallest size of interest.
 
-    The direction `none` expects an effect that is smaller than what matters. `environment` is one of
-    the study's, None for its first.
+    `contrast` gives the weight of each arm in a sum of their measures. The direction `none` expects an
+    effect below the smallest one of interest. `environment` is one of the study's, None for its first.
     """
 
     study: str
@@ -43,13 +42,13 @@ class Expectation:
 
     @property
     def sign(self) -> int:
-        """Return what turns an effect that is expected into a positive number; 0 if none is."""
+        """Return the sign of the expected effect; 0 if none is expected."""
         return SIGNS[self.direction]
 
 
 @dataclass(frozen=True)
-class Judged:
-    """An expectation with what came out of it; `reason` says why there is none, if so."""
+class EvaluatedExpectation:
+    """An expectation with its effect and verdict; `reason` says why there is no effect, if so."""
 
     test: Expectation
     effect: Interval
@@ -57,43 +56,43 @@ class Judged:
     reason: str = ""
 
 
-def judge(tests: Sequence[Expectation], root: Path | str) -> list[Judged]:
+def evaluate(tests: Sequence[Expectation], root: Path | str) -> list[EvaluatedExpectation]:
     """Return every expectation with its verdict, from the runs below a results directory.
 
-    Intervals are made for all of them together: each at 1 - 0.05 / their number (Bonferroni).
+    The intervals are simultaneous: each has the level 1 - 0.05 / their number (Bonferroni).
     """
     studies: dict[str, StudyRuns | str] = {}
     for test in tests:
         if test.study not in studies:
-            studies[test.study] = _load(test.study, root)
-    return [_judged(test, studies[test.study], level_of(len(tests))) for test in tests]
+            studies[test.study] = _load_study(test.study, root)
+    return [_evaluate(test, studies[test.study], simultaneous_level(len(tests))) for test in tests]
 
 
-def level_of(tests: int) -> float:
-    """Return the level of each of several intervals that hold together with 95 %."""
+def simultaneous_level(tests: int) -> float:
+    """Return the level of each of several intervals with 95 % simultaneous coverage (Bonferroni)."""
     return 1 - (1 - LEVEL) / max(tests, 1)
 
 
-def verdict(effect: Interval, sign: int, smallest: float) -> Verdict:
-    """Return what an interval allows to say of an expected effect.
+def decide(effect: Interval, sign: int, smallest: float) -> Verdict:
+    """Return what an interval allows to conclude about an expected effect.
 
-    Supported: the interval lies on the expected side of zero and the estimate is at least of the size
-    that matters. Contradicted: the whole interval lies below that size, so no such effect is
-    compatible with the runs. Everything else is not resolved. Where no effect is expected (`sign` 0) it
-    is supported by an interval between the sizes that matter, and contradicted by one on one side of
-    zero whose estimate matters.
+    Supported: the interval lies on the expected side of zero and the estimate is at least the smallest
+    effect of interest. Contradicted: the whole interval lies below that size, so no such effect is
+    compatible with the runs. Everything else is inconclusive. Where no effect is expected (`sign` 0),
+    an interval within the smallest effects of interest supports it, and one on one side of zero whose
+    estimate is at least as large contradicts it.
     """
     if math.isnan(effect.low):
-        return "not resolved"
+        return "inconclusive"
     if sign == 0:
         if max(-effect.low, effect.high) < smallest:
             return "supported"
-        apart = effect.low > 0 or effect.high < 0
-        return "contradicted" if apart and abs(effect.estimate) >= smallest else "not resolved"
+        nonzero = effect.low > 0 or effect.high < 0
+        return "contradicted" if nonzero and abs(effect.estimate) >= smallest else "inconclusive"
     low, high = sorted((sign * effect.low, sign * effect.high))
     if low > 0 and sign * effect.estimate >= smallest:
         return "supported"
-    return "contradicted" if high < smallest else "not resolved"
+    return "contradicted" if high < smallest else "inconclusive"
 
 
 def contrast(
@@ -111,8 +110,8 @@ def contrast(
     return statistics.mean(total[~np.isnan(total)], level)
 
 
-def measure_name(name: str) -> str:
-    """Return a measure's name to be read."""
+def measure_text(name: str) -> str:
+    """Return a measure's name in words."""
     return name.replace("_", " ")
 
 
@@ -123,19 +122,19 @@ def expected_text(test: Expectation) -> str:
     return f"{'≥ +' if test.sign > 0 else '≤ -'}{number(test.smallest)}"
 
 
-def effect_text(row: Judged) -> str:
+def effect_text(row: EvaluatedExpectation) -> str:
     """Return an effect with its interval, or why there is none."""
     return interval_text(row.effect, signed=True, missing=row.reason)
 
 
 def contrast_text(weights: Mapping[str, float]) -> str:
-    """Return a sum over arms in words: `a - b`, or `(a - b) - (c - d)` for the four of a gap."""
-    words = [f"{'+' if weight > 0 else '-'} {name}" for name, weight in weights.items()]
-    return " ".join(words).removeprefix("+ ")
+    """Return a contrast of arms as a sum: `a - b`, or `a - b - c + d` for four of them."""
+    terms = [f"{'+' if weight > 0 else '-'} {name}" for name, weight in weights.items()]
+    return " ".join(terms).removeprefix("+ ")
 
 
-def flat(row: Judged) -> dict[str, Any]:
-    """Return an expectation and its effect as numbers and words by name."""
+def expectation_columns(row: EvaluatedExpectation) -> dict[str, Any]:
+    """Return an expectation and its effect by the names of the CSV's columns."""
     test = row.test
     return {
         "study": test.study,
@@ -144,42 +143,40 @@ def flat(row: Judged) -> dict[str, Any]:
         "contrast": contrast_text(test.contrast),
         "direction": test.direction,
         "smallest": test.smallest,
-        **ends("effect", row.effect),
+        **interval_columns("effect", row.effect),
         "n": row.effect.n,
         "verdict": row.verdict,
     }
 
 
-def _load(study: str, root: Path | str) -> StudyRuns | str:
+def _load_study(study: str, root: Path | str) -> StudyRuns | str:
     try:
         return load(study, root)
     except StudyNotFound:
         return f"study {study} was not run"
 
 
-def _judged(test: Expectation, runs: StudyRuns | str, level: float) -> Judged:
+def _evaluate(test: Expectation, runs: StudyRuns | str, level: float) -> EvaluatedExpectation:
     if isinstance(runs, str):
-        return Judged(test, Interval.missing(), NOT_RUN, runs)
-    environments = runs.environments
-    environment = test.environment or environments[0]
-    if environment not in environments:
-        reason = f"study {test.study} was not run in {environment}"
-        return Judged(test, Interval.missing(), NOT_RUN, reason)
+        return EvaluatedExpectation(test, Interval.missing(), NOT_RUN, runs)
+    environment = test.environment or runs.environments[0]
     arms = {arm.name: arm for arm in runs.arms(environment)}
     lacking = [name for name in test.contrast if name not in arms]
     if lacking:
-        reason = f"study {test.study} has no arm {', '.join(lacking)}"
-        return Judged(test, Interval.missing(), NOT_RUN, reason)
+        known = environment in runs.environments
+        reason = f"has no arm {', '.join(lacking)}" if known else f"was not run in {environment}"
+        return EvaluatedExpectation(test, Interval.missing(), NOT_RUN, f"study {test.study} {reason}")
     samples = {name: _measured(runs, arms[name], test.measure) for name in test.contrast}
     share = test.measure in SCORES and SCORES[test.measure].unit == "share"
     effect = contrast(samples, test.contrast, level, share)
     if not effect.n:
-        return Judged(test, effect, NOT_RUN, f"no run has {measure_name(test.measure)}")
-    return Judged(test, effect, verdict(effect, test.sign, test.smallest))
+        reason = f"no run has {measure_text(test.measure)}"
+        return EvaluatedExpectation(test, effect, NOT_RUN, reason)
+    return EvaluatedExpectation(test, effect, decide(effect, test.sign, test.smallest))
 
 
 def _measured(runs: StudyRuns, arm: Arm, measure: str) -> Sample:
     if measure in SCORES:
         return runs.scores(arm, measure)
     missing = np.full(len(runs.plan.study.seeds), np.nan)
-    return mechanisms(runs, arm).get(measure, missing)
+    return arm_diagnostics(runs, arm).get(measure, missing)

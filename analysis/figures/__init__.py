@@ -1,5 +1,6 @@
-"""The figures of a study, drawn one at a time and written as SVG, PNG and PDF."""
+"""From effects to figures: drawn one at a time, each with a text description.
 
-from analysis.figures.draw import FIGURES, FORMATS, Drawn, draw, write
-
-__all__ = ["FIGURES", "FORMATS", "Drawn", "draw", "write"]
+In: `StudyResults`. Out: a `StudyFigure` (figure, title, description), saved as SVG, PNG or PDF.
+`standard.py` lists the kinds that every study can have. Imports `tables` (wording), `effects` and
+`statistics`; the figures of special studies are in `analysis.studies`.
+"""

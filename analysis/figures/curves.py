@@ -1,4 +1,4 @@
-"""Lines with bands in small multiples: learning curves, sample efficiency, performance profiles."""
+"""Curves with bands, a panel per factor: learning, steps to threshold, performance profiles."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
-from analysis.effects.study_results import Results
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import Drawing
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
 from analysis.statistics import LEVEL, Interval, performance_profile, share
 from analysis.statistics.intervals import t_quantile
+from analysis.tables.wording import axis_label
 
 COLUMNS = 2
 PROFILE_POINTS = 101
@@ -27,48 +29,48 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Line:
-    """An estimate with its band along an axis, each `[T]`; `n` is the most runs anywhere."""
+    """An estimate with its band along an axis, each `[T]`; `n` is the largest number of runs."""
 
-    at: Array
+    x: Array
     estimate: Array
     low: Array
     high: Array
     n: int
     runs: Array | None = None
-    """The single runs `[R, T]`, where they can be drawn."""
+    """The single runs `[R, T]`, where there are any to show."""
 
 
-def curves_matrix(runs: StudyRuns, arm: Arm) -> tuple[Array, Array]:
+def evaluation_matrix(runs: StudyRuns, arm: Arm) -> tuple[Array, Array]:
     """Return an arm's evaluation steps `[T]` and each run's mean returns `[R, T]`, NaN if missing."""
-    found = [run.rows.curve for run in runs.of_arm(arm) if run.rows is not None]
-    found = [(steps, returns) for steps, returns in found if len(steps)]
-    if not found:
+    curves = [run.rows.curve for run in runs.of_arm(arm) if run.rows is not None]
+    curves = [(steps, returns) for steps, returns in curves if len(steps)]
+    if not curves:
         return np.zeros(0), np.zeros((0, 0))
-    steps = np.unique(np.concatenate([steps for steps, _ in found]))
-    matrix = np.full((len(found), len(steps)), np.nan)
-    for row, (own, returns) in zip(matrix, found, strict=True):
+    steps = np.unique(np.concatenate([steps for steps, _ in curves]))
+    matrix = np.full((len(curves), len(steps)), np.nan)
+    for row, (own, returns) in zip(matrix, curves, strict=True):
         row[np.searchsorted(steps, own)] = returns
     return steps.astype(float), matrix
 
 
 def learning_curve(runs: StudyRuns, arm: Arm) -> Line | None:
     """Return the mean over runs at each step with its t interval, None without runs."""
-    steps, matrix = curves_matrix(runs, arm)
+    steps, matrix = evaluation_matrix(runs, arm)
     if not len(steps):
         return None
     n = np.sum(~np.isnan(matrix), axis=0)
     estimate = np.nanmean(matrix, axis=0)
     squares = np.nansum((matrix - estimate) ** 2, axis=0)
-    reach = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
+    quantile = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
     with np.errstate(divide="ignore", invalid="ignore"):
-        half = np.array([reach[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
+        half = np.array([quantile[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
     return Line(steps, estimate, estimate - half, estimate + half, int(n.max()), matrix)
 
 
-def reached_line(runs: StudyRuns, arm: Arm) -> Line | None:
-    """Return the share of runs that have reached the threshold by each step, None if nobody can say."""
+def reached_threshold_line(runs: StudyRuns, arm: Arm) -> Line | None:
+    """Return the fraction of runs that reached the threshold by each step, None without a threshold."""
     scored = [run.scores for run in runs.of_arm(arm) if not math.isnan(run.scores["reached_threshold"])]
-    steps, _ = curves_matrix(runs, arm)
+    steps, _ = evaluation_matrix(runs, arm)
     if not scored or not len(steps):
         return None
     when = np.array([s["steps_to_threshold"] if s["reached_threshold"] else math.inf for s in scored])
@@ -76,10 +78,15 @@ def reached_line(runs: StudyRuns, arm: Arm) -> Line | None:
     return _line(steps, [share(count, len(scored)) for count in counts], len(scored))
 
 
-def profile(runs: StudyRuns, arm: Arm, score: str, thresholds: Array, normalised: bool) -> Line | None:
-    """Return the share of an arm's runs that score above each threshold, all environments or one."""
-    arms = [other for other in runs.plan.arms if other.name == arm.name] if normalised else [arm]
-    samples = [runs.scores(each, score, normalised) for each in arms]
+def profile_line(
+    runs: StudyRuns, arm: Arm, score: str, thresholds: Array, normalized: bool
+) -> Line | None:
+    """Return the fraction of an arm's runs with score > x, for each x of `thresholds` `[T]`.
+
+    Normalized: over all environments.
+    """
+    arms = [other for other in runs.plan.arms if other.name == arm.name] if normalized else [arm]
+    samples = [runs.scores(each, score, normalized) for each in arms]
     samples = [sample[~np.isnan(sample)] for sample in samples]
     if any(len(sample) == 0 for sample in samples):
         return None
@@ -87,8 +94,8 @@ def profile(runs: StudyRuns, arm: Arm, score: str, thresholds: Array, normalised
     return _line(thresholds, performance_profile(samples, thresholds), n)
 
 
-def learning_curves(results: Results, environment: str, seeds: bool = False) -> tuple[Figure, str]:
-    """Return the learning curves of an environment and what they show in words."""
+def learning_curves(results: StudyResults, environment: str, seeds: bool = False) -> Drawing:
+    """Return the learning curves of an environment; with `seeds` of single runs, too."""
     runs = results.runs
     axis_labels = ("environment steps", "greedy evaluation return")
     figure = small_multiples(
@@ -98,40 +105,40 @@ def learning_curves(results: Results, environment: str, seeds: bool = False) -> 
     return figure, "Mean return at the last evaluation: " + _last(last)
 
 
-def sample_efficiency(results: Results, environment: str) -> tuple[Figure, str] | None:
-    """Return how many runs have reached the solved threshold by each step; None without a threshold."""
+def steps_to_threshold(results: StudyResults, environment: str) -> Drawing:
+    """Return the fraction of runs that reached the solved threshold by each step."""
     runs = results.runs
-    lines = {arm.name: reached_line(runs, arm) for arm in runs.arms(environment)}
+    lines = {arm.name: reached_threshold_line(runs, arm) for arm in runs.arms(environment)}
     if not any(lines.values()):
         return None
-    axis_labels = ("environment steps", "share of runs that reached the threshold")
+    axis_labels = ("environment steps", "fraction of runs that reached the threshold")
     figure = small_multiples(
         runs, environment, lambda arm: lines[arm.name], axis_labels, drawstyle="steps-post", band=0.07
     )
-    return figure, "Share of runs that reached the threshold by the end: " + _last(lines)
+    return figure, "Fraction of runs that reached the threshold by the end: " + _last(lines)
 
 
-def performance_profiles(
-    results: Results, environment: str, normalised: bool
-) -> tuple[Figure, str] | None:
-    """Return the share of runs above every score; over all environments where they are normalised."""
-    runs, score = results.runs, results.score
-    arms = runs.plan.arms if normalised else runs.arms(environment)
-    values = np.concatenate([runs.scores(arm, score, normalised) for arm in arms])
+def performance_profiles(results: StudyResults, environment: str | None) -> Drawing:
+    """Return the fraction of runs with score > x; normalized over all environments if it is None."""
+    runs, score, normalized = results.runs, results.score, environment is None
+    arms = runs.arms(environment or runs.environments[0])
+    values = np.concatenate(
+        [runs.scores(arm, score, normalized) for arm in (runs.plan.arms if normalized else arms)]
+    )
     values = values[~np.isnan(values)]
     if not len(values) or np.ptp(values) == 0:
         return None
     thresholds = np.linspace(values.min() - 0.02 * np.ptp(values), values.max(), PROFILE_POINTS)
-    lines = {
-        arm.name: profile(runs, arm, score, thresholds, normalised) for arm in runs.arms(environment)
-    }
-    axis_labels = (
-        f"{score.replace('_', ' ')}{', normalised' if normalised else ''}",
-        "share of runs above it",
+    lines = {arm.name: profile_line(runs, arm, score, thresholds, normalized) for arm in arms}
+    x_label = f"x: {axis_label(score)}{', normalized' if normalized else ''}"
+    figure = small_multiples(
+        runs,
+        environment or runs.environments[0],
+        lambda arm: lines[arm.name],
+        (x_label, "fraction of runs with score > x"),
+        band=0.07,
     )
-    figure = small_multiples(runs, environment, lambda arm: lines[arm.name], axis_labels, band=0.07)
-    middle = {name: line for name, line in lines.items() if line is not None}
-    texts = [f"{name} {_median(line):.3g}" for name, line in middle.items()]
+    texts = [f"{name} {_median(line):.3g}" for name, line in lines.items() if line is not None]
     return figure, "Score that half of the runs exceed: " + ", ".join(texts) + "."
 
 
@@ -145,29 +152,29 @@ def small_multiples(
     drawstyle: str = "default",
     band: float = 0.13,
 ) -> Figure:
-    """Return a panel per factor, its levels beside the baseline, with 95 % bands."""
+    """Return a panel for each factor: its arms and the baseline, each a line with a band."""
     arms, baseline, styles = runs.arms(environment), runs.baseline(environment), arm_styles(runs)
-    found = panels(arms)
-    columns = min(COLUMNS, len(found))
-    rows = math.ceil(len(found) / columns)
+    members_of = panels(arms)
+    columns = min(COLUMNS, len(members_of))
+    rows = math.ceil(len(members_of) / columns)
     figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.3), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     lines = {arm.name: line_of(arm) for arm in arms}
-    for axis, (title, members) in zip(axes.flat, found.items(), strict=False):
+    for axis, (title, members) in zip(axes.flat, members_of.items(), strict=False):
         for arm in [baseline, *members]:
             name = label(arm, title)
-            _draw(axis, lines[arm.name], name, styles[arm.name], drawstyle, single_runs, band)
+            _draw_line(axis, lines[arm.name], name, styles[arm.name], drawstyle, single_runs, band)
         axis.set_title(title)
         axis.legend()
         axis.margins(x=0.01)
-    for axis in axes.flat[len(found) :]:
+    for axis in axes.flat[len(members_of) :]:
         axis.set_visible(False)
     figure.supxlabel(axis_labels[0], fontsize=9)
     figure.supylabel(axis_labels[1], fontsize=9)
     return figure
 
 
-def _draw(
+def _draw_line(
     axis: Axes,
     line: Line | None,
     name: str,
@@ -177,24 +184,24 @@ def _draw(
     band: float,
 ) -> None:
     if line is None:
-        axis.plot([], [], color=style.colour, label=f"{name} (missing)")
+        axis.plot([], [], color=style.color, label=f"{name} (missing)")
         return
     if single_runs and line.runs is not None:
-        axis.plot(line.at, line.runs.T, color=style.colour, lw=0.5, alpha=0.35)
+        axis.plot(line.x, line.runs.T, color=style.color, lw=0.5, alpha=0.35)
     text = f"{name} (n={line.n})"
-    (drawn,) = axis.plot(line.at, line.estimate, color=style.colour, lw=1.4, label=text)
+    (drawn,) = axis.plot(line.x, line.estimate, color=style.color, lw=1.4, label=text)
     drawn.set_drawstyle(drawstyle)  # type: ignore[arg-type]
     if style.dashes:
         drawn.set_dashes(style.dashes)
     step: Any = "post" if drawstyle == "steps-post" else None
-    axis.fill_between(line.at, line.low, line.high, step=step, color=style.colour, alpha=band, lw=0)
+    axis.fill_between(line.x, line.low, line.high, step=step, color=style.color, alpha=band, lw=0)
 
 
-def _line(at: Array, intervals: list[Interval], n: int) -> Line:
+def _line(x: Array, intervals: list[Interval], n: int) -> Line:
     estimate, low, high = (
         np.array([getattr(part, name) for part in intervals]) for name in ("estimate", "low", "high")
     )
-    return Line(at, estimate, low, high, n)
+    return Line(x, estimate, low, high, n)
 
 
 def _last(lines: dict[str, Line | None]) -> str:
@@ -209,4 +216,4 @@ def _last(lines: dict[str, Line | None]) -> str:
 
 def _median(line: Line) -> float:
     above = np.flatnonzero(line.estimate > 0.5)
-    return float(line.at[above[-1]]) if len(above) else float(line.at[0])
+    return float(line.x[above[-1]]) if len(above) else float(line.x[0])

@@ -1,4 +1,4 @@
-"""Which figures a study has, drawn one at a time, and how they are written."""
+"""What a kind of figure is, and how figures are drawn and saved."""
 
 from __future__ import annotations
 
@@ -10,135 +10,91 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from analysis.effects.study_results import Results
-from analysis.figures import curves, effects, sensitivity
+from analysis.effects.study_results import StudyResults
 from analysis.figures.style import STYLE
-from analysis.studies import article_figure as training
-from analysis.studies import cliffwalk_figure as cliffwalk
-from analysis.studies import digits_figure as digits
 
 FORMATS = ("svg", "png", "pdf")
 DOTS_PER_INCH = 160
 
+Drawing = tuple[Figure, str] | None
+"""A figure and its text description, or None where the study has nothing to show in it."""
+
+Drawings = Iterator[tuple[str, Drawing]]
+"""Drawings of one kind, each after the environment that it is about, "" for all of them."""
+
 
 @dataclass(frozen=True)
-class Drawn:
-    """A figure with its file's name, its title, and what it shows in words."""
+class FigureKind:
+    """A kind of figure: its name on the command line and of its files, its title, and how it is drawn.
+
+    `draw(results, seeds)` yields the drawings; `seeds` asks for single runs where a kind can show them.
+    """
+
+    name: str
+    title: str
+    draw: Callable[[StudyResults, bool], Drawings]
+
+
+@dataclass(frozen=True)
+class StudyFigure:
+    """A figure with the name of its files, its title and its text description."""
 
     name: str
     title: str
     figure: Figure
-    alternative: str
+    description: str
 
 
-Maybe = tuple[Figure, str] | None
+def whole_study(draw: Callable[[StudyResults], Drawing]) -> Callable[[StudyResults, bool], Drawings]:
+    """Return the drawer of a kind with one figure for a whole study."""
+
+    def drawings(results: StudyResults, _seeds: bool) -> Drawings:
+        yield "", draw(results)
+
+    return drawings
 
 
-def _curves(results: Results, seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    for environment, env_id in _environments(results):
-        drawn = curves.learning_curves(results, environment, seeds)
-        yield f"curves-{environment}", f"Learning curves, {env_id}", drawn
+def each_environment(
+    draw: Callable[[StudyResults, str], Drawing],
+) -> Callable[[StudyResults, bool], Drawings]:
+    """Return the drawer of a kind with a figure for each environment of a study."""
+
+    def drawings(results: StudyResults, _seeds: bool) -> Drawings:
+        for environment, _ in results.environments:
+            yield environment, draw(results, environment)
+
+    return drawings
 
 
-def _efficiency(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    for environment, env_id in _environments(results):
-        drawn = curves.sample_efficiency(results, environment)
-        yield f"efficiency-{environment}", f"Sample efficiency, {env_id}", drawn
-
-
-def _profiles(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    if results.across and len(results.runs.environments) > 1:
-        drawn = curves.performance_profiles(results, results.runs.environments[0], normalised=True)
-        yield "profiles", "Performance profiles, all environments", drawn
-        return
-    for environment, env_id in _environments(results):
-        drawn = curves.performance_profiles(results, environment, normalised=False)
-        yield f"profiles-{environment}", f"Performance profiles, {env_id}", drawn
-
-
-def _differences(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    yield "differences", "Differences from the baseline", effects.forest_plot(results)
-
-
-def _improvement(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    yield "improvement", "Probability of improvement", effects.improvement_plot(results)
-
-
-def _doses(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    yield "doses", "Dose and response", effects.dose_response(results)
-
-
-def _sensitivity(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    for environment, env_id in _environments(results):
-        drawn = sensitivity.sensitivity(results, environment)
-        yield f"sensitivity-{environment}", f"Sensitivity, {env_id}", drawn
-
-
-def _factors(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    for environment, env_id in _environments(results):
-        drawn = effects.two_factors(results, environment)
-        yield f"factors-{environment}", f"Two factors at a time, {env_id}", drawn
-
-
-def _training(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    yield "training", "The article's outputs: reward and loss", training.training_outputs(results)
-
-
-def _cliffwalk(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    yield "cliffwalk", "Updates until the values are right", cliffwalk.updates_by_transitions(results)
-
-
-def _classes(results: Results, _seeds: bool) -> Iterator[tuple[str, str, Maybe]]:
-    for environment, env_id in _environments(results):
-        drawn = digits.accuracy_by_class(results, environment)
-        yield f"classes-{environment}", f"Accuracy by class, {env_id}", drawn
-
-
-FIGURES: dict[str, Callable[[Results, bool], Iterator[tuple[str, str, Maybe]]]] = {
-    "differences": _differences,
-    "curves": _curves,
-    "training": _training,
-    "cliffwalk": _cliffwalk,
-    "classes": _classes,
-    "efficiency": _efficiency,
-    "doses": _doses,
-    "sensitivity": _sensitivity,
-    "factors": _factors,
-    "profiles": _profiles,
-    "improvement": _improvement,
-}
-
-
-def draw(results: Results, kind: str, seeds: bool = False) -> Iterator[Drawn]:
-    """Yield the figures of one kind; none that would be empty. `seeds` draws single runs as well."""
+def draw_figures(results: StudyResults, kind: FigureKind, seeds: bool = False) -> Iterator[StudyFigure]:
+    """Yield a study's figures of one kind, without empty ones; `seeds` shows single runs as well."""
     if results.empty:
         return
+    ids = dict(results.environments)
     with mpl.rc_context(STYLE):
-        for name, title, drawn in FIGURES[kind](results, seeds):
-            if drawn is not None:
-                yield Drawn(name, title, *drawn)
+        for environment, drawing in kind.draw(results, seeds):
+            if drawing is not None:
+                name = f"{kind.name}-{environment}" if environment else kind.name
+                title = f"{kind.title}, {ids[environment]}" if environment else kind.title
+                yield StudyFigure(name, title, *drawing)
 
 
-def write(drawn: Drawn, directory: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Write a figure into a directory and return its files."""
+def save_figure(figure: StudyFigure, directory: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
+    """Write a figure into a directory, a file for each format, and return the files."""
     paths = []
     with mpl.rc_context(STYLE):
-        # Arranging takes as long as drawing: once is enough for all formats.
-        drawn.figure.draw_without_rendering()
-        drawn.figure.set_layout_engine("none")
+        # Layout takes as long as drawing: compute it once for all formats.
+        figure.figure.draw_without_rendering()
+        figure.figure.set_layout_engine("none")
         for suffix in formats:
-            path = directory / f"{drawn.name}.{suffix}"
+            path = directory / f"{figure.name}.{suffix}"
             data = io.BytesIO()
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {})
-            # A page has its own background; files go onto white paper.
-            behind = "none" if suffix == "svg" else "white"
-            drawn.figure.savefig(
-                data, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata, facecolor=behind
+            # The page puts its own background behind an SVG; other files have a white one.
+            background = "none" if suffix == "svg" else "white"
+            figure.figure.savefig(
+                data, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata, facecolor=background
             )
             path.write_bytes(data.getvalue())
             paths.append(path)
     return paths
-
-
-def _environments(results: Results) -> list[tuple[str, str]]:
-    return [(name, results.runs.arms(name)[0].env_id) for name in results.runs.environments]

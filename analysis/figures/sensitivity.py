@@ -1,4 +1,4 @@
-"""Sensitivity: the score against one factor's levels, a line for every arm of the other factors."""
+"""Sensitivity by arm: the score against a tuned or crossed factor, with a line for each arm."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from matplotlib.figure import Figure
 from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.study.plan import BASELINE, Arm
 from analysis.effects.design_grid import DesignGrid, as_number
-from analysis.effects.study_results import Results
-from analysis.figures.style import INK, PAPER, ArmStyle, style
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import Drawing
+from analysis.figures.style import INK, PAPER, ArmStyle, style_at
 from analysis.statistics import Interval, mean
-from analysis.tables.wording import interval_text
+from analysis.tables.wording import axis_label, interval_text
 
-LEVELS = 3
-"""Levels that a curve takes."""
-SPREAD = 0.16
-"""How far apart the arms' points at a level are drawn altogether, in steps between levels."""
+MIN_LEVELS = 3
+"""Levels that a curve needs."""
+ARM_OFFSET = 0.16
+"""Horizontal offset of the first and the last arm's points from their level, in steps between levels."""
 
 
 @dataclass(frozen=True)
-class Curve:
+class ArmCurve:
     """An arm's score by level; where it was tuned, the chosen level and its score on fresh seeds."""
 
     by_level: Mapping[str, Interval]
@@ -33,48 +34,53 @@ class Curve:
     fresh: Interval = field(default_factory=Interval.missing)
 
 
-def sensitivity(results: Results, environment: str) -> tuple[Figure, str] | None:
-    """Return the score against the tuned factor, both stages told apart, or against a crossed one.
+def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
+    """Return the score against the tuned factor, or a crossed numeric one, with a line for each arm.
 
-    Tuning seeds are hollow, with lines; the reported, fresh seeds at the chosen level are filled.
+    Scores on tuning seeds are hollow markers with lines; those on fresh seeds at the chosen level are
+    filled ones.
     """
-    found = _tuned(results, environment) or _crossed(results, environment)
-    if found is None:
+    factor_curves = _tuned_curves(results, environment) or _crossed_curves(results, environment)
+    if factor_curves is None:
         return None
-    factor, curves = found
+    factor, curves = factor_curves
     levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
     figure = Figure(figsize=(6.4, 3.4), layout="constrained")
     axis = figure.subplots()
-    offsets = np.linspace(-SPREAD, SPREAD, len(curves)) if len(curves) > 1 else [0.0]
+    offsets = np.linspace(-ARM_OFFSET, ARM_OFFSET, len(curves)) if len(curves) > 1 else [0.0]
     for at, (name, curve) in enumerate(curves.items()):
-        look = ArmStyle(INK, (), "o") if name == BASELINE else style(at)
-        _draw(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve, look)
+        style = ArmStyle(INK, (), "o") if name == BASELINE else style_at(at)
+        _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve, style)
     axis.set_xticks(range(len(levels)), levels)
-    axis.set_xlabel(factor)
-    axis.set_ylabel(results.score.replace("_", " "))
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=_key(curves), title_fontsize=7)
-    return figure, " ".join(_words(name, curve) for name, curve in curves.items())
+    axis.set(xlabel=factor, ylabel=axis_label(results.score))
+    title = _legend_title(curves)
+    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title, title_fontsize=7)
+    return figure, " ".join(_description(name, curve) for name, curve in curves.items())
 
 
-def _draw(axis: Axes, places: Mapping[str, float], name: str, curve: Curve, look: ArmStyle) -> None:
+def _draw_arm(
+    axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve, style: ArmStyle
+) -> None:
     tuned = curve.chosen is not None
     points = {level: point for level, point in curve.by_level.items() if point.n}
-    at = [places[level] for level in points]
+    xs = [x_of[level] for level in points]
     sizes = sorted({point.n for point in points.values()})
     n = f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}" if sizes else "missing"
-    text = f"{name} ({n}" + (f", then {curve.fresh.n})" if tuned else ")")
-    (line,) = axis.plot(at, [p.estimate for p in points.values()], color=look.colour, lw=1.2, label=text)
-    line.set(marker=look.marker, markersize=4, markerfacecolor=PAPER if tuned else look.colour)
-    line.set_dashes(look.dashes or (None, None))
-    for x, point in zip(at, points.values(), strict=True):
-        axis.plot([x] * 2, [point.low, point.high], color=look.colour, lw=0.8, alpha=0.6)
+    label = f"{name} ({n}" + (f", then {curve.fresh.n})" if tuned else ")")
+    (line,) = axis.plot(
+        xs, [p.estimate for p in points.values()], color=style.color, lw=1.2, label=label
+    )
+    line.set(marker=style.marker, markersize=4, markerfacecolor=PAPER if tuned else style.color)
+    line.set_dashes(style.dashes or (None, None))
+    for x, point in zip(xs, points.values(), strict=True):
+        axis.plot([x] * 2, [point.low, point.high], color=style.color, lw=0.8, alpha=0.6)
     if curve.chosen is not None and curve.fresh.n:
-        x = places[curve.chosen]
-        axis.plot([x] * 2, [curve.fresh.low, curve.fresh.high], color=look.colour, lw=2.2)
-        axis.plot(x, curve.fresh.estimate, look.marker, color=look.colour, ms=7)
+        x = x_of[curve.chosen]
+        axis.plot([x] * 2, [curve.fresh.low, curve.fresh.high], color=style.color, lw=2.2)
+        axis.plot(x, curve.fresh.estimate, style.marker, color=style.color, ms=7)
 
 
-def _tuned(results: Results, environment: str) -> tuple[str, dict[str, Curve]] | None:
+def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
     """Return the tuned factor, and each arm's curve over the tuning seeds with its fresh score."""
     study = results.runs.plan.study
     if study.tune is None:
@@ -83,51 +89,48 @@ def _tuned(results: Results, environment: str) -> tuple[str, dict[str, Curve]] |
         tuning = load(study.tuning_name, results.runs.root)
     except StudyNotFound:
         return None
+    factor = study.tune.factor
     fresh = {row.arm.name: row.mean for row in results.of_environment(environment)}
     chosen = {x.arm: x.level for x in results.runs.plan.choices if x.environment == environment}
-    order = list(study.factors[study.tune.factor].overrides())
+    order = list(study.factors[factor].overrides())
     curves = {}
     for name, reported in fresh.items():
-        found = {
-            arm.levels[study.tune.factor]: _mean(tuning, arm, results.score)
+        means = {
+            arm.levels[factor]: _mean(tuning, arm, results.score)
             for arm in tuning.arms(environment)
             if arm.candidate_of == name
         }
-        if found:
-            ordered = {level: found[level] for level in order if level in found}
-            curves[name] = Curve(ordered, chosen.get(name), reported)
-    return (study.tune.factor, curves) if curves else None
+        if means:
+            by_level = {level: means[level] for level in order if level in means}
+            curves[name] = ArmCurve(by_level, chosen.get(name), reported)
+    return (factor, curves) if curves else None
 
 
-def _crossed(results: Results, environment: str) -> tuple[str, dict[str, Curve]] | None:
-    """Return the crossed factor of numbers with most levels, and a curve for each arm of the others."""
-    levels = results.levels[environment]
-    factor = _longest(levels)
-    if factor is None or not levels.complete:
+def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
+    """Return the numeric crossed factor with most levels, and a curve for each arm of the others."""
+    grid = results.grids[environment]
+    factor = _longest_numeric_factor(grid)
+    if factor is None or not grid.complete:
         return None
-    order = sorted(levels.factors[factor], key=lambda level: as_number(level) or math.nan)
-    at = list(levels.factors).index(factor)
+    order = sorted(grid.factors[factor], key=lambda level: as_number(level) or math.nan)
     means = {row.arm.name: row.mean for row in results.of_environment(environment)}
     curves: dict[str, dict[str, Interval]] = {}
     for level in order:
-        for key, arm in levels.arm_at.items():
-            if key[at] == level:
-                others = [
-                    f"{name}={value}"
-                    for name, value in zip(levels.factors, key, strict=True)
-                    if name != factor
-                ]
-                curves.setdefault(", ".join(others), {})[level] = means[arm.name]
-    return factor, {name: Curve(by_level) for name, by_level in curves.items()}
+        for key, arm in grid.arm_at.items():
+            levels = dict(zip(grid.factors, key, strict=True))
+            if levels.pop(factor) == level:
+                others = ", ".join(f"{name}={value}" for name, value in levels.items())
+                curves.setdefault(others, {})[level] = means[arm.name]
+    return factor, {name: ArmCurve(by_level) for name, by_level in curves.items()}
 
 
-def _longest(levels: DesignGrid) -> str | None:
-    found = {
-        name: len(of)
-        for name, of in levels.factors.items()
-        if len(of) >= LEVELS and all(as_number(level) for level in of)
+def _longest_numeric_factor(grid: DesignGrid) -> str | None:
+    sizes = {
+        name: len(levels)
+        for name, levels in grid.factors.items()
+        if len(levels) >= MIN_LEVELS and all(as_number(level) for level in levels)
     }
-    return max(found, key=found.__getitem__) if found else None
+    return max(sizes, key=sizes.__getitem__) if sizes else None
 
 
 def _mean(runs: StudyRuns, arm: Arm, score: str) -> Interval:
@@ -135,12 +138,12 @@ def _mean(runs: StudyRuns, arm: Arm, score: str) -> Interval:
     return mean(values[~np.isnan(values)])
 
 
-def _key(curves: Mapping[str, Curve]) -> str:
+def _legend_title(curves: Mapping[str, ArmCurve]) -> str:
     tuned = any(curve.chosen for curve in curves.values())
     return "line: tuning seeds; large: fresh seeds, chosen level" if tuned else ""
 
 
-def _words(name: str, curve: Curve) -> str:
+def _description(name: str, curve: ArmCurve) -> str:
     points = "; ".join(
         f"{level} {interval_text(point)}, n = {point.n}" for level, point in curve.by_level.items()
     )

@@ -1,4 +1,4 @@
-"""How arms look: one colour, dash and marker each throughout a study, told apart without colour too."""
+"""The style of arms: a color, dashes and a marker each, distinguishable without color too."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 
 INK = "#1a1b1c"
-"""Text, axes and the baseline; the page puts its own text colour there."""
+"""Text, axes and the baseline; the page replaces it by its own text color."""
 PAPER = "#fefdfc"
-"""What lies behind; the page puts its own background there."""
+"""The background; the page replaces it by its own."""
 FAINT = "#8a8b8c"
 
 STYLE: Any = {
@@ -37,7 +37,7 @@ STYLE: Any = {
 }
 DASHES: tuple[Any, ...] = ((), (4, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (7, 2))
 MARKERS = "osD^vP"
-COLOURS = (
+COLORS = (
     *("#006eab", "#e96700", "#007757", "#c972a2", "#8c6100", "#0094e7"),
     *("#ac4c00", "#00a276", "#ac417c", "#bd8300"),
 )
@@ -46,37 +46,41 @@ COLOURS = (
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """An arm's colour, dashes (of a line) and marker."""
+    """An arm's color, dashes (of a line) and marker."""
 
-    colour: Any
+    color: Any
     dashes: Any
     marker: str
 
 
 def arm_styles(runs: StudyRuns) -> dict[str, ArmStyle]:
-    """Return the style of every arm by its name; neighbours in the plan differ in all three."""
+    """Return the style of every arm by its name; neighbors in the plan differ in all three."""
     names = list(dict.fromkeys(arm.name for arm in runs.plan.arms if arm.role != "baseline"))
     styles = {arm.name: ArmStyle(INK, (), "o") for arm in runs.plan.arms if arm.role == "baseline"}
-    return styles | {name: style(at) for at, name in enumerate(names)}
+    return styles | {name: style_at(at) for at, name in enumerate(names)}
 
 
-def style(at: int) -> ArmStyle:
-    """Return the style of the arm at a position; sixty positions have no two alike."""
-    turn = at + at // len(COLOURS) + 1
-    return ArmStyle(COLOURS[at % len(COLOURS)], DASHES[turn % len(DASHES)], MARKERS[turn % len(MARKERS)])
+def style_at(at: int) -> ArmStyle:
+    """Return the style of the arm at a position in the plan; the first sixty all differ."""
+    # One further each time the colors start over, so that no pair of color and dashes comes back.
+    shifted = at + at // len(COLORS) + 1
+    return ArmStyle(
+        COLORS[at % len(COLORS)], DASHES[shifted % len(DASHES)], MARKERS[shifted % len(MARKERS)]
+    )
 
 
 def panels(arms: Sequence[Arm], most: int = 8) -> dict[str, list[Arm]]:
-    """Return the arms off the baseline by the factors that they change; a lone baseline's own.
+    """Return the arms to show beside the baseline by the title of their panel: the changed factors.
 
-    Crossed factors make panels of their own for each level of the first, where they are many.
+    A panel with more than `most` arms of crossed factors is split by the levels of the first factor. A
+    study of the baseline alone has one panel.
     """
-    found: dict[str, list[Arm]] = {}
+    by_factors: dict[str, list[Arm]] = {}
     for arm in arms:
         if arm.role != "baseline":
-            found.setdefault(" x ".join(arm.levels), []).append(arm)
+            by_factors.setdefault(" x ".join(arm.levels), []).append(arm)
     split: dict[str, list[Arm]] = {}
-    for title, members in found.items():
+    for title, members in by_factors.items():
         for arm in members:
             first, level = next(iter(arm.levels.items()), ("", ""))
             many = len(members) > most and len(arm.levels) > 1
@@ -85,5 +89,5 @@ def panels(arms: Sequence[Arm], most: int = 8) -> dict[str, list[Arm]]:
 
 
 def label(arm: Arm, title: str) -> str:
-    """Return an arm's name without what its panel's title says already."""
+    """Return an arm's name without the part that its panel's title says."""
     return arm.name.removeprefix(f"{title}=").removeprefix(f"{title}, ")

@@ -1,75 +1,77 @@
-"""The papers' studies in README and `docs/papers.md`: tables and figures put there from stored runs.
+"""The gallery: tables and figures of the papers' studies, put into README and `docs/papers.md`.
 
-What it writes lies between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`, each study's
-again between its own. The rest is left alone, and so is a study of which no run is stored here.
+It writes between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`, and each study between
+its own two. The rest of the files stays as it is, and so does a study without stored runs.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from ablation.results.load import StudyRuns
 from analysis.effects.comparability import ASPECTS
-from analysis.effects.study_results import Results
-from analysis.errors import Refused
-from analysis.expectations.paper_tables import paper_table, stored
-from analysis.expectations.papers import Paper, declared
-from analysis.figures import Drawn, draw, write
-from analysis.report.report import open_results, tables
+from analysis.effects.study_results import StudyResults
+from analysis.errors import RequestError
+from analysis.expectations.paper_tables import paper_table, stored_studies
+from analysis.expectations.papers import Paper, declared_papers
+from analysis.figures.draw import StudyFigure, draw_figures, save_figure
+from analysis.report.report import open_results, study_tables
+from analysis.studies.registry import FIGURE_KINDS, leading_table
 from analysis.tables.table import Table
 from analysis.tables.writers import to_markdown
 
 GALLERY = "gallery"
-KINDS = ("cliffwalk", "sensitivity", "doses", "differences", "curves")
-"""Kinds of figures, of which a study's first that can be drawn is shown."""
-TERSE = ("IQM", "p (Holm)")
-"""Columns that the README does without."""
+PREFERRED = ("cliffwalk", "sensitivity", "dose_response", "differences", "curves")
+"""Kinds of figures in order of preference: a study's first that is not empty is shown."""
+OMITTED = ("IQM", "p (Holm)")
+"""Columns of the ablation table that the README leaves out."""
 
 
-class NoPlace(Refused):
-    """A file lacks the comments between which a result belongs."""
+class MissingMarkers(RequestError):
+    """A file lacks the comments between which a study's exhibits belong."""
 
 
 def write_gallery(root: Path | str, project: Path) -> list[Path]:
     """Put every stored study of a paper into `docs/papers.md` and the README; return the files."""
     readme, page = project / "README.md", project / "docs" / "papers.md"
-    text, told, shown, written = readme.read_text(), page.read_text(), {}, [readme, page]
-    for paper in declared():
+    page_text, written = page.read_text(), [readme, page]
+    exhibits: dict[str, str] = {}
+    for paper in declared_papers():
         sections = {}
-        for study in stored(paper, root):
+        for study in stored_studies(paper, root):
             results = open_results(root, study, None, ASPECTS)
             if results.empty:
                 continue
-            figures = list(_figures(results, paper.figure))
-            for drawn in figures:
-                written += write(_named(drawn, study), project / "docs" / "figures", ("png",))
+            figures = _figures(paper, results)
+            for figure in figures:
+                written += save_figure(figure, project / "docs" / "figures", ("png",))
             sections[study] = _section(paper, results, figures)
-            shown[study] = _exhibit(paper, results, figures)
+            exhibits[study] = _exhibit(paper, results, figures)
         if sections:
-            told = renewed(told, paper.study, sections, page)
-    readme.write_text(renewed(text, GALLERY, shown, readme))
-    page.write_text(told)
+            page_text = with_parts(page_text, paper.study, sections, page)
+    readme.write_text(with_parts(readme.read_text(), GALLERY, exhibits, readme))
+    page.write_text(page_text)
     return written
 
 
-def renewed(text: str, place: str, parts: Mapping[str, str], path: Path) -> str:
-    """Return a text whose place has these parts, by name, and those that it had beside them.
+def with_parts(text: str, name: str, parts: Mapping[str, str], path: Path) -> str:
+    """Return a text with these parts by study between the comments of `name`, other studies' kept.
 
-    In the order of the declared papers. Raises `NoPlace` where the text lacks the place's comments.
+    In the order of the declared papers. Raises `MissingMarkers` if the text lacks the comments.
     """
-    begin, end = _comments(place)
+    begin, end = _comments(name)
     if begin not in text or end not in text:
-        raise NoPlace(f"{path} has no place for '{place}': it needs the comments {begin} and {end}")
+        raise MissingMarkers(f"{path} has no place for '{name}': add the comments {begin} and {end}")
     before, rest = text.split(begin, 1)
     inside, after = rest.split(end, 1)
     earlier = {match[1]: match[2].strip() for match in _PART.finditer(inside)}
-    order = [paper.study for paper in declared()]
-    every = sorted((earlier | dict(parts)).items(), key=lambda part: (_rank(part[0], order), part[0]))
-    blocks = ["\n".join((_comments(name)[0], body.strip(), _comments(name)[1])) for name, body in every]
+    order = [paper.study for paper in declared_papers()]
+    merged = sorted((earlier | dict(parts)).items(), key=lambda part: (_rank(part[0], order), part[0]))
+    blocks = [_between_comments(study, body) for study, body in merged]
     return f"{before}{begin}\n" + ("\n\n".join(blocks) or inside.strip()) + f"\n{end}{after}"
 
 
@@ -80,11 +82,16 @@ def _comments(name: str) -> tuple[str, str]:
     return f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
 
 
+def _between_comments(name: str, body: str) -> str:
+    begin, end = _comments(name)
+    return f"{begin}\n{body.strip()}\n{end}"
+
+
 def _rank(study: str, order: Sequence[str]) -> int:
     return max((at for at, name in enumerate(order) if study.startswith(name)), default=len(order))
 
 
-def without(table: Table, headings: Collection[str]) -> Table:
+def without_columns(table: Table, headings: Collection[str]) -> Table:
     """Return a table without the columns that have these headings."""
     kept = [at for at, heading in enumerate(table.headings) if heading not in headings]
     groups, at = [], 0
@@ -99,60 +106,50 @@ def without(table: Table, headings: Collection[str]) -> Table:
     )
 
 
-def _section(paper: Paper, results: Results, figures: list[Drawn]) -> str:
-    """Return what the documentation shows of a study: tables in full, verdicts, figures."""
+def _section(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]) -> str:
+    """Return a study's section of the documentation: ablation table, verdicts, figures."""
     study = results.runs.plan.study.name
     lines = [f"#### Results of `{study}`", "", _cost(results.runs), ""]
-    lines.append(to_markdown(_chief(results)))
-    judged = paper_table(paper, study, results.runs.root)
-    if judged.rows:
-        lines.append(to_markdown(judged))
-    lines += [_picture(drawn, study, "figures") for drawn in figures]
+    lines.append(to_markdown(leading_table(study_tables(results))))
+    statements = paper_table(paper, study, results.runs.root)
+    if statements.rows:
+        lines.append(to_markdown(statements))
+    lines += [_image(figure, study, "figures") for figure in figures]
     return "\n".join(lines)
 
 
-def _exhibit(paper: Paper, results: Results, figures: list[Drawn]) -> str:
-    """Return what the README shows of a study: one table and one figure."""
+def _exhibit(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]) -> str:
+    """Return a study's exhibit in the README: one table and one figure."""
     study = results.runs.plan.study
-    table = _chief(results)
+    tables = study_tables(results)
+    table = leading_table(tables)
     note = table.notes[0]
-    if table.label != "cliffwalk":
-        table, note = (
-            without(table, TERSE),
-            "Mean and difference with 95 % intervals (n: runs); * resolved.",
-        )
-    terse = replace(table, notes=[note])
+    if table is tables["table"]:
+        table = without_columns(table, OMITTED)
+        note = "Mean and difference with 95 % intervals (n: runs); *: significant."
+    short = replace(table, notes=[note])
     lines = [f"**`{study.name}`** ([{paper.paper}](docs/papers.md#{paper.study})). {study.question}", ""]
-    lines.append(to_markdown(terse).split("\n\n", 1)[1])
-    lines += [_picture(drawn, study.name, "docs/figures") for drawn in figures[:1]]
+    lines.append(to_markdown(short).split("\n\n", 1)[1])
+    lines += [_image(figure, study.name, "docs/figures") for figure in figures[:1]]
     return "\n".join(lines)
 
 
-def _chief(results: Results) -> Table:
-    """Return the table that says most: of the Blind Cliffwalk its medians, of the rest all arms."""
-    found = tables(results)
-    return found.get("cliffwalk", found["table"])
+def _figures(paper: Paper, results: StudyResults) -> list[StudyFigure]:
+    """Return a study's figures of the first kind that it has, the paper's own kind before all others."""
+    study = results.runs.plan.study.name
+    for kind in (*([paper.figure] if paper.figure else []), *PREFERRED):
+        figures = list(draw_figures(results, FIGURE_KINDS[kind]))
+        if figures:
+            return [replace(figure, name=f"{study}-{figure.name}") for figure in figures]
+    return []
 
 
-def _figures(results: Results, preferred: str | None) -> Iterator[Drawn]:
-    """Yield a study's figures of the first kind that it has, the paper's own before all others."""
-    for kind in (*([preferred] if preferred else []), *KINDS):
-        drawn = list(draw(results, kind))
-        if drawn:
-            yield from drawn
-            return
-
-
-def _named(drawn: Drawn, study: str) -> Drawn:
-    return replace(drawn, name=f"{study}-{drawn.name}")
-
-
-def _picture(drawn: Drawn, study: str, directory: str) -> str:
-    return f"![{drawn.title} ({study})]({directory}/{_named(drawn, study).name}.png)\n"
+def _image(figure: StudyFigure, study: str, directory: str) -> str:
+    return f"![{figure.title} ({study})]({directory}/{figure.name}.png)\n"
 
 
 def _cost(runs: StudyRuns) -> str:
-    """Return how many runs there are and how long their jobs took, one after the other."""
+    """Return a study's question, its size, and the sum of its jobs' wall clock times."""
     # The runs of a job begin and end together.
     spans = {(run.record.started, run.record.ended) for run in runs.runs.values()}
     seconds = [
@@ -164,5 +161,5 @@ def _cost(runs: StudyRuns) -> str:
     minutes = f"{sum(seconds) / 60:.1f} minutes" if seconds else "an unknown time"
     return (
         f"{runs.plan.study.question} {len(runs.plan.arms)} arms, {ended} of {len(runs.runs)} runs; the "
-        f"time between the beginning and the end of their jobs is {minutes} altogether."
+        f"wall clock times of their jobs add up to {minutes}."
     )

@@ -1,4 +1,4 @@
-"""The page of a study: one self-contained file with answers, tables, figures and their origin."""
+"""The page of a study: one self-contained HTML file with answers, tables, figures and provenance."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from ablation.config.identity import flatten
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
-from analysis.effects.study_results import Results
-from analysis.figures import FIGURES, draw, write
+from ablation.study.plan import Merged
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import draw_figures, save_figure
 from analysis.figures.style import INK, PAPER
+from analysis.studies.registry import FIGURE_KINDS
 from analysis.tables.ablation import ablation_table
 from analysis.tables.table import Table
-from analysis.tables.wording import answers, better, verdict
+from analysis.tables.wording import answers_by_factor, better_direction, summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 WANDB_LINK = "wandb.json"
@@ -29,7 +31,7 @@ WANDB_LINK = "wandb.json"
 EVERYWHERE = "all"
 
 
-def write_page(results: Results, tables: dict[str, Table], directory: Path) -> Path:
+def write_page(results: StudyResults, tables: dict[str, Table], directory: Path) -> Path:
     """Write a study's figures and its page into a directory; return the page's path."""
     runs = results.runs
     text = _render(
@@ -37,18 +39,19 @@ def write_page(results: Results, tables: dict[str, Table], directory: Path) -> P
         plan=runs.plan,
         score=results.score,
         scores=SCORES,
-        better=better,
+        better=better_direction,
         answers=_answers(results),
         choices=_tables_by_choice(results, tables["table"]),
-        environments=[(name, runs.arms(name)[0].env_id) for name in runs.environments],
+        environments=results.environments,
         everywhere=EVERYWHERE,
         others=[table for name, table in tables.items() if name != "table"],
         figures=_figures(results, directory),
         changes=_changes(runs),
+        merged=[(entry, _merged_text(entry)) for entry in runs.plan.merged],
         completeness=_completeness(runs),
         errors=_errors(runs),
         mixed=results.mixed,
-        facts=_facts(runs),
+        provenance=_provenance(runs),
         command=runs.command,
         wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
     )
@@ -75,48 +78,45 @@ def _render(template: str, **values: Any) -> str:
     )
 
 
-def _answers(results: Results) -> list[tuple[str, str, list[tuple[str, str]]]]:
-    """Return for each environment its name, a summing-up and a sentence per factor."""
-    found = []
-    for name in results.runs.environments:
+def _answers(results: StudyResults) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Return for each environment its id, a summary and a sentence for each factor."""
+    sections = []
+    for name, env_id in results.environments:
         rows = results.of_environment(name)
         effects = [effect for effect in results.effects if effect.environment == name]
-        sentences = answers(rows, results.levels[name], effects)
-        found.append((rows[0].arm.env_id, verdict(rows), sentences))
-    return found
+        sections.append((env_id, summary(rows), answers_by_factor(rows, results.grids[name], effects)))
+    return sections
 
 
-def _tables_by_choice(results: Results, primary: Table) -> list[tuple[str, str, Table]]:
-    """Return the table of every score and environment that can be chosen, the shown one first."""
-    runs = results.runs
-    found = [(results.score, EVERYWHERE, primary)]
+def _tables_by_choice(results: StudyResults, primary: Table) -> list[tuple[str, str, Table]]:
+    """Return score, environment and table of every choice, the one that is shown at first first."""
+    tables = [(results.score, EVERYWHERE, primary)]
     for score in SCORES:
-        own = results if score == results.score else Results(runs, score, results.mixed)
-        if own is not results:
-            found.append((score, EVERYWHERE, ablation_table(runs, own.comparisons)))
-        if len(runs.environments) > 1:
-            found += [
-                (score, name, ablation_table(runs, own.of_environment(name), environments=[name]))
-                for name in runs.environments
+        same = score == results.score
+        own = results if same else StudyResults(results.runs, score, results.mixed)
+        if not same:
+            tables.append((score, EVERYWHERE, ablation_table(own)))
+        if len(own.environments) > 1:
+            tables += [
+                (score, name, ablation_table(own, environments=[name])) for name, _ in own.environments
             ]
-    return found
+    return tables
 
 
-def _figures(results: Results, directory: Path) -> list[dict[str, Any]]:
-    """Draw and write every figure; return what the page shows of them."""
+def _figures(results: StudyResults, directory: Path) -> list[dict[str, Any]]:
+    """Draw and save every figure; return name, title, description and inline SVG of each."""
     shown = []
-    for kind in FIGURES:
-        for drawn in draw(results, kind):
-            svg = write(drawn, directory)[0].read_text()
-            picture = inline_svg(svg, drawn.name, drawn.title)
-            shown.append(
-                {"name": drawn.name, "title": drawn.title, "text": drawn.alternative, "svg": picture}
-            )
+    for kind in FIGURE_KINDS.values():
+        for figure in draw_figures(results, kind):
+            svg = save_figure(figure, directory)[0].read_text()
+            picture = inline_svg(svg, figure.name, figure.title)
+            texts = {"name": figure.name, "title": figure.title, "description": figure.description}
+            shown.append(texts | {"svg": picture})
     return shown
 
 
 def inline_svg(svg: str, name: str, title: str) -> Markup:
-    """Return a figure to stand in the page: the page's colours, ids of its own, a name for readers."""
+    """Return a figure as an element of the page: in the page's colors, with unique ids and a label."""
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
     body = re.sub(r'\bid="', f'id="{name}-', body)
@@ -125,14 +125,14 @@ def inline_svg(svg: str, name: str, title: str) -> Markup:
     tag, rest = body[: body.index(">")], body[body.index(">") :]
     size = re.search(r'\bwidth="([\d.]+)pt"', tag)
     tag = re.sub(r'\s(width|height)="[\d.]+pt"', "", tag).removeprefix("<svg")
-    # A point is 4/3 of a pixel of style sheets.
+    # A point is 4/3 CSS pixels.
     width = float(size[1]) * 4 / 3 if size else 600.0
-    name = Markup.escape(title)
-    return Markup(f'<svg role="img" aria-label="{name}" style="width:{width:.0f}px"{tag}{rest}')
+    label = Markup.escape(title)
+    return Markup(f'<svg role="img" aria-label="{label}" style="width:{width:.0f}px"{tag}{rest}')
 
 
 def _changes(runs: StudyRuns) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
-    """Return each arm with the keys in which it differs from the baseline: key, from, to."""
+    """Return each arm with the keys in which it differs from the baseline: key, before, after."""
     changes = []
     for arm in runs.plan.arms:
         baseline = runs.baseline(arm.environment)
@@ -146,18 +146,25 @@ def _changes(runs: StudyRuns) -> list[tuple[str, str, list[tuple[str, str, str]]
     return changes
 
 
+def _merged_text(entry: Merged) -> str:
+    """Return why a combination was merged; a constraint's reason says more than the equality."""
+    text = f"identical configuration (merged into {entry.into})"
+    # The plan words the equality itself; its words are part of its hash and stay as they are.
+    return text if entry.reason.startswith("trains exactly") else f"{text}: {entry.reason}"
+
+
 def _value(flat: dict[str, Any], key: str) -> str:
     return json.dumps(flat[key]) if key in flat else "not used"
 
 
 def _completeness(runs: StudyRuns) -> list[tuple[str, str, str, dict[str, int]]]:
-    """Return each arm's name, environment, cell and number of runs by status."""
+    """Return each arm's name, environment id, configuration and number of runs by status."""
     return [(arm.name, arm.env_id, arm.cell, runs.statuses(arm)) for arm in runs.plan.arms]
 
 
 def _errors(runs: StudyRuns) -> list[str]:
-    """Return a line for each run that left an error behind."""
-    errors = {key: (run.record.error or "").strip() for key, run in runs.runs.items()}
+    """Return a line for each run whose record has an error."""
+    errors = {key: str(run.record.get("error") or "").strip() for key, run in runs.runs.items()}
     return [
         f"{key.cell} seed {key.seed}, {runs.runs[key].status}: {error.splitlines()[-1]}"
         for key, error in errors.items()
@@ -165,9 +172,9 @@ def _errors(runs: StudyRuns) -> list[str]:
     ]
 
 
-def _facts(runs: StudyRuns) -> list[tuple[str, str]]:
-    """Return where the numbers come from: runs, plan, commits, devices, versions, time, memory."""
-    records = [run.record for run in runs.runs.values() if run.record.status]
+def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
+    """Return the provenance of the numbers: runs, plan, commits, devices, versions, speed, memory."""
+    records = [run.record for run in runs.runs.values() if run.record]
     complete = sum(run.status == "complete" for run in runs.runs.values())
     facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
     for key in ("git_commit", "device"):
@@ -181,7 +188,7 @@ def _facts(runs: StudyRuns) -> list[tuple[str, str]]:
     speeds = [record.steps_per_second for record in records if record.steps_per_second is not None]
     memory = [record.peak_rss_bytes for record in records if record.peak_rss_bytes is not None]
     if speeds:
-        facts.append(("speed", f"{min(speeds):,.0f} to {max(speeds):,.0f} steps a second in a job"))
+        facts.append(("speed", f"{min(speeds):,.0f} to {max(speeds):,.0f} env steps/s in a job"))
     if memory:
         facts.append(("memory", f"{max(memory) / 1e6:,.0f} MB at most in a process"))
     return facts

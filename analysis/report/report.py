@@ -9,15 +9,14 @@ from filelock import FileLock
 
 from ablation.results.load import load
 from ablation.store.runs import Store
-from analysis.effects.comparability import demand_comparable
-from analysis.effects.study_results import Results
+from analysis.effects.comparability import require_comparable
+from analysis.effects.study_results import StudyResults
 from analysis.expectations.paper_tables import paper_table
-from analysis.expectations.papers import paper_of
-from analysis.studies.article import article_table
-from analysis.studies.cliffwalk import cliffwalk_table
+from analysis.expectations.papers import paper_of, published_numbers
+from analysis.studies.registry import extra_tables
 from analysis.tables.ablation import Layout, ablation_table
 from analysis.tables.comparisons import aggregate_table, comparison_table, effects_table
-from analysis.tables.mechanisms import why_table
+from analysis.tables.diagnostics import diagnostics_table
 from analysis.tables.table import Table
 from analysis.tables.writers import to_macros, to_terminal, write_tables
 
@@ -27,7 +26,7 @@ def write_report(
 ) -> Path:
     """Print a study's table and write it, its figures and its page; return the page's path.
 
-    Raises `StudyNotFound`, and `NotComparable` for runs that differ in what is not `allowed`.
+    Raises `StudyNotFound`, and `NotComparable` for runs that differ in an aspect that is not `allowed`.
     """
     from analysis.report.page import write_page
 
@@ -36,55 +35,56 @@ def write_report(
     directory.mkdir(parents=True, exist_ok=True)
     # Two sweeps of one study may end at the same time.
     with FileLock(directory.parent / ".report.lock"):
-        _remove_old(directory)
-        found = tables(results)
-        print(to_terminal(found["table"]))
-        for name, table in found.items():
+        _remove_earlier_files(directory)
+        tables = study_tables(results)
+        print(to_terminal(tables["table"]))
+        for name, table in tables.items():
             write_tables(table, directory, name)
         (directory / "numbers.tex").write_text(to_macros(results.runs, results.comparisons))
-        return write_page(results, found, directory)
+        return write_page(results, tables, directory)
 
 
 def open_results(
     root: Path | str, study: str, score: str | None, allowed: Collection[str] = ()
-) -> Results:
-    """Return a study's results for a score (its primary one if None), its runs being comparable."""
+) -> StudyResults:
+    """Return a study's results for a score (its primary one if None), whose runs are comparable."""
     runs = load(study, root)
-    return Results(runs, score or runs.plan.study.primary_score, demand_comparable(runs, allowed))
+    return StudyResults(runs, score or runs.plan.study.primary_score, require_comparable(runs, allowed))
 
 
-def tables(results: Results, layout: Layout = "auto") -> dict[str, Table]:
-    """Return the tables of a study that have rows, by the names of their files; `table` is the first."""
-    several = len(results.runs.environments) > 1
-    found = {
-        "table": ablation_table(results.runs, results.comparisons, layout, results.mixed),
+def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Table]:
+    """Return the tables of a study that have rows, by kind; `table`, the ablation table, comes first.
+
+    The kind is also the name of the table's files.
+    """
+    several = len(results.environments) > 1
+    tables = {"table": ablation_table(results, layout, published=published_numbers(results))}
+    if results.empty:
+        return tables
+    tables |= {
         "comparisons": comparison_table(results.comparisons, several),
         "effects": effects_table(results.effects, several),
-        "aggregates": aggregate_table(results.across, results.score, len(results.runs.environments)),
+        "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
-    outputs = None if results.empty else article_table(results)
-    if outputs is not None:
-        found["article"] = outputs
-    chain = None if results.empty else cliffwalk_table(results)
-    if chain is not None:
-        found["cliffwalk"] = chain
+    tables |= extra_tables(results) | _paper_table(results)
+    for environment, _ in results.environments:
+        diagnostics = diagnostics_table(results, environment)
+        if diagnostics is not None:
+            tables[f"diagnostics-{environment}" if several else "diagnostics"] = diagnostics
+    return {kind: table for kind, table in tables.items() if table.rows or kind == "table"}
+
+
+def _paper_table(results: StudyResults) -> dict[str, Table]:
+    """Return the statements of the paper that a study repeats, if it does."""
     name = results.runs.plan.study.name
     paper = paper_of(name)
-    if paper is not None and paper.shapes and not name.endswith("-tuning"):
-        found["papers"] = paper_table(paper, name, results.runs.root)
-    for environment in results.runs.environments:
-        why = None if results.empty else why_table(results, environment)
-        if why is not None:
-            found[f"why-{environment}" if several else "why"] = why
-    return {
-        name: table
-        for name, table in found.items()
-        if name == "table" or (table.rows and not results.empty)
-    }
+    if paper is None or not paper.statements or name.endswith("-tuning"):
+        return {}
+    return {"papers": paper_table(paper, name, results.runs.root)}
 
 
-def _remove_old(directory: Path) -> None:
-    """Remove an earlier report's files, so that no figure of runs that are gone stays."""
+def _remove_earlier_files(directory: Path) -> None:
+    """Remove an earlier report's files, so that none of runs that are gone stays."""
     for path in directory.iterdir():
         if path.suffix in (".svg", ".png", ".pdf", ".csv", ".md", ".tex", ".html"):
             path.unlink()

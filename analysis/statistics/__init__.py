@@ -1,8 +1,10 @@
-"""Statistics of small samples: pure functions of arrays, NumPy and SciPy only.
+"""Statistics of small samples: pure functions of arrays, on NumPy and SciPy alone.
+
+In: scores of runs. Out: intervals, differences, p-values, power. Imports nothing of the project.
 
 Axis letters: `R` runs of one arm, `K` tasks (environments), `B` bootstrap repetitions. Every interval
 is two-sided with 95 % nominal coverage unless a level is given; one that cannot be computed is NaN.
-What the intervals really cover is measured in docs/statistics.md.
+docs/statistics.md has their measured coverage.
 """
 
 from analysis.statistics.aggregates import (
@@ -15,7 +17,6 @@ from analysis.statistics.aggregates import (
     iqm,
 )
 from analysis.statistics.association import rank_correlation
-from analysis.statistics.designs import Contrast, contrasts
 from analysis.statistics.differences import (
     Difference,
     holm,
@@ -24,6 +25,7 @@ from analysis.statistics.differences import (
     sign_flip_p_value,
     unpaired_difference,
 )
+from analysis.statistics.factorial import Contrast, contrasts
 from analysis.statistics.improvement import performance_profile, probability_of_improvement
 from analysis.statistics.intervals import (
     LEVEL,
@@ -34,7 +36,7 @@ from analysis.statistics.intervals import (
     median,
     share,
 )
-from analysis.statistics.power import detectable_effect, power
+from analysis.statistics.power import detectable_effect, paired_t_power
 
 __all__ = [
     "AGGREGATES",
@@ -56,8 +58,8 @@ __all__ = [
     "mean",
     "median",
     "paired_difference",
+    "paired_t_power",
     "performance_profile",
-    "power",
     "probability_of_improvement",
     "rank_correlation",
     "share",

@@ -1,7 +1,7 @@
 """Aggregates over tasks as rliable defines them, with stratified bootstrap intervals.
 
-Scores come as one sample per task, `K` arrays `[R_k]`: tasks are the strata, runs are drawn again
-within each. With one task they are the statistics of a single sample.
+Scores come as one sample per task, `K` arrays `[R_k]`: tasks are the strata, runs are resampled within
+each. With one task they are the statistics of a single sample.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scipy import special
 from analysis.statistics.intervals import LEVEL, Interval, Sample, t_quantile
 
 TRIM = 0.25
-"""Share cut off each end for the interquartile mean."""
+"""Fraction cut off each end for the interquartile mean."""
 
 REPETITIONS = 10_000
 Strata = Sequence[NDArray[np.float64]]
@@ -26,31 +26,31 @@ Strata = Sequence[NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Aggregate:
-    """A statistic of strata `[..., R_k]` -> `[...]`, and the degrees of freedom of its spread."""
+    """A statistic of strata `[..., R_k]` -> `[...]`, and the degrees of freedom of its variance."""
 
     statistic: Callable[[Strata], NDArray[Any]]
     degrees: Callable[[Sequence[int]], int]
 
 
 def iqm(strata: Strata) -> NDArray[Any]:
-    """Return the mean of the middle half of all runs of all tasks together."""
+    """Return the mean of the middle half of the runs of all tasks together, `[...]`."""
     runs = _flat(strata)
     cut = int(TRIM * runs.shape[-1])
     return np.asarray(_middle(runs, cut).mean(axis=-1))
 
 
 def mean_of_tasks(strata: Strata) -> NDArray[Any]:
-    """Return the mean over tasks of the mean over runs."""
+    """Return the mean over tasks of the mean over runs, `[...]`."""
     return np.asarray(_task_means(strata).mean(axis=0))
 
 
 def median_of_tasks(strata: Strata) -> NDArray[Any]:
-    """Return the median over tasks of the mean over runs."""
+    """Return the median over tasks of the mean over runs, `[...]`."""
     return np.asarray(np.median(_task_means(strata), axis=0))
 
 
 def optimality_gap(strata: Strata, target: float = 1.0) -> NDArray[Any]:
-    """Return by how much runs fall short of the target on average; runs beyond it count as there."""
+    """Return by how much runs fall short of the target on average, `[...]`; runs beyond it count 0."""
     return np.asarray(target - _flat([np.minimum(runs, target) for runs in strata]).mean(axis=-1))
 
 
@@ -80,41 +80,41 @@ def bootstrap(
     repetitions: int = REPETITIONS,
     seed: int = 0,
 ) -> Sample:
-    """Return a statistic of strata `[R_k]` drawn again with replacement within each, `[B]`."""
+    """Return a statistic of `B` resamples of strata `[R_k]`, with replacement within each, `[B]`."""
     random = np.random.default_rng(seed)
-    drawn = []
+    resampled = []
     for runs in strata:
         # Drawing 16-bit positions takes half the time of drawing 64-bit ones.
         positions = random.integers(0, len(runs), (repetitions, len(runs)), dtype=np.uint16)
-        drawn.append(np.asarray(runs, float)[positions])
-    return np.asarray(statistic(drawn), float)
+        resampled.append(np.asarray(runs, float)[positions])
+    return np.asarray(statistic(resampled), float)
 
 
 def aggregate(
     strata: Strata,
-    what: Aggregate,
+    measure: Aggregate,
     repetitions: int = REPETITIONS,
     seed: int = 0,
     level: float = LEVEL,
 ) -> Interval:
     """Return an aggregate of strata `[R_k]` without NaN, with its expanded percentile interval.
 
-    Percentile intervals are too narrow with few runs. The expanded ones (Hesterberg 2015, section
-    4.6) take percentiles further out, as far as a t interval from an unbiased variance would be from
-    a normal one; they stay within the range of the scores. Needs two runs in each task.
+    Percentile intervals are too narrow with few runs. Expanded ones (Hesterberg 2015, section 4.6) take
+    percentiles further out, by the ratio of a t interval with unbiased variance to a normal interval;
+    they stay within the range of the scores. The interval needs two runs in each task.
     """
     sizes = [len(runs) for runs in strata]
     n = sum(sizes)
     if not sizes or min(sizes) == 0:
         return Interval.missing(n)
-    estimate = float(what.statistic(strata))
-    degrees = max(what.degrees(sizes), 1)
+    estimate = float(measure.statistic(strata))
+    degrees = max(measure.degrees(sizes), 1)
     if min(sizes) < 2:
         return Interval(estimate, np.nan, np.nan, n)
     unbiased = np.sqrt(min(sizes) / (min(sizes) - 1))
-    outside = special.ndtr(-unbiased * t_quantile(degrees, level))
-    values = bootstrap(strata, what.statistic, repetitions, seed)
-    low, high = np.quantile(values, [outside, 1 - outside])
+    tail = special.ndtr(-unbiased * t_quantile(degrees, level))
+    values = bootstrap(strata, measure.statistic, repetitions, seed)
+    low, high = np.quantile(values, [tail, 1 - tail])
     return Interval(estimate, float(low), float(high), n)
 
 

@@ -1,4 +1,4 @@
-"""How two measures of the same runs go together."""
+"""Rank correlation of two measures of the same runs."""
 
 from __future__ import annotations
 
@@ -25,5 +25,5 @@ def rank_correlation(one: Sample, other: Sample, level: float = LEVEL) -> Interv
     if abs(estimate) >= 1:
         return Interval(estimate, math.nan, math.nan, n)
     half = normal_quantile(level) * math.sqrt((1 + estimate**2 / 2) / (n - 3))
-    centre = math.atanh(estimate)
-    return Interval(estimate, math.tanh(centre - half), math.tanh(centre + half), n)
+    center = math.atanh(estimate)
+    return Interval(estimate, math.tanh(center - half), math.tanh(center + half), n)

@@ -1,4 +1,4 @@
-"""An arm against another: differences paired by seed and not, permutation tests, Holm's correction."""
+"""One arm against another: paired and unpaired differences, permutation tests, Holm's correction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from analysis.statistics.intervals import (
 )
 
 EXACT_SIGNS = 14
-"""Up to so many differences every sign is tried; beyond, `FLIPS` random ones."""
+"""Up to this many differences all signs are tried; beyond, `FLIPS` random ones."""
 FLIPS = 9_999
 
 
@@ -35,9 +35,9 @@ class Difference:
 def paired_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Difference:
     """Return the mean of `arm - baseline`, both `[R]` in the same order of seeds, NaN if missing.
 
-    Paired by seed: Student's t interval and two-sided p-value over the seeds that both have. Where
-    all differences are equal there is no spread to judge them by: the p-value is then that of the
-    sign-flip test, the interval missing.
+    Student's t interval and two-sided p-value over the seeds that both have. Where all differences are
+    equal, so that their variance is zero, the interval is missing and the p-value that of the sign-flip
+    test.
     """
     both = ~(np.isnan(arm) | np.isnan(baseline))
     differences = arm[both] - baseline[both]
@@ -55,7 +55,7 @@ def paired_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Di
 
 
 def unpaired_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Difference:
-    """Return the difference of the means of `[R]` and `[R']` as if seeds had nothing in common.
+    """Return the difference of the means of `[R]` and `[R']`, taken as independent samples.
 
     Welch's t interval and p-value (1947). `n` counts the runs of the smaller sample.
     """
@@ -93,11 +93,11 @@ def share_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Int
 
 
 def sign_flip_p_value(differences: Sample, seed: int = 0) -> float:
-    """Return the two-sided permutation p-value of paired differences `[R]` being centred on zero.
+    """Return the two-sided permutation p-value of paired differences `[R]` being centered on zero.
 
     Under the null hypothesis arm and baseline of a seed could be swapped, which flips the sign of a
-    difference. All signs are tried for up to 14 differences; beyond, 9,999 random ones, the observed
-    counted among them (Phipson and Smyth 2010).
+    difference. All signs are tried for up to 14 differences; beyond, 9,999 random ones and the observed
+    ones (Phipson and Smyth 2010).
     """
     n = len(differences)
     if n == 0:
@@ -108,7 +108,7 @@ def sign_flip_p_value(differences: Sample, seed: int = 0) -> float:
         signs = 1 - 2.0 * np.random.default_rng(seed).integers(0, 2, (FLIPS, n))
         signs = np.vstack([np.ones(n), signs])
     sums = np.abs(signs @ differences)
-    # Equal sums may differ in their last bits.
+    # Rounding may make equal sums differ in their last bits.
     return float(np.mean(sums >= sums[0] * (1 - 1e-12)))
 
 

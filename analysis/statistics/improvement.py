@@ -1,4 +1,4 @@
-"""How whole distributions of runs compare: probability of improvement, performance profiles."""
+"""Distributions of runs compared: probability of improvement, performance profiles."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from analysis.statistics.intervals import LEVEL, Interval, Sample, average, norm
 def probability_of_improvement(
     arm: Sequence[Sample], baseline: Sequence[Sample], level: float = LEVEL
 ) -> Interval:
-    """Return how often a run of the arm beats one of the baseline, ties half, mean over tasks.
+    """Return P(arm > baseline): how often a run of the arm beats one of the baseline, mean over tasks.
 
-    Both are `K` samples without NaN, `[R_k]` and `[R'_k]`. The estimate is rliable's; the interval
-    of a task is Newcombe's method 5 (2006), which solves for the probabilities that the observed one
-    is compatible with and therefore stays within 0 and 1. It takes the samples as independent.
-    `n` counts the arm's runs.
+    Both are `K` samples without NaN, `[R_k]` and `[R'_k]`; ties count one half. The estimate is
+    rliable's; the interval of a task is Newcombe's method 5 (2006), which solves for the smallest and
+    largest probability compatible with the observed one and so stays within 0 and 1. It takes the
+    samples as independent. `n` counts the arm's runs.
     """
     parts = [_one_task(x, y, level) for x, y in zip(arm, baseline, strict=True)]
     if not parts or any(part.n == 0 for part in parts):
@@ -32,23 +32,23 @@ def _one_task(arm: Sample, baseline: Sample, level: float) -> Interval:
         return Interval.missing()
     signs = np.sign(arm[:, None] - baseline[None, :])
     estimate = float((signs.mean() + 1) / 2)
-    low = _compatible(estimate, 0.0, len(arm), len(baseline), level)
-    high = _compatible(estimate, 1.0, len(arm), len(baseline), level)
+    low = _compatible_limit(estimate, 0.0, len(arm), len(baseline), level)
+    high = _compatible_limit(estimate, 1.0, len(arm), len(baseline), level)
     return Interval(estimate, low, high, len(arm))
 
 
-def _compatible(estimate: float, end: float, n: int, other: int, level: float) -> float:
-    """Return the probability between `estimate` and `end` (0 or 1) that is just compatible."""
+def _compatible_limit(estimate: float, end: float, n: int, other: int, level: float) -> float:
+    """Return the probability farthest from `estimate` toward `end` (0 or 1) compatible with it."""
     if estimate == end:
         return end
-    reach = normal_quantile(level) ** 2
+    squared_z = normal_quantile(level) ** 2
 
     def excess(truth: float) -> float:
         size = (n + other) / 2 - 1
-        spread = 1 + size * ((1 - truth) / (2 - truth) + truth / (1 + truth))
-        return (truth - estimate) ** 2 - reach * truth * (1 - truth) * spread / (n * other)
+        inflation = 1 + size * ((1 - truth) / (2 - truth) + truth / (1 + truth))
+        return (truth - estimate) ** 2 - squared_z * truth * (1 - truth) * inflation / (n * other)
 
-    # Complete separation makes `excess` zero at the estimate itself: start beside it.
+    # With complete separation `excess` is zero at the estimate itself: start next to it.
     start = abs(estimate - 1e-12)
     return float(brentq(excess, start, end))
 
@@ -56,10 +56,10 @@ def _compatible(estimate: float, end: float, n: int, other: int, level: float) -
 def performance_profile(
     strata: Sequence[Sample], thresholds: NDArray[np.float64], level: float = LEVEL
 ) -> list[Interval]:
-    """Return the share of runs above each of `[T]` thresholds, mean over `K` samples `[R_k]`.
+    """Return the fraction of runs with score > x for each x of `[T]`, mean over `K` samples `[R_k]`.
 
-    The estimate is rliable's score distribution; the band holds at each threshold, not for the whole
-    line: Wilson's interval of each task, averaged.
+    The estimate is rliable's score distribution; the band is pointwise: Wilson's interval of each task,
+    averaged.
     """
     return [
         average([share(int(np.sum(runs > at)), len(runs), level) for runs in strata])

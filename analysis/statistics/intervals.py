@@ -1,4 +1,4 @@
-"""Intervals of one sample: its mean, the share of runs that did something; how intervals combine."""
+"""Intervals of one sample: mean, median, and share of runs; and the average of several intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Sample = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Interval:
-    """A point estimate, the ends of its confidence interval, and the runs it rests on."""
+    """A point estimate, the ends of its confidence interval, and the number of runs it rests on."""
 
     estimate: float
     low: float
@@ -25,7 +25,7 @@ class Interval:
 
     @classmethod
     def missing(cls, n: int = 0) -> Interval:
-        """Return what stands where there is nothing to estimate."""
+        """Return the interval of an empty sample: NaN with `n` runs."""
         return cls(math.nan, math.nan, math.nan, n)
 
 
@@ -42,16 +42,16 @@ def mean(sample: Sample, level: float = LEVEL) -> Interval:
 
 
 def median(sample: Sample, level: float = LEVEL) -> Interval:
-    """Return the median of `[R]` between order statistics that hold it with at least that level.
+    """Return the median of `[R]` with the narrowest pair of order statistics of at least that level.
 
-    Exact whatever the distribution: the runs below the median are binomial. At 95 % six runs are needed.
+    Exact whatever the distribution: the number of runs below the median is binomial. 95 % needs six.
     """
     n, values = len(sample), np.sort(sample)
     if n == 0:
         return Interval.missing()
     tails = 2 * special.bdtr(np.arange(n), n, 0.5)
-    outside = int((tails <= 1 - level).sum())
-    low, high = (values[outside - 1], values[-outside]) if outside else (math.nan, math.nan)
+    cut = int((tails <= 1 - level).sum())
+    low, high = (values[cut - 1], values[-cut]) if cut else (math.nan, math.nan)
     return Interval(float(np.median(values)), float(low), float(high), n)
 
 
@@ -61,19 +61,19 @@ def share(count: int, n: int, level: float = LEVEL) -> Interval:
         return Interval.missing()
     z = normal_quantile(level)
     estimate = count / n
-    centre = (estimate + z * z / (2 * n)) / (1 + z * z / n)
+    center = (estimate + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(estimate * (1 - estimate) / n + z * z / (4 * n * n))
     # Exactly 0 and 1 at the ends, where rounding would leave them out.
-    low = 0.0 if count == 0 else centre - half
-    high = 1.0 if count == n else centre + half
+    low = 0.0 if count == 0 else center - half
+    high = 1.0 if count == n else center + half
     return Interval(estimate, low, high, n)
 
 
 def average(intervals: Sequence[Interval]) -> Interval:
     """Return the mean of independent estimates, its interval recovered from theirs.
 
-    Each end is as far off as the root of the summed squares of the parts' (Zou and Donner 2008), so
-    that it stays inside the parts' range. `n` is that of all parts together.
+    Each end's distance is the root of the summed squares of the parts' distances, over their number (Zou
+    and Donner 2008), so that it stays within the range of the parts. `n` is the sum of theirs.
     """
     estimates, lows, highs = (
         np.array([getattr(part, name) for part in intervals]) for name in ("estimate", "low", "high")
@@ -85,16 +85,16 @@ def average(intervals: Sequence[Interval]) -> Interval:
 
 
 def standard_error(sample: Sample) -> float:
-    """Return the standard error of the mean of `[R]`, at least two runs; infinite beyond what fits."""
+    """Return the standard error of the mean of `[R]`, two runs or more; infinite on overflow."""
     with np.errstate(over="ignore"):
         return float(sample.std(ddof=1)) / math.sqrt(len(sample))
 
 
 def t_quantile(degrees: float, level: float) -> float:
-    """Return how many standard errors a two-sided t interval reaches."""
+    """Return the half width of a two-sided t interval in standard errors."""
     return float(special.stdtrit(degrees, (1 + level) / 2))
 
 
 def normal_quantile(level: float) -> float:
-    """Return how many standard errors a two-sided normal interval reaches."""
+    """Return the half width of a two-sided normal interval in standard errors."""
     return float(special.ndtri((1 + level) / 2))

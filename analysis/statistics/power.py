@@ -1,4 +1,4 @@
-"""What a number of runs can show: the power of the paired t test and the smallest effect it finds."""
+"""Power of the paired t test, and the minimum detectable effect of a number of runs."""
 
 from __future__ import annotations
 
@@ -10,30 +10,35 @@ from scipy.optimize import brentq
 from analysis.statistics.intervals import LEVEL
 
 POWER = 0.8
+"""The probability with which the minimum detectable effect is found."""
 
 
-def power(effect: float, spread: float, n: int, tests: int = 1, level: float = LEVEL) -> float:
-    """Return the chance that a paired t test tells an effect from zero.
+def paired_t_power(effect: float, sd: float, n: int, tests: int = 1, level: float = LEVEL) -> float:
+    """Return the probability that a paired t test finds an effect significant.
 
-    `spread` is the standard deviation of the `n` differences. With several tests the threshold is
-    Bonferroni's, the strictest that Holm's method uses: the chance is at least this.
+    `sd` is the standard deviation of the `n` differences. With several tests the threshold is
+    Bonferroni's, the strictest that Holm's method uses: the power is at least this.
     """
     critical = float(special.stdtrit(n - 1, 1 - (1 - level) / (2 * tests)))
-    shift = abs(effect) / spread * math.sqrt(n)
-    # The chance to reject on the wrong side, too small to matter, is left out.
+    shift = abs(effect) / sd * math.sqrt(n)
+    # The negligible probability of rejecting on the wrong side is left out.
     return 1 - float(special.nctdtr(n - 1, shift, critical))
 
 
 def detectable_effect(
-    spread: float, n: int, tests: int = 1, chance: float = POWER, level: float = LEVEL
+    sd: float, n: int, tests: int = 1, power: float = POWER, level: float = LEVEL
 ) -> float:
-    """Return the smallest true difference that would be told from zero with `chance`.
+    """Return the smallest true difference that a paired t test finds with probability `power`.
 
-    NaN with fewer than two differences, without spread, or with more spread than numbers can hold.
+    `sd` and `n` as above. NaN with fewer than two differences, or with a zero or infinite `sd`.
     """
-    if n < 2 or not 0 < spread < math.inf:
+    if n < 2 or not 0 < sd < math.inf:
         return math.nan
-    high = spread
-    while power(high, spread, n, tests, level) < chance:
+    high = sd
+    while paired_t_power(high, sd, n, tests, level) < power:
         high *= 2
-    return float(brentq(lambda e: power(e, spread, n, tests, level) - chance, 0, high, xtol=1e-9 * high))
+
+    def excess(effect: float) -> float:
+        return paired_t_power(effect, sd, n, tests, level) - power
+
+    return float(brentq(excess, 0, high, xtol=1e-9 * high))

@@ -1,4 +1,4 @@
-"""The article's two curves, for its system as it was meant and as it was written: reward and loss."""
+"""Reward and loss of the introductory article's system, as it was meant and as it was written."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from matplotlib.figure import Figure
 
 from ablation.results.load import Run
 from ablation.study.plan import Arm
-from analysis.effects.study_results import Results
-from analysis.figures.style import style
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import Drawing
+from analysis.figures.style import style_at
 from analysis.statistics import mean
-from analysis.studies.article import Floats, compared, episode_returns, losses
+from analysis.studies.article import Floats, article_systems, episode_returns, losses
 
 BINS = 30
 LOSS = "loss (geometric mean)"
-"""Losses of one system differ by orders of magnitude between runs."""
+"""Geometric, because losses of one system differ by orders of magnitude between runs."""
 
 Curve = Callable[[Run], tuple[Floats, Floats]]
 """A run -> environment steps and values, both `[N]`."""
 
 
-def training_outputs(results: Results) -> tuple[Figure, str] | None:
+def training_outputs(results: StudyResults) -> Drawing:
     """Return reward an episode and loss against environment steps; None for other studies."""
-    systems = compared(results)
+    systems = article_systems(results)
     if not systems:
         return None
     runs = results.runs
@@ -35,45 +36,45 @@ def training_outputs(results: Results) -> tuple[Figure, str] | None:
         LOSS: lambda run: losses(runs, run),
     }
     figure = Figure(figsize=(7.2, 2.9), layout="constrained")
-    words = []
+    texts = []
     for axis, (name, curve) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for at, (arm, title) in enumerate(systems):
-            last = _draw(results, axis, at, arm, title, curve, name == LOSS)
-            words.append(f"{name}, {title}, at the end: {last}")
+            last = _draw_system(results, axis, at, arm, title, curve, name == LOSS)
+            texts.append(f"{name}, {title}, at the end: {last}")
         axis.set(xlabel="environment steps", ylabel=name, yscale="log" if name == LOSS else "linear")
         axis.legend()
-    return figure, "; ".join(words) + "."
+    return figure, "; ".join(texts) + "."
 
 
-def _draw(
-    results: Results, axis: Axes, at: int, arm: Arm, title: str, curve: Curve, logarithmic: bool
+def _draw_system(
+    results: StudyResults, axis: Axes, at: int, arm: Arm, title: str, curve: Curve, logarithmic: bool
 ) -> str:
-    """Draw a system's mean over runs in equal spans of steps with its band; return its end in words."""
-    found = [curve(run) for run in results.runs.of_arm(arm)]
-    if not found:
+    """Draw a system's mean over runs, in bins of equally many steps, with its band; return its end."""
+    curves = [curve(run) for run in results.runs.of_arm(arm)]
+    if not curves:
         return "missing"
-    edges = np.linspace(0, max(float(steps.max()) for steps, _ in found), BINS + 1)
-    matrix = np.stack([_binned(steps, values, edges) for steps, values in found])
+    edges = np.linspace(0, max(float(steps.max()) for steps, _ in curves), BINS + 1)
+    matrix = np.stack([_binned(steps, values, edges) for steps, values in curves])
     if logarithmic:
         matrix = np.log(matrix)
     intervals = [mean(column[~np.isnan(column)]) for column in matrix.T]
-    middles, colour = (edges[:-1] + edges[1:]) / 2, style(at).colour
-    middle, low, high = (
+    centers, color = (edges[:-1] + edges[1:]) / 2, style_at(at).color
+    estimate, low, high = (
         np.array([getattr(interval, end) for interval in intervals])
         for end in ("estimate", "low", "high")
     )
     if logarithmic:
-        middle, low, high = np.exp(middle), np.exp(low), np.exp(high)
-    axis.plot(middles, middle, color=colour, label=f"{title} (n={len(found)})")
-    axis.fill_between(middles, low, high, color=colour, alpha=0.2, lw=0)
-    return f"{middle[-1]:.3g}"
+        estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)
+    axis.plot(centers, estimate, color=color, label=f"{title} (n={len(curves)})")
+    axis.fill_between(centers, low, high, color=color, alpha=0.2, lw=0)
+    return f"{estimate[-1]:.3g}"
 
 
 def _binned(steps: Floats, values: Floats, edges: Floats) -> Floats:
-    """Return the mean of the values in each span, NaN where there is none."""
-    where = np.clip(np.searchsorted(edges, steps, side="left") - 1, 0, BINS - 1)
-    counts = np.bincount(where, minlength=BINS)
-    sums = np.bincount(where, weights=values, minlength=BINS)
+    """Return the mean of the values in each bin `[BINS]`, NaN where there is none."""
+    bins = np.clip(np.searchsorted(edges, steps, side="left") - 1, 0, BINS - 1)
+    counts = np.bincount(bins, minlength=BINS)
+    sums = np.bincount(bins, weights=values, minlength=BINS)
     means: Floats = np.full(BINS, math.nan)
     np.divide(sums, counts, out=means, where=counts > 0)
     return means

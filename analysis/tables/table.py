@@ -1,4 +1,4 @@
-"""What every table is made of: cells, marks and notes, and the numbers of a comparison."""
+"""What every table is made of: cells, footnotes and notes; the numbers of a comparison as columns."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.tables.wording import interval_text
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell's text, whether it stands out, its footnotes' marks, and the number to sort it by."""
+    """A cell's text, whether it is bold, its footnotes' marks, and the value to sort it by."""
 
     text: str
     bold: bool = False
@@ -43,7 +43,7 @@ class Table:
 
 
 class Footnotes:
-    """Collects footnotes and hands out their marks, the same for the same text."""
+    """Collects footnotes and hands out their marks, the same mark for the same text."""
 
     def __init__(self) -> None:
         self._texts: list[str] = []
@@ -55,7 +55,7 @@ class Footnotes:
         return self._letters(self._texts.index(text))
 
     def texts(self) -> list[str]:
-        """Return the footnotes in order, each with its mark before it."""
+        """Return the footnotes in order, each after its mark."""
         return [f"{self._letters(at)}: {text}" for at, text in enumerate(self._texts)]
 
     @staticmethod
@@ -64,43 +64,46 @@ class Footnotes:
         return letters[at % 26] * (1 + at // 26)
 
 
-def numbers(row: Comparison) -> dict[str, Any]:
+def comparison_columns(row: Comparison) -> dict[str, Any]:
     """Return a comparison's numbers at full precision by the names of the CSV's columns."""
-    flat: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "arm": row.arm.name,
         "environment": row.arm.env_id,
         "cell": row.arm.cell,
         "score": row.score,
         "n": row.mean.n,
     }
-    flat |= ends("mean", row.mean) | ends("iqm", row.interquartile_mean)
-    flat |= ends("difference", row.difference)
-    flat |= {"difference_n": row.difference.n if row.difference else None, "p_holm": row.p_value}
-    flat |= {"resolved": row.resolved, "among_best": row.among_best, "censored": row.censored}
-    flat |= ends("unpaired", row.unpaired) | ends("improvement", row.improvement)
-    return flat | {
+    columns |= interval_columns("mean", row.mean) | interval_columns("iqm", row.interquartile_mean)
+    columns |= interval_columns("difference", row.difference)
+    columns |= {"difference_n": row.difference.n if row.difference else None, "p_holm": row.p_value}
+    columns |= {"significant": row.significant, "among_best": row.among_best, "censored": row.censored}
+    columns |= interval_columns("unpaired", row.unpaired)
+    columns |= interval_columns("improvement", row.improvement)
+    return columns | {
         "correlation": row.correlation,
         "p_permutation": row.permutation,
         "detectable": row.detectable,
     }
 
 
-def footer(runs: StudyRuns) -> str:
-    """Return the line that says where a table's numbers come from."""
-    commits = {run.record.git_commit[:10] for run in runs.runs.values() if run.record.git_commit}
+def provenance_line(runs: StudyRuns) -> str:
+    """Return the line that names a table's study, plan and commits."""
+    commits = {
+        str(run.record["git_commit"])[:10] for run in runs.runs.values() if run.record.get("git_commit")
+    }
     return (
         f"Study {runs.plan.study.name}, plan {runs.plan.hash}, "
         f"commit {', '.join(sorted(commits)) or 'unknown'}."
     )
 
 
-def plain(interval: Interval, signed: bool = False, missing: str = "missing") -> Cell:
-    """Return a cell that holds an interval."""
+def interval_cell(interval: Interval, signed: bool = False, missing: str = "missing") -> Cell:
+    """Return a cell that shows an interval and sorts by its estimate."""
     return Cell(interval_text(interval, signed, missing), value=interval.estimate)
 
 
-def ends(name: str, interval: Interval | None) -> dict[str, float | None]:
-    """Return an interval as numbers by name, None for what is missing."""
+def interval_columns(name: str, interval: Interval | None) -> dict[str, float | None]:
+    """Return an interval as three numbers by name, None for what is missing."""
     ends = ("estimate", "low", "high")
     return {
         f"{name}_{end}": None

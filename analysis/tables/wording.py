@@ -9,18 +9,21 @@ from functools import cache
 from pathlib import Path
 
 from ablation.results.scores import SCORES
-from analysis.effects.comparisons import Comparison, Effect
+from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import UNNAMED, DesignGrid
+from analysis.effects.factorial_effects import FactorialEffect
 from analysis.statistics import Interval
 
 NO_INTERVAL = "n/a"
 ENOUGH = 0.93
 """Coverage below which a report says so."""
 COVERAGE = Path(__file__).parent / "coverage.csv"
+AXIS_LABELS = {"final": "mean return, last 10 % of evaluations"}
+"""Of scores whose name does not say enough beside an axis."""
 
 
 def number(value: float) -> str:
-    """Return a score with about three significant digits, large ones to the tenth."""
+    """Return a number with about three significant digits, large ones to the tenth or whole."""
     if math.isnan(value):
         return NO_INTERVAL
     if abs(value) >= 10_000:
@@ -29,7 +32,7 @@ def number(value: float) -> str:
 
 
 def interval_text(interval: Interval, signed: bool = False, missing: str = "missing") -> str:
-    """Return `estimate [low, high]`; `missing` without runs, with one run no interval."""
+    """Return `estimate [low, high]`; `missing` without runs, `[n/a]` where there is no interval."""
     if interval.n == 0 or math.isnan(interval.estimate):
         return missing
     sign = "+" if signed and interval.estimate > 0 else ""
@@ -38,7 +41,7 @@ def interval_text(interval: Interval, signed: bool = False, missing: str = "miss
     return f"{sign}{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
 
 
-def p_text(p_value: float | None) -> str:
+def p_value_text(p_value: float | None) -> str:
     """Return a p-value with three decimals; nothing where there is none."""
     if p_value is None:
         return ""
@@ -47,83 +50,100 @@ def p_text(p_value: float | None) -> str:
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
-def what_is_missing(statuses: Mapping[str, int]) -> str:
-    """Return a word for a cell without any score: its runs' status if they share one."""
+def axis_label(score: str) -> str:
+    """Return a score's name as the label of an axis."""
+    return AXIS_LABELS.get(score, score.replace("_", " "))
+
+
+def better_direction(score: str) -> str:
+    """Return which direction of a score is better: `higher` or `lower`."""
+    return "higher" if SCORES[score].higher_is_better else "lower"
+
+
+def missing_text(statuses: Mapping[str, int]) -> str:
+    """Return the text of a cell without any score: the status of its runs if they share one."""
     lacking = [status for status in statuses if status != "complete"]
     return lacking[0] if len(statuses) == 1 and lacking else "no data"
 
 
-def result(row: Comparison) -> str:
-    """Return a clause on an arm: higher, lower or not resolved, effect, n, and what n could show."""
+def arm_conclusion(row: Comparison) -> str:
+    """Return a clause about an arm: significantly different or inconclusive, effect, n, p.
+
+    An inconclusive one ends with the minimum detectable effect.
+    """
     difference = row.difference
     if difference is None:
-        return "trains exactly what the baseline trains"
+        return "is identical to the baseline (same configuration)"
     if difference.n == 0:
         counts = ", ".join(f"{n} {status}" for status, n in row.statuses.items())
         return f"has no runs to compare ({counts})"
-    effect = f"{interval_text(difference, signed=True)}, n = {difference.n}, p {_equals(row.p_value)}"
-    if row.resolved:
-        return f"is {'higher' if difference.estimate > 0 else 'lower'} than the baseline ({effect})"
-    blind = ""
-    if not math.isnan(row.detectable):
-        blind = f"; {difference.n} runs would show {number(row.detectable)} with 80 % power"
-    return f"is not resolved ({effect}{blind})"
+    effect = _effect_text(difference, row.p_value)
+    if row.significant:
+        return f"is significantly {_direction(difference)} than the baseline ({effect})"
+    if math.isnan(row.detectable):
+        return f"is inconclusive ({effect})"
+    detectable = f"minimum detectable effect at n = {difference.n}: {number(row.detectable)}"
+    return f"is inconclusive ({effect}), {detectable} (80 % power)"
 
 
-def answers(rows: list[Comparison], levels: DesignGrid, effects: list[Effect]) -> list[tuple[str, str]]:
-    """Return a sentence for each factor of an environment: its name and what is known of it.
+def answers_by_factor(
+    rows: list[Comparison], grid: DesignGrid, effects: list[FactorialEffect]
+) -> list[tuple[str, str]]:
+    """Return a name and a sentence for each factor of an environment.
 
-    Where factors are crossed their main effects answer; interactions and other arms that change
-    several factors follow with their names joined.
+    Where factors are crossed, their main effects answer; interactions and other arms that change
+    several factors follow under their joined names.
     """
-    found: dict[str, list[str]] = {}
+    clauses: dict[str, list[str]] = {}
     for effect in effects:
-        name = " x ".join(effect.levels)
-        found.setdefault(name, []).append(_effect(effect))
+        clauses.setdefault(" x ".join(effect.levels), []).append(_effect_conclusion(effect))
     for row in rows:
-        changed = {name: level for name, level in row.arm.levels.items() if level != _base(levels, name)}
+        changed = {
+            name: level for name, level in row.arm.levels.items() if level != _baseline_level(grid, name)
+        }
         name = " x ".join(changed)
-        if row.arm.role == "baseline" or not changed or (effects and name in found):
+        if row.arm.role == "baseline" or not changed or (effects and name in clauses):
             continue
         if not effects or len(changed) == 1:
             label = ", ".join(changed.values()) if len(changed) == 1 else row.arm.name
-            found.setdefault(name, []).append(f"{label} {result(row)}")
-    return [(name, "; ".join(clauses) + ".") for name, clauses in found.items()]
+            clauses.setdefault(name, []).append(f"{label} {arm_conclusion(row)}")
+    return [(name, "; ".join(parts) + ".") for name, parts in clauses.items()]
 
 
-def verdict(rows: list[Comparison]) -> str:
-    """Return one sentence that counts what is resolved."""
+def summary(rows: list[Comparison]) -> str:
+    """Return one or two sentences: which arms differ significantly, how many are inconclusive."""
     compared = [row for row in rows if row.difference is not None and row.difference.n > 0]
     if not compared:
         return "There is nothing to compare with the baseline yet."
-    resolved = [row.arm.name for row in compared if row.resolved]
-    rest = len(compared) - len(resolved)
-    open_ = (
-        f"{rest} of {len(compared)} arms {'is' if rest == 1 else 'are'} not resolved from the baseline"
-    )
-    if not resolved:
-        return f"{open_}: this study tells no arm from it."
-    return f"Resolved from the baseline: {'; '.join(resolved)}. " + (f"{open_}." if rest else "")
+    significant = [row.arm.name for row in compared if row.significant]
+    inconclusive = len(compared) - len(significant)
+    verb = "is" if inconclusive == 1 else "are"
+    counted = f"{inconclusive} of {len(compared)} arms {verb} inconclusive"
+    if not significant:
+        return f"No arm differs significantly from the baseline: {counted}."
+    named = f"Significantly different from the baseline: {'; '.join(significant)}."
+    return f"{named} {counted}." if inconclusive else named
 
 
-def shortfalls(intervals: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each interval (by name in `coverage.csv`, with its smallest n) that held
-    the truth in less than 93 % of simulations with so few runs.
+def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
+    """Return a sentence for each interval whose measured coverage is below 93 % with so few runs.
+
+    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`.
     """
-    found = []
+    notes = []
     for name, n in intervals.items():
-        known = [size for interval, _, size in _coverage() if interval == name]
-        sizes = [size for size in known if size <= n] or known[:1]
+        measured = [size for interval, _, size in _coverage() if interval == name]
+        sizes = [size for size in measured if size <= n] or measured[:1]
         for scores in ("normal", "skewed") if sizes else ():
             size = max(sizes)
-            value = _coverage()[name, scores, size]
-            if value < ENOUGH:
+            coverage = _coverage()[name, scores, size]
+            if coverage < ENOUGH:
                 kind = "skewed, bounded" if scores == "skewed" else scores
-                found.append(
-                    f"The 95 % interval of the {name} held the truth in {value:.1%} of simulations with "
-                    f"{kind} scores at n = {size}."
+                notes.append(
+                    f"Actual coverage of the 95 % interval of the {name} at n = {size} is about "
+                    f"{100 * coverage:.1f} % (simulation with {kind} scores)."
                 )
-    return found
+    return notes
 
 
 @cache
@@ -135,27 +155,27 @@ def _coverage() -> dict[tuple[str, str, int], float]:
         }
 
 
-def _base(levels: DesignGrid, name: str) -> str:
-    return levels.factors.get(name, [UNNAMED])[0]
+def _baseline_level(grid: DesignGrid, factor: str) -> str:
+    return grid.factors.get(factor, [UNNAMED])[0]
 
 
-def _equals(p_value: float | None) -> str:
-    text = p_text(p_value)
-    return text if text.startswith("<") else f"= {text}"
+def _direction(difference: Interval) -> str:
+    return "higher" if difference.estimate > 0 else "lower"
 
 
-def _effect(effect: Effect) -> str:
+def _effect_text(difference: Interval, p_value: float | None) -> str:
+    p_text = p_value_text(p_value)
+    equals = "" if p_text.startswith("<") else "= "
+    return f"{interval_text(difference, signed=True)}, n = {difference.n}, p {equals}{p_text}"
+
+
+def _effect_conclusion(effect: FactorialEffect) -> str:
     difference = effect.difference
     levels = ", ".join(effect.levels.values())
     if difference.n == 0:
-        return f"{levels}: no seed has all runs that this takes"
-    text = f"{interval_text(difference, signed=True)}, n = {difference.n}, p {_equals(effect.p_value)}"
+        return f"{levels}: no seed has all the runs that this effect needs"
+    text = _effect_text(difference, effect.p_value)
     kind = "on average over the other factors" if len(effect.levels) == 1 else "interaction"
-    if not effect.resolved:
-        return f"{levels} ({kind}) is not resolved ({text})"
-    return f"{levels} ({kind}) is {'higher' if difference.estimate > 0 else 'lower'} ({text})"
-
-
-def better(score: str) -> str:
-    """Return which direction of a score is better, in a word."""
-    return "higher" if SCORES[score].higher_is_better else "lower"
+    if not effect.significant:
+        return f"{levels} ({kind}) is inconclusive ({text})"
+    return f"{levels} ({kind}) is significantly {_direction(difference)} ({text})"

@@ -1,4 +1,4 @@
-"""Puts a table on paper: terminal, CSV, Markdown, LaTeX; and every number as a LaTeX macro."""
+"""Writes a table for the terminal or as CSV, Markdown or LaTeX; and its numbers as LaTeX macros."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
-from analysis.tables.table import Cell, Table, footer, numbers
-from analysis.tables.wording import number, p_text
+from analysis.tables.table import Cell, Table, comparison_columns, provenance_line
+from analysis.tables.wording import number, p_value_text
 
 
 def to_csv(table: Table) -> str:
@@ -74,7 +74,7 @@ def to_terminal(table: Table) -> str:
         shown.add_row(*(Text(_terminal_cell(cell), "bold" if cell.bold else "") for cell in row))
     file = io.StringIO()
     real = Console()
-    # Piped into a file there is no width to fit into: better long lines than cut ones.
+    # Output to a file has no width to fit into: long lines are better than cut ones.
     width = real.width if real.is_terminal else 250
     console = Console(file=file, width=width, force_terminal=real.is_terminal, highlight=False)
     console.print(shown)
@@ -96,13 +96,13 @@ def write_tables(table: Table, directory: Path, name: str = "table") -> None:
 def to_macros(runs: StudyRuns, comparisons: Sequence[Comparison]) -> str:
     r"""Return a `.tex` file with a macro for every number, so that prose cannot go stale.
 
-    `\replayCapacityOneZeroZeroZeroDifference` is what study `replay` says of `capacity=1000`; with
-    several environments theirs comes after the study. What is missing reads "missing".
+    `\replayCapacityOneZeroZeroZeroDifference` is that of `capacity=1000` in study `replay`; with several
+    environments, the environment's name follows the study's. Missing numbers read "missing".
     """
     several = len(runs.environments) > 1
     study = macro_name(runs.plan.study.name)
     study = study[:1].lower() + study[1:]
-    lines = [f"% {footer(runs)} Written by `python -m analysis report`; do not edit."]
+    lines = [f"% {provenance_line(runs)} Written by `python -m analysis report`; do not edit."]
     macros = {
         f"{study}Seeds": str(len(runs.plan.study.seeds)),
         f"{study}Plan": runs.plan.hash,
@@ -117,7 +117,7 @@ def to_macros(runs: StudyRuns, comparisons: Sequence[Comparison]) -> str:
 
 
 def macro_name(text: str) -> str:
-    """Return a text as letters only: words capitalised, digits and signs spelled."""
+    """Return a text as letters only: words capitalized, digits and points spelled out."""
     spelled = "".join(f" {_SPELLED[c]} " if c in _SPELLED else c for c in text)
     words = re.findall(r"[A-Za-z]+", spelled)
     return "".join(word[0].upper() + word[1:] for word in words)
@@ -133,8 +133,8 @@ _SPELLED = dict(
 
 
 def _macro_texts(row: Comparison) -> Iterator[tuple[str, str]]:
-    for key, value in numbers(row).items():
-        if key in ("arm", "environment", "cell", "score", "resolved", "among_best"):
+    for key, value in comparison_columns(row).items():
+        if key in ("arm", "environment", "cell", "score", "significant", "among_best"):
             continue
         if row.difference is None and not key.startswith(("n", "mean", "iqm", "censored")):
             continue
@@ -142,13 +142,13 @@ def _macro_texts(row: Comparison) -> Iterator[tuple[str, str]]:
         if is_missing(value):
             yield name, "missing"
         elif key.startswith("p_"):
-            yield name, p_text(value)
+            yield name, p_value_text(value)
         else:
             yield name, str(value) if isinstance(value, int) else number(value)
 
 
 def latex(text: str) -> str:
-    """Return a text with LaTeX's special characters escaped, minus signs and symbols set as such."""
+    """Return a text with LaTeX's special characters escaped and symbols in math mode."""
     escaped = "".join(_ESCAPES.get(character, character) for character in text)
     return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
 
@@ -167,7 +167,7 @@ _ESCAPES = {character: f"\\{character}" for character in "%&_#${}"} | {
 
 
 def plain_json(values: Any) -> Any:
-    """Return values as JSON can hold them: missing numbers become null."""
+    """Return values for JSON: missing numbers become null."""
     if isinstance(values, dict):
         return {key: plain_json(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
@@ -176,12 +176,12 @@ def plain_json(values: Any) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Return whether a value stands for nothing."""
+    """Return whether a value is None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _headings(table: Table) -> list[str]:
-    """Return the headings, each with its group before it where there are groups."""
+    """Return the headings, each after its group where there are groups."""
     spans = [text for text, width in table.groups for _ in range(width)] or [""] * len(table.headings)
     return [
         f"{span}: {heading}" if span else heading

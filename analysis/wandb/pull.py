@@ -1,4 +1,4 @@
-"""Rebuilds a store from W&B: every row of every run, not the sample that W&B draws."""
+"""Rebuilds a store from W&B: every row of every run, not the sample that W&B plots."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
-from ablation.tracking.sync import UploadResult
-from analysis.wandb.mirror import PLAN
+from ablation.tracking.sync import Outcome
+from analysis.wandb.upload import PLAN
 
-SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
-class NotPulled(Exception):
-    """The project cannot be read."""
+class ProjectUnreadable(Exception):
+    """The W&B project cannot be read."""
 
 
 @dataclass
-class Pulled(UploadResult):
-    """What became of each run, `sent` being those that were fetched; and the studies that are new."""
+class Pulled(Outcome):
+    """The outcome of each run, where `sent` are the fetched ones; and the studies that are new."""
 
     studies: list[str] = field(default_factory=list)
 
 
 def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda *_: None) -> Pulled:
-    """Fetch the runs and studies of `ENTITY/PROJECT` into a store; what it has already stays.
+    """Fetch the runs and studies of `ENTITY/PROJECT` into a store, which keeps what it already has.
 
-    Raises `NotPulled` when the project cannot be read. A run whose rows on the server are not all
-    there is named and left out.
+    Raises `ProjectUnreadable` when the project cannot be read. A run whose rows on the server are not
+    complete is reported as failed and left out.
     """
     pulled = Pulled()
     store = Store(root)
@@ -52,10 +52,10 @@ def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda
 
 def _runs(address: str, root: Path) -> list[Any]:
     try:
-        return list(client.api(root, SECONDS).runs(address, per_page=50, lazy=False))
+        return list(client.api(root, TIMEOUT_SECONDS).runs(address, per_page=50, lazy=False))
     except Exception as error:
         reason = client.reason(error)
-        raise NotPulled(f"{address}: cannot be read from W&B ({reason})") from None
+        raise ProjectUnreadable(f"{address}: cannot be read from W&B ({reason})") from None
 
 
 def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
@@ -69,8 +69,8 @@ def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
         pulled.failed[run.id] = client.reason(error)
         return
     if digest(tables) != run.summary_metrics[DIGEST]:
-        found = ", ".join(f"{len(rows)} {name}" for name, rows in tables.items())
-        pulled.failed[run.id] = f"its rows on the server are not those that were stored ({found} there)"
+        counts = ", ".join(f"{len(rows)} {name}" for name, rows in tables.items())
+        pulled.failed[run.id] = f"its rows on the server differ from the stored ones ({counts} there)"
         return
     store.write_run(record, tables)
     pulled.sent.append(run.id)

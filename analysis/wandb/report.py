@@ -1,4 +1,4 @@
-"""A study as a W&B report: the same question, table and figures, and curves that can be regrouped."""
+"""A study as a W&B report: its question, table and figures, and curves that can be regrouped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ablation.tracking.runs import TRAIN
 from ablation.tracking.sync import Unreachable
 from ablation.tracking.wanted import Target
 from analysis.report.page import WANDB_LINK
-from analysis.wandb.mirror import current_report, study_id
+from analysis.wandb.upload import current_report, study_id
 
 DRY_RUN = "wandb-report.json"
 CURVES = {
@@ -36,7 +36,7 @@ INTERVALS = (
 def publish(root: Path, study: str, target: Target) -> str:
     """Build or update a study's W&B report and return its address; the study's page links to it.
 
-    The id is kept beside the plan, so that the next time updates the same report. Raises `Unreachable`.
+    Its id is kept next to the plan, so that the next call updates the same report. Raises `Unreachable`.
     """
     client.prepare(root)
     path = Store(root).study_directory(study) / WANDB_LINK
@@ -53,8 +53,8 @@ def publish(root: Path, study: str, target: Target) -> str:
     return str(report.url)
 
 
-def write(root: Path, study: str, project: str) -> Path:
-    """Write what `publish` would send into a file of the study's report, and return its path."""
+def save_report(root: Path, study: str, project: str) -> Path:
+    """Write the W&B report that `publish` would send to a file, and return its path."""
     client.prepare(root)
     model = _report(root, study, project, "")._to_model()
     path = Store(root).study_directory(study) / "report" / DRY_RUN
@@ -91,7 +91,7 @@ def _report(root: Path, study: str, project: str, entity: str) -> Any:
 
 
 def _runs(plan: Plan, project: str, entity: str) -> Any:
-    """Return the runs of the plan's cells, whichever study trained them, one group for each arm."""
+    """Return the runs of the plan's cells, whichever study trained them, grouped by arm."""
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces import expr
 
@@ -142,8 +142,8 @@ def _comparisons(study: Study) -> list[Any]:
 
 def _plan(root: Path, study: str) -> Plan:
     store = Store(root)
-    frozen = read_json(store.study_directory(study) / "plan.json")
-    if frozen is None:
+    saved = read_json(store.study_directory(study) / "plan.json")
+    if saved is None:
         known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
         raise StudyNotFound(f"no study '{study}' below {root}; there are: {', '.join(known) or 'none'}")
-    return plan_from_json(frozen)
+    return plan_from_json(saved)

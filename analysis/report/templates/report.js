@@ -1,5 +1,5 @@
 "use strict";
-// Sorts a table by a column: numbers before what has none, the given order again on the third click.
+// Sorts a table by a column: rows without a number last, the original order on the third click.
 function sort(button) {
   const heading = button.closest("th"), table = button.closest("table"), body = table.tBodies[0];
   const next = { none: "ascending", ascending: "descending", descending: "none" }[heading.getAttribute("aria-sort") || "none"];

@@ -1,4 +1,4 @@
-"""What the commands that speak to W&B say: progress, a closing count, and the exit status."""
+"""Sync, report and pull with a progress bar, a closing count and an exit status."""
 
 from __future__ import annotations
 
@@ -12,40 +12,39 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ablation.tracking import mirrors
 from ablation.tracking.sync import Unreachable, UploadResult, connect
 from ablation.tracking.sync import sync as upload
-from ablation.tracking.wanted import Target
-from analysis.wandb.mirror import wanted
+from analysis.wandb.upload import everything_to_upload
 
 DEFAULT_PROJECT = "replay-ablation"
-NAMED = 10
-"""Failures that are named one by one; the rest is counted."""
+MAX_NAMED = 10
+"""Failures that are named one by one; others are counted."""
 
 
 def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
-    """Upload what W&B has not got of a results directory; return 0 if it then has everything."""
+    """Upload what W&B does not have yet of a results directory; return 0 if nothing failed."""
     try:
         target = connected(root, project, entity)
     except Unreachable as error:
         return _refuse(f"W&B cannot be reached ({error}). Nothing was sent; the runs stay in {root}.")
-    everything = wanted(root, target)
+    everything = everything_to_upload(root, target)
     with _progress() as bar:
         task = bar.add_task("sync", total=len(everything))
-        result = upload(
-            root, target, everything, jobs, lambda known: bar.update(task, completed=_known(known))
+        outcome = upload(
+            root, target, everything, jobs, lambda done: bar.update(task, completed=_done(done))
         )
     print(
         f"{target.name}: {len(result.sent)} sent, {len(result.skipped)} skipped (there already), "
         f"{len(result.failed)} failed."
     )
-    _name(result.failed)
-    return 1 if result.failed else 0
+    _print_failed(outcome.failed)
+    return 1 if outcome.failed else 0
 
 
 def report(root: Path, study: str, project: str | None, entity: str | None, dry_run: bool) -> int:
-    """Build or update a study's W&B report, or write it to a file; return 0 if that was done."""
-    from analysis.wandb.report import publish, write
+    """Build or update a study's W&B report, or write it to a file; return 0 if that succeeded."""
+    from analysis.wandb.report import publish, save_report
 
     if dry_run:
-        print(f"W&B report (not sent): {write(root, study, _project(root, project))}")
+        print(f"W&B report (not sent): {save_report(root, study, _project(root, project))}")
         return 0
     try:
         print(f"W&B report: {publish(root, study, connected(root, project, entity))}")
@@ -55,8 +54,8 @@ def report(root: Path, study: str, project: str | None, entity: str | None, dry_
 
 
 def pull(address: str, root: Path) -> int:
-    """Fetch a project into a store; return 0 if every ended run of it is there now."""
-    from analysis.wandb.pull import NotPulled, fetch
+    """Fetch a project into a store; return 0 if every ended run was stored."""
+    from analysis.wandb.pull import ProjectUnreadable, fetch
 
     if address.count("/") != 1:
         return _refuse(f"{address}: write ENTITY/PROJECT")
@@ -64,9 +63,11 @@ def pull(address: str, root: Path) -> int:
         with _progress() as bar:
             task = bar.add_task("pull", total=None)
             pulled = fetch(
-                address, root, lambda known, of: bar.update(task, completed=_known(known), total=of)
+                address,
+                root,
+                lambda done, total: bar.update(task, completed=_done(done), total=total),
             )
-    except NotPulled as error:
+    except ProjectUnreadable as error:
         return _refuse(str(error))
     print(
         f"{address}: {len(pulled.sent)} runs fetched, {len(pulled.skipped)} skipped (there already), "
@@ -74,22 +75,22 @@ def pull(address: str, root: Path) -> int:
     )
     for study in pulled.studies:
         print(f"Study {study}: `make report STUDY={study}`")
-    _name(pulled.failed)
+    _print_failed(pulled.failed)
     return 1 if pulled.failed else 0
 
 
 def connected(root: Path, project: str | None, entity: str | None) -> Target:
-    """Return the project to send to: the one that is named, else that of the latest sweep."""
-    _, known = mirrors.target(root)
-    return connect(root, _project(root, project), entity or known)
+    """Return the project to upload to: the named one, else that of the latest sweep."""
+    _, latest = mirrors.target(root)
+    return connect(root, _project(root, project), entity or latest)
 
 
 def _project(root: Path, project: str | None) -> str:
     return project or mirrors.target(root)[0] or DEFAULT_PROJECT
 
 
-def _known(result: UploadResult) -> int:
-    return len(result.sent) + len(result.skipped) + len(result.failed)
+def _done(outcome: Outcome) -> int:
+    return len(outcome.sent) + len(outcome.skipped) + len(outcome.failed)
 
 
 def _progress() -> Progress:
@@ -97,11 +98,11 @@ def _progress() -> Progress:
     return Progress(*columns, console=Console(stderr=True))
 
 
-def _name(failed: Mapping[str, str]) -> None:
-    for id, reason in list(failed.items())[:NAMED]:
+def _print_failed(failed: Mapping[str, str]) -> None:
+    for id, reason in list(failed.items())[:MAX_NAMED]:
         print(f"failed {id}: {reason}", file=sys.stderr)
-    if len(failed) > NAMED:
-        print(f"and {len(failed) - NAMED} more", file=sys.stderr)
+    if len(failed) > MAX_NAMED:
+        print(f"and {len(failed) - MAX_NAMED} more", file=sys.stderr)
 
 
 def _refuse(message: str) -> int:

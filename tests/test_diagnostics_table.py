@@ -1,4 +1,4 @@
-"""Mechanisms of runs and the why table, on stores whose answers are known."""
+"""Diagnostics of runs and their table by arm, on stores whose answers are known."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from ablation.store.runs import RunKey, Store
-from analysis.effects.mechanisms import mechanisms, of_tables
-from analysis.report.report import open_results, tables
+from analysis.effects.diagnostics import arm_diagnostics, run_diagnostics
+from analysis.report.report import open_results, study_tables
 from analysis.statistics import rank_correlation
 
 from .analysis_helpers import RECORD, SEEDS, STUDY, make_store, outcome, run_record
@@ -21,7 +21,7 @@ def columns(**values: list[float]) -> dict[str, np.ndarray]:
     return {name: np.array(found, float) for name, found in values.items()}
 
 
-def test_a_mechanism_is_the_mean_of_the_rows_that_have_it() -> None:
+def test_a_diagnostic_is_the_mean_of_the_rows_that_have_it() -> None:
     learner = columns(
         env_step=[1, 2, 3],
         gradient_step=[1, 2, 3],
@@ -37,7 +37,7 @@ def test_a_mechanism_is_the_mean_of_the_rows_that_have_it() -> None:
         start_value=[5] * 8,
         discounted_return=[1, 3] * 4,
     )
-    found = of_tables(learner, evaluations)
+    found = run_diagnostics(learner, evaluations)
     assert found["batch_autocorrelation"] == pytest.approx(0.3)
     # Layer 10 comes last, and a last layer without a gradient has no ratio.
     assert found["gradient_first_to_last"] == pytest.approx((1 / 2 + 3 / 3) / 2)
@@ -84,9 +84,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_why_table_sets_mechanisms_beside_effects_and_says_how_they_go_together(store: Path) -> None:
+def test_the_table_sets_diagnostics_beside_effects_and_says_how_they_go_together(store: Path) -> None:
     results = open_results(store, "s", None)
-    table = tables(results)["why"]
+    table = study_tables(results)["diagnostics"]
     assert table.headings == [
         "arm",
         "difference from baseline",
@@ -107,9 +107,9 @@ def test_the_why_table_sets_mechanisms_beside_effects_and_says_how_they_go_toget
     assert "not which cause it" in " ".join(table.notes)
 
 
-def test_runs_without_diagnostics_have_no_why_table(tmp_path: Path) -> None:
+def test_runs_without_diagnostics_have_no_table_of_them(tmp_path: Path) -> None:
     make_store(tmp_path, STUDY, outcome)
     results = open_results(tmp_path, "s", None)
-    assert "why" not in tables(results)
+    assert "diagnostics" not in study_tables(results)
     arm = results.runs.baseline("CartPole-v1")
-    assert set(mechanisms(results.runs, arm)) == {"evaluation_variation"}
+    assert set(arm_diagnostics(results.runs, arm)) == {"evaluation_variation"}

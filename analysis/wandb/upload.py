@@ -1,4 +1,4 @@
-"""What of a results directory W&B should have: every stored run, and a page of files per study."""
+"""What W&B should have of a results directory: every stored run, and one W&B run per study."""
 
 from __future__ import annotations
 
@@ -35,25 +35,25 @@ from analysis.effects.comparability import ASPECTS
 from analysis.report.report import write_report
 
 PLAN = "plan"
-"""Key of a study's W&B run under which its frozen plan is kept, as text."""
+"""Key of a study's W&B run that holds its plan, as text."""
 
 
-def wanted(root: Path, target: Target) -> list[Wanted]:
-    """Return all that a server should have of a results directory: its runs, then its studies."""
+def everything_to_upload(root: Path, target: Target) -> list[Wanted]:
+    """Return everything that W&B should have of a results directory: its runs, then its studies."""
     store = Store(root)
     plans = dict(_plans(store))
-    homes = {arm.cell: (plan, arm) for plan in plans.values() for arm in plan.arms}
+    filed_under = {arm.cell: (plan, arm) for plan in plans.values() for arm in plan.arms}
     runs = []
     for key in store.run_keys():
         record = store.read_record(key)
         if record is not None:
-            run = _tracked(key, record, homes.get(key.cell))
+            run = _tracked(key, record, filed_under.get(key.cell))
             runs.append(wanted_run(root, run, fingerprint(record), partial(ended_run, store, key)))
     return runs + [_wanted_study(store, plan, target) for plan in plans.values()]
 
 
 def ended_run(store: Store, key: RunKey) -> EndedRun:
-    """Return a stored run with its rows and scores, as its job had them when it ended."""
+    """Return a stored run with its rows and scores, as its job would have logged them at its end."""
     tables = {name: store.read_table(key, name).to_pylist() for name in TABLES}
     record = store.read_record(key) or RunRecord()
     env_id, env_steps = record.setting("env", "id") or "", record.setting("train", "env_steps")
@@ -65,19 +65,18 @@ def study_id(study: str) -> str:
     return f"study-{study}"
 
 
-def mirror_study(root: Path, study: str, target: Target, line: int) -> Directory:
+def log_study(root: Path, study: str, target: Target, line: int) -> Directory:
     """Log a study's figures, table, plan and stored runs to an offline W&B run of its own.
 
-    Figures and table are media, the rest an artifact, so that the study can be had as files too.
-    Each state of the study is a line of its history, the latest is what W&B shows; `line` is the next.
-    It is made for one project: the client uploads an artifact to the project that it was logged for,
-    whatever `wandb sync --project` says.
+    Figures and table are media, all files an artifact. Each state of the study is a line of the run's
+    history, of which W&B shows the latest; `line` is the number of the next. The run belongs to one
+    project: `wandb sync --project` does not change the project that an artifact is uploaded to.
     """
     store = Store(root)
-    frozen = read_json(store.study_directory(study) / "plan.json")
-    plan = plan_from_json(frozen)
+    saved = read_json(store.study_directory(study) / "plan.json")
+    plan = plan_from_json(saved)
     report = current_report(root, study)
-    run = _study_run(plan, frozen)
+    run = _study_run(plan, saved)
     opened = client.open_run(place(root, line), run, target.project, target.entity, "offline")
     images = {path.stem: path for path in sorted(report.glob("*.png"))}
     client.log_media(opened, images, {"table": pd.read_csv(report / "table.csv")}, line)
@@ -90,13 +89,13 @@ def mirror_study(root: Path, study: str, target: Target, line: int) -> Directory
 
 
 def current_report(root: Path, study: str) -> Path:
-    """Write a study's report anew, saying nothing, and return its directory."""
+    """Write a study's report anew without printing it, and return its directory."""
     with redirect_stdout(io.StringIO()):
         return write_report(root, study, allowed=ASPECTS).parent
 
 
 def _files(store: Store, plan: Plan, report: Path) -> dict[str, Path]:
-    """Return the files of a study's artifact by their names in it: a results directory in small."""
+    """Return the files of a study's artifact by their paths in it, which are those below the results."""
     directories = [store.run_directory(key) for key in plan.runs()]
     paths = [store.study_directory(plan.study.name) / "plan.json", *report.iterdir()]
     paths += [path for directory in directories for path in directory.glob("*")]
@@ -109,11 +108,11 @@ def _wanted_study(store: Store, plan: Plan, target: Target) -> Wanted:
         study_id(study),
         _study_fingerprint(store, plan, target),
         None,
-        lambda target, line: mirror_study(store.root, study, target, line),
+        lambda target, line: log_study(store.root, study, target, line),
     )
 
 
-def _study_run(plan: Plan, frozen: Any) -> TrackedRun:
+def _study_run(plan: Plan, saved: Any) -> TrackedRun:
     study = plan.study
     return TrackedRun(
         id=study_id(study.name),
@@ -122,13 +121,13 @@ def _study_run(plan: Plan, frozen: Any) -> TrackedRun:
         tags=[study.name[:MAX_TAG]],
         notes=study.question,
         config={"study": study.name, "design": study.design_in_words, "score": study.primary_score}
-        | {PLAN: json.dumps(frozen)},
+        | {PLAN: json.dumps(saved)},
         job_type=STUDY,
     )
 
 
 def _study_fingerprint(store: Store, plan: Plan, target: Target) -> str:
-    """Return what changes when a study's plan, any of its runs or their project does."""
+    """Return a hash of a study's project, plan and runs, which changes with any of them."""
     records = (store.read_record(key) for key in plan.runs())
     parts = [target.name, plan.hash, *(fingerprint(record) if record else "-" for record in records)]
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
@@ -136,16 +135,16 @@ def _study_fingerprint(store: Store, plan: Plan, target: Target) -> str:
 
 def _plans(store: Store) -> Iterator[tuple[str, Plan]]:
     for path in sorted(store.root.glob("studies/*/plan.json")):
-        frozen = read_json(path)
-        if frozen is not None:
-            yield path.parent.name, plan_from_json(frozen)
+        saved = read_json(path)
+        if saved is not None:
+            yield path.parent.name, plan_from_json(saved)
 
 
-def _tracked(key: RunKey, record: RunRecord, home: tuple[Plan, Arm] | None) -> TrackedRun:
-    """Return what a run is filed under: the study whose plan has its cell, or no study."""
-    if home is None:
-        return tracked_run(key, record.config, key.cell, {}, (), "none", "")
-    plan, arm = home
+def _tracked(key: RunKey, record: dict[str, Any], study_arm: tuple[Plan, Arm] | None) -> TrackedRun:
+    """Return a run as W&B files it: under the study whose plan has its cell, or under no study."""
+    if study_arm is None:
+        return tracked_run(key, record["config"], key.cell, {}, (), "none", "")
+    plan, arm = study_arm
     study = plan.study
     return tracked_run(
         key, record.config, arm.name, arm.levels, study.factors, study.name, study.question

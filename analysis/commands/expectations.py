@@ -1,0 +1,58 @@
+"""The commands about expected effects: claims, papers, and the gallery of papers' studies."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from analysis.commands.arguments import Commands, results_argument
+from analysis.errors import RequestError
+
+
+def add_expectation_commands(commands: Commands) -> None:
+    """Add `claims`, `papers` and `gallery` to the command line."""
+    parents = [results_argument()]
+    claims = commands.add_parser(
+        "claims", parents=parents, help="the article's claims, each with its verdict"
+    )
+    claims.set_defaults(run=_claims)
+    papers = commands.add_parser(
+        "papers", parents=parents, help="papers' results beside those of the stored runs"
+    )
+    papers.add_argument("study", nargs="?", help="one study, as young2019 or young2019-paper")
+    papers.set_defaults(run=_papers)
+    gallery = commands.add_parser(
+        "gallery", parents=parents, help="put the papers' studies into README and docs/papers.md"
+    )
+    gallery.add_argument(
+        "--project", type=Path, default=Path(), help="directory of README and docs (default: here)"
+    )
+    gallery.set_defaults(run=_gallery)
+
+
+def _claims(arguments: argparse.Namespace) -> None:
+    from analysis.report.expectation_pages import write_claims
+    from analysis.tables.writers import to_terminal
+
+    table, page = write_claims(arguments.results)
+    print(to_terminal(table))
+    print(f"Claims: {page}")
+
+
+def _papers(arguments: argparse.Namespace) -> None:
+    from analysis.expectations.papers import declared_papers, paper_of
+    from analysis.report.expectation_pages import write_papers
+    from analysis.tables.writers import to_terminal
+
+    if arguments.study is not None and paper_of(arguments.study) is None:
+        names = ", ".join(paper.study for paper in declared_papers())
+        raise RequestError(f"no paper's study '{arguments.study}'; there are: {names}")
+    tables, page = write_papers(arguments.results, arguments.study)
+    print("\n".join(to_terminal(table) for table in tables))
+    print(f"Papers: {page}")
+
+
+def _gallery(arguments: argparse.Namespace) -> None:
+    from analysis.report.gallery import write_gallery
+
+    print("\n".join(map(str, write_gallery(arguments.results, arguments.project))))

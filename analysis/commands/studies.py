@@ -1,0 +1,104 @@
+"""The commands about one study: report, table, figure, scores."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from analysis.commands.arguments import (
+    Commands,
+    allowed_aspects,
+    json_argument,
+    open_study,
+    print_json,
+    score_arguments,
+    study_arguments,
+)
+from analysis.errors import RequestError
+from analysis.tables.writers import FORMATS
+
+
+def add_study_commands(commands: Commands) -> None:
+    """Add `report`, `table`, `figure` and `scores` to the command line."""
+    parents = [score_arguments()]
+    report = commands.add_parser("report", parents=parents, help="tables, figures and page of a study")
+    report.set_defaults(run=_report)
+    _add_table(commands)
+    _add_figure(commands)
+    parents = [study_arguments(), json_argument()]
+    scores = commands.add_parser("scores", parents=parents, help="every score of every run")
+    scores.set_defaults(run=_scores)
+
+
+def _add_table(commands: Commands) -> None:
+    parents = [score_arguments(), json_argument()]
+    table = commands.add_parser("table", parents=parents, help="print one table")
+    table.add_argument(
+        "--kind", default="table", help="which table (an unknown one lists them; default: %(default)s)"
+    )
+    table.add_argument("--format", choices=FORMATS, default="terminal")
+    table.add_argument("--layout", choices=("auto", "arms", "components"), default="auto")
+    table.set_defaults(run=_table)
+
+
+def _add_figure(commands: Commands) -> None:
+    figure = commands.add_parser("figure", parents=[score_arguments()], help="write one kind of figure")
+    figure.add_argument("name", help="kind of figure, as curves (an unknown one lists them)")
+    figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
+    figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])
+    figure.add_argument("--output", type=Path, default=Path(), help="directory (default: here)")
+    figure.set_defaults(run=_figure)
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    from analysis.report.report import write_report
+
+    allowed = allowed_aspects(arguments)
+    page = write_report(arguments.results, arguments.study, arguments.score, allowed)
+    print(f"Report: {page}")
+
+
+def _table(arguments: argparse.Namespace) -> None:
+    from analysis.report.report import study_tables
+    from analysis.tables.writers import WRITERS, to_macros, to_terminal
+
+    results = open_study(arguments)
+    if arguments.format == "macros":
+        print(to_macros(results.runs, results.comparisons), end="")
+        return
+    tables = study_tables(results, arguments.layout)
+    if arguments.kind not in tables:
+        raise RequestError(f"this study has no table '{arguments.kind}'; there are: {', '.join(tables)}")
+    table = tables[arguments.kind]
+    if arguments.json:
+        print_json({"caption": table.caption, "rows": table.values, "notes": table.notes})
+    else:
+        print((WRITERS | {"terminal": to_terminal})[arguments.format](table), end="")
+
+
+def _figure(arguments: argparse.Namespace) -> None:
+    from analysis.figures.draw import draw_figures, save_figure
+    from analysis.studies.registry import FIGURE_KINDS
+
+    if arguments.name not in FIGURE_KINDS:
+        raise RequestError(f"no figure '{arguments.name}'; there are: {', '.join(FIGURE_KINDS)}")
+    results = open_study(arguments)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    paths = [
+        path
+        for figure in draw_figures(results, FIGURE_KINDS[arguments.name], arguments.seeds)
+        for path in save_figure(figure, arguments.output, tuple(arguments.formats))
+    ]
+    if not paths:
+        raise RequestError(f"the runs of '{arguments.study}' have nothing to draw as '{arguments.name}'")
+    print("\n".join(str(path) for path in paths))
+
+
+def _scores(arguments: argparse.Namespace) -> None:
+    from ablation.results.load import load
+
+    frame = load(arguments.study, arguments.results).scores_frame()
+    if arguments.json:
+        print(frame.to_json(orient="records", indent=1))
+    else:
+        print(frame.to_csv(index=False), end="")

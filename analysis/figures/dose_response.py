@@ -1,0 +1,76 @@
+"""Hyperparameter sensitivity: the score against the levels of every numeric factor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ablation.study.plan import Arm
+from analysis.effects.design_grid import DesignGrid, as_number
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import Drawing
+from analysis.figures.style import FAINT, arm_styles
+from analysis.tables.wording import axis_label, interval_text
+
+MIN_LEVELS = 3
+"""Levels that a curve needs."""
+
+NumericLevels = Mapping[float, tuple[str, Arm]]
+"""A level as a number -> its name in the study, and its arm."""
+
+
+def dose_response(results: StudyResults) -> Drawing:
+    """Return the score against every numeric factor, a panel for each, on a logarithmic axis."""
+    shown = [
+        (environment, factor, levels)
+        for environment, grid in results.grids.items()
+        for factor in grid.factors
+        if (levels := numeric_levels(grid, factor))
+    ]
+    if not shown:
+        return None
+    columns = min(2, len(shown))
+    rows = math.ceil(len(shown) / columns)
+    figure = Figure(figsize=(4.2 * columns, 2.7 * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    texts = [_dose_panel(results, axis, *panel) for axis, panel in zip(axes.flat, shown, strict=False)]
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    return figure, " ".join(texts)
+
+
+def numeric_levels(grid: DesignGrid, factor: str) -> NumericLevels:
+    """Return a factor's levels in ascending order; nothing unless there are three, all numbers."""
+    levels = {}
+    for level, arm in grid.along(factor).items():
+        value = as_number(level)
+        if value is None:
+            return {}
+        levels[value] = level, arm
+    return dict(sorted(levels.items())) if len(levels) >= MIN_LEVELS else {}
+
+
+def _dose_panel(
+    results: StudyResults, axis: Axes, environment: str, factor: str, levels: NumericLevels
+) -> str:
+    """Draw one factor's panel and return its text description."""
+    by_arm = {row.arm.name: row.mean for row in results.of_environment(environment)}
+    points = {value: by_arm[arm.name] for value, (_, arm) in levels.items() if by_arm[arm.name].n > 0}
+    styles = arm_styles(results.runs)
+    axis.plot(list(points), [point.estimate for point in points.values()], color=FAINT, lw=1, zorder=0)
+    for value, point in points.items():
+        style = styles[levels[value][1].name]
+        axis.plot([value] * 2, [point.low, point.high], color=style.color, lw=1.6)
+        axis.plot(value, point.estimate, style.marker, color=style.color, ms=5)
+    axis.set_xscale("log")
+    axis.set_xticks(list(points), [levels[value][0] for value in points], minor=False)
+    axis.minorticks_off()
+    env_id = results.runs.arms(environment)[0].env_id
+    axis.set(xlabel=factor, ylabel=axis_label(results.score), title=f"{factor}, {env_id}")
+    texts = [
+        f"{levels[value][0]}: {interval_text(point)}, n = {point.n}" for value, point in points.items()
+    ]
+    return f"{factor} on {env_id}: {'; '.join(texts)}."

@@ -1,0 +1,34 @@
+"""The pages of claims and of papers: their tables evaluated from the stored runs, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ablation.store.runs import Store
+from analysis.expectations.claims import CLAIMS_FILE, claims_table, declared_claims, evaluate_claims
+from analysis.expectations.paper_tables import tables_by_study
+from analysis.report.page import write_table_page
+from analysis.tables.table import Table
+from analysis.tables.writers import write_tables
+
+
+def write_claims(root: Path | str, path: Path = CLAIMS_FILE) -> tuple[Table, Path]:
+    """Evaluate the declared claims; write and return their table, and the page that shows it."""
+    table = claims_table(evaluate_claims(declared_claims(path), root))
+    title = "The article's claims beside the runs"
+    return table, _write(title, {"claims": table}, Store(root).root / "claims")
+
+
+def write_papers(root: Path | str, study: str | None = None) -> tuple[list[Table], Path]:
+    """Evaluate what papers report, all or one study's; write and return the tables, and their page."""
+    tables = tables_by_study(root, study)
+    page = _write("Papers' results beside the runs", tables, Store(root).root / "papers")
+    return list(tables.values()), page
+
+
+def _write(title: str, tables: Mapping[str, Table], directory: Path) -> Path:
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, table in tables.items():
+        write_tables(table, directory, name)
+    return write_table_page(title, list(tables.values()), directory)

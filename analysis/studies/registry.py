@@ -1,0 +1,67 @@
+"""The one list of tables and figures of special studies, and of all kinds of figures there are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import FigureKind, each_environment, whole_study
+from analysis.figures.standard import STANDARD_FIGURES
+from analysis.studies.article import article_table
+from analysis.studies.article_figure import training_outputs
+from analysis.studies.cliffwalk import cliffwalk_table
+from analysis.studies.cliffwalk_figure import updates_by_transitions
+from analysis.studies.digits_figure import accuracy_by_class
+from analysis.tables.table import Table
+
+
+@dataclass(frozen=True)
+class StudyExtra:
+    """What studies of one kind have beside the standard tables and figures.
+
+    `name` is that of the table, on the command line and of its files. `table` returns None for studies
+    of another kind, as the figure does; `leads`: summaries show it instead of the ablation table.
+    """
+
+    name: str
+    figure: FigureKind
+    table: Callable[[StudyResults], Table | None] = lambda _: None
+    leads: bool = False
+
+
+STUDY_EXTRAS = (
+    StudyExtra(
+        "article",
+        FigureKind("training", "The article's outputs: reward and loss", whole_study(training_outputs)),
+        article_table,
+    ),
+    StudyExtra(
+        "cliffwalk",
+        FigureKind(
+            "cliffwalk", "Updates until the values are correct", whole_study(updates_by_transitions)
+        ),
+        cliffwalk_table,
+        leads=True,
+    ),
+    StudyExtra(
+        "digits", FigureKind("classes", "Accuracy by class", each_environment(accuracy_by_class))
+    ),
+)
+
+FIGURE_KINDS: Mapping[str, FigureKind] = {
+    kind.name: kind for kind in (*(extra.figure for extra in STUDY_EXTRAS), *STANDARD_FIGURES)
+}
+"""Every kind of figure by name, in the order of the page."""
+
+
+def extra_tables(results: StudyResults) -> dict[str, Table]:
+    """Return the special tables of a study by name."""
+    tables = {extra.name: extra.table(results) for extra in STUDY_EXTRAS}
+    return {name: table for name, table in tables.items() if table is not None}
+
+
+def leading_table(tables: Mapping[str, Table]) -> Table:
+    """Return the table of a study that says most, of all its tables by name."""
+    leading = [tables[extra.name] for extra in STUDY_EXTRAS if extra.leads and extra.name in tables]
+    return leading[0] if leading else tables["table"]
