@@ -7,6 +7,10 @@ import os
 import sys
 from typing import NoReturn
 
+from ablation.numerics.library_settings import library_settings
+
+os.environ.update(library_settings())
+
 from ablation.results.load import StudyNotFound
 from analysis.commands.compare import add_compare_command
 from analysis.commands.expectations import add_expectation_commands

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import Any
 
 from ablation.results.load import Run, StudyRuns
 from ablation.study.plan import Arm
@@ -64,17 +63,14 @@ def _environment(run: Run) -> str:
 
 
 def _budget(run: Run) -> str:
-    steps, updates = run.setting("train", "env_steps"), run.setting("train", "gradient_steps")
+    steps = run.record.setting("train", "env_steps")
+    updates = run.record.setting("train", "gradient_steps")
     # Arms of equal gradient steps may differ in environment steps: that is what their study is about.
     return f"{updates} gradient steps" if updates else f"{steps} environment steps"
 
 
 def _device(run: Run) -> str:
-    return _device_kind(run.record.device)
-
-
-def _device_kind(device: Any) -> str:
-    return str(device or "unknown").split(":")[0]
+    return (run.record.device or "unknown").split(":")[0]
 
 
 def _commit(run: Run) -> str:

@@ -164,7 +164,7 @@ def _completeness(runs: StudyRuns) -> list[tuple[str, str, str, dict[str, int]]]
 
 def _errors(runs: StudyRuns) -> list[str]:
     """Return a line for each run whose record has an error."""
-    errors = {key: str(run.record.get("error") or "").strip() for key, run in runs.runs.items()}
+    errors = {key: (run.record.error or "").strip() for key, run in runs.runs.items()}
     return [
         f"{key.cell} seed {key.seed}, {runs.runs[key].status}: {error.splitlines()[-1]}"
         for key, error in errors.items()

@@ -88,9 +88,7 @@ def comparison_columns(row: Comparison) -> dict[str, Any]:
 
 def provenance_line(runs: StudyRuns) -> str:
     """Return the line that names a table's study, plan and commits."""
-    commits = {
-        str(run.record["git_commit"])[:10] for run in runs.runs.values() if run.record.get("git_commit")
-    }
+    commits = {run.record.git_commit[:10] for run in runs.runs.values() if run.record.git_commit}
     return (
         f"Study {runs.plan.study.name}, plan {runs.plan.hash}, "
         f"commit {', '.join(sorted(commits)) or 'unknown'}."

@@ -13,7 +13,7 @@ from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
-from ablation.tracking.sync import Outcome
+from ablation.tracking.sync import UploadResult
 from analysis.wandb.upload import PLAN
 
 TIMEOUT_SECONDS = 60
@@ -24,7 +24,7 @@ class ProjectUnreadable(Exception):
 
 
 @dataclass
-class Pulled(Outcome):
+class Pulled(UploadResult):
     """The outcome of each run, where `sent` are the fetched ones; and the studies that are new."""
 
     studies: list[str] = field(default_factory=list)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ablation.tracking import mirrors
 from ablation.tracking.sync import Unreachable, UploadResult, connect
 from ablation.tracking.sync import sync as upload
+from ablation.tracking.wanted import Target
 from analysis.wandb.upload import everything_to_upload
 
 DEFAULT_PROJECT = "replay-ablation"
@@ -28,15 +29,15 @@ def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
     everything = everything_to_upload(root, target)
     with _progress() as bar:
         task = bar.add_task("sync", total=len(everything))
-        outcome = upload(
+        result = upload(
             root, target, everything, jobs, lambda done: bar.update(task, completed=_done(done))
         )
     print(
         f"{target.name}: {len(result.sent)} sent, {len(result.skipped)} skipped (there already), "
         f"{len(result.failed)} failed."
     )
-    _print_failed(outcome.failed)
-    return 1 if outcome.failed else 0
+    _print_failed(result.failed)
+    return 1 if result.failed else 0
 
 
 def report(root: Path, study: str, project: str | None, entity: str | None, dry_run: bool) -> int:
@@ -89,8 +90,8 @@ def _project(root: Path, project: str | None) -> str:
     return project or mirrors.target(root)[0] or DEFAULT_PROJECT
 
 
-def _done(outcome: Outcome) -> int:
-    return len(outcome.sent) + len(outcome.skipped) + len(outcome.failed)
+def _done(result: UploadResult) -> int:
+    return len(result.sent) + len(result.skipped) + len(result.failed)
 
 
 def _progress() -> Progress:

@@ -140,10 +140,10 @@ def _plans(store: Store) -> Iterator[tuple[str, Plan]]:
             yield path.parent.name, plan_from_json(saved)
 
 
-def _tracked(key: RunKey, record: dict[str, Any], study_arm: tuple[Plan, Arm] | None) -> TrackedRun:
+def _tracked(key: RunKey, record: RunRecord, study_arm: tuple[Plan, Arm] | None) -> TrackedRun:
     """Return a run as W&B files it: under the study whose plan has its cell, or under no study."""
     if study_arm is None:
-        return tracked_run(key, record["config"], key.cell, {}, (), "none", "")
+        return tracked_run(key, record.config, key.cell, {}, (), "none", "")
     plan, arm = study_arm
     study = plan.study
     return tracked_run(
