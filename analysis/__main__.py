@@ -17,7 +17,7 @@ from analysis.commands.expectations import add_expectation_commands
 from analysis.commands.studies import add_study_commands
 from analysis.commands.wandb import add_wandb_commands
 from analysis.effects.comparability import NotComparable
-from analysis.errors import RequestError
+from analysis.report.errors import RequestError
 
 EXIT_REFUSED = 2
 

@@ -14,7 +14,7 @@ from analysis.commands.arguments import (
     print_json,
     score_arguments,
 )
-from analysis.errors import RequestError
+from analysis.report.errors import RequestError
 
 if TYPE_CHECKING:
     from analysis.effects.comparisons import PairwiseComparison

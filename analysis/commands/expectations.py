@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from analysis.commands.arguments import Commands, results_argument
-from analysis.errors import RequestError
+from analysis.report.errors import RequestError
 
 
 def add_expectation_commands(commands: Commands) -> None:

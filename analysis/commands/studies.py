@@ -14,7 +14,7 @@ from analysis.commands.arguments import (
     score_arguments,
     study_arguments,
 )
-from analysis.errors import RequestError
+from analysis.report.errors import RequestError
 from analysis.tables.writers import FORMATS
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 from ablation.results.load import StudyRuns
 from analysis.effects.comparability import ASPECTS
 from analysis.effects.study_results import StudyResults
-from analysis.errors import RequestError
 from analysis.expectations.paper_tables import paper_table, stored_studies
 from analysis.expectations.papers import Paper, declared_papers
 from analysis.figures.draw import StudyFigure, draw_figures, save_figure
+from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS, leading_table
 from analysis.tables.table import Table
