@@ -79,7 +79,7 @@ def worker_loop(store: Store, configs: Sequence[CellConfig]) -> None:
     write_queue(store, queue)
     store.job_directory("workers").mkdir(parents=True, exist_ok=True)
     claims = RunClaims(store.root, ClaimOwner.this_process("sweep"))
-    with claims.beating():
+    with claims.heartbeats():
         Worker(store, queue, "worker", claims, Stop()).run()
     assert not read_inventory(store, [RunKey(name, 0) for name in names]).to_do
 

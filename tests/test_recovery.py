@@ -131,10 +131,10 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
         "mischief:Hanging-v0": ("failed", 2),
         "CartPole-v1": ("complete", 1),
     }
-    assert "was killed by SIGKILL" in found["mischief:Killed-v0"]["error"]
-    assert "job.log" in found["mischief:Killed-v0"]["error"]
-    assert "timed out after 24 s" in found["mischief:Hanging-v0"]["error"]
-    assert "in strike" in found["mischief:Hanging-v0"]["error"], "the stack says where it hung"
+    assert "was killed by SIGKILL" in found["mischief:Killed-v0"].error
+    assert "job.log" in found["mischief:Killed-v0"].error
+    assert "timed out after 24 s" in found["mischief:Hanging-v0"].error
+    assert "in strike" in found["mischief:Hanging-v0"].error, "the stack says where it hung"
     assert error.count("after 2 attempts") == 2
 
     # What used up its attempts is left alone, until it is asked for.
@@ -146,8 +146,8 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
     )
     assert status == 1
     found = {record.config["env"]["id"]: record for record in records(results).values()}
-    assert found["mischief:Killed-v0"]["attempt"] == 4
-    assert found["mischief:Hanging-v0"]["attempt"] == 2
+    assert found["mischief:Killed-v0"].attempt == 4
+    assert found["mischief:Hanging-v0"].attempt == 2
 
 
 def test_a_run_killed_between_checkpoints_goes_on_from_the_last(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path
     assert status == 130
     assert "Traceback" not in error
     assert not list(tmp_path.glob("runs/*/*"))
-    assert RunClaims(tmp_path, ClaimOwner.this_process("look")).living() == {}
+    assert RunClaims(tmp_path, ClaimOwner.this_process("test")).living() == {}
     (checkpoint,) = tmp_path.glob("jobs/*/checkpoint.pt")
     # More seeds than before: those that have a checkpoint stay together and go on from it.
     again = start(tmp_path, *LONG, "study.seeds=3")

@@ -87,7 +87,7 @@ def test_held_claims_are_touched_and_given_up_at_the_end(
     monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.01)
     own = mine(tmp_path)
     path = tmp_path / "locks" / "cell-1.5.0000"
-    with own.beating():
+    with own.heartbeats():
         assert own.claim(KEYS)
         os.utime(path, (0, 0))
         deadline = time.monotonic() + 10

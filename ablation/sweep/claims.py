@@ -97,7 +97,7 @@ class RunClaims:
         self.release(list(self._held))
 
     @contextmanager
-    def beating(self) -> Iterator[None]:
+    def heartbeats(self) -> Iterator[None]:
         """Keep the claims alive within the context, and give them up at its end."""
         thread = threading.Thread(target=self._beat, daemon=True)
         thread.start()

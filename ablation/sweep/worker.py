@@ -56,7 +56,7 @@ def run_worker(store: Store, sweep: str, name: str) -> int:
     stop.listen()
     try:
         # A process that dies in C code, or is told to by its supervisor, leaves its stack behind.
-        with trace_path(store, name).open("w") as trace, claims.beating():
+        with trace_path(store, name).open("w") as trace, claims.heartbeats():
             faulthandler.enable(trace)
             Worker(store, queue, name, claims, stop).run()
     except Stopped:
