@@ -12,6 +12,7 @@ from typing import Any
 from ablation.store.runs import TABLES, RunKey, Store
 
 ROOT = Path(__file__).parent.parent
+WITHOUT_REPORT = "tests.sweep_without_report"
 SHORT = [
     "train.env_steps=400",
     "train.evaluate_every=100",

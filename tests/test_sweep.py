@@ -13,7 +13,7 @@ import pytest
 
 from ablation.store.runs import RunKey, Store
 
-from .sweeps import SHORT, run
+from .sweeps import SHORT, WITHOUT_REPORT, run
 
 ROOT = Path(__file__).parent.parent
 
@@ -77,10 +77,10 @@ def test_a_second_sweep_trains_nothing_and_more_seeds_train_only_those(
     results, _ = swept
     study = ["-m", "replay=none,uniform", f"results_dir={results}", *SHORT]
     before = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*/run.json")}
-    again = run(*study, "study.seeds=2")
+    again = run(*study, "study.seeds=2", module=WITHOUT_REPORT)
     assert again.returncode == 0
     assert "All 4 runs are complete: nothing to train." in again.stderr
-    more = run(*study, "study.seeds=3")
+    more = run(*study, "study.seeds=3", module=WITHOUT_REPORT)
     assert more.returncode == 0
     assert "4 complete, 2 to train" in more.stderr
     after = {path: path.stat().st_mtime_ns for path in results.glob("runs/*/*/run.json")}
@@ -123,32 +123,66 @@ def test_plan_and_status_speak_json(swept: tuple[Path, subprocess.CompletedProce
     assert status["errors"] == []
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (
-            ["agent.lerning_rate=1"],
-            r"agent\.lerning_rate = 1: unknown key; allowed here: .*learning_rate",
-        ),
-        (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*greater than or equal to 1"),
-        (["agent.learning_rate=abc"], r"agent\.learning_rate = abc: .*number"),
-        (["replay.capacity=4"], r"replay\.capacity = 4: must be at least agent\.batch_size"),
-        (["env.id=CartPole-v9"], r"env\.id = CartPole-v9: .*did you mean CartPole-v1"),
-        (["env.id=Pendulum-v1"], r"env\.id = Pendulum-v1: acts in Box"),
-        (["replay=sometimes"], r"replay = sometimes: allowed: .*uniform"),
-        (["study=replay", "agent.batch_size=4,8"], r"agent\.batch_size = 4,8: study 'replay' has"),
-        (["nonsense"], "nonsense: not an override"),
-        (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
-        (["device=tpu"], "device = tpu: "),
-        (["plan", "study=nope"], "study = nope: allowed: .*replay"),
-    ],
-)
+BAD_INPUT = [
+    (
+        ["agent.lerning_rate=1"],
+        r"agent\.lerning_rate = 1: unknown key; allowed here: .*learning_rate",
+    ),
+    (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*greater than or equal to 1"),
+    (["agent.learning_rate=abc"], r"agent\.learning_rate = abc: .*number"),
+    (["replay.capacity=4"], r"replay\.capacity = 4: must be at least agent\.batch_size"),
+    (["env.id=CartPole-v9"], r"env\.id = CartPole-v9: .*did you mean CartPole-v1"),
+    (["env.id=Pendulum-v1"], r"env\.id = Pendulum-v1: acts in Box"),
+    (["replay=sometimes"], r"replay = sometimes: allowed: .*uniform"),
+    (["study=replay", "agent.batch_size=4,8"], r"agent\.batch_size = 4,8: study 'replay' has"),
+    (["nonsense"], "nonsense: not an override"),
+    (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
+    (["device=tpu"], "device = tpu: "),
+    (["plan", "study=nope"], "study = nope: allowed: .*replay"),
+]
+
+REFUSALS = """
+import io, json, sys
+from contextlib import redirect_stderr
+from ablation.__main__ import main
+results, cases = sys.argv.pop(), json.loads(sys.argv.pop())
+for words in cases:
+    sys.argv[1:] = [*words, f"results_dir={results}"]
+    stderr, status = io.StringIO(), 0
+    with redirect_stderr(stderr):
+        try:
+            main()
+        except SystemExit as end:
+            status = end.code
+    print(json.dumps([status, stderr.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def refusals(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
+    """Return exit status and messages for each of `BAD_INPUT`, all given to one process."""
+    results = tmp_path_factory.mktemp("refused")
+    cases = json.dumps([words for words, _ in BAD_INPUT])
+    done = run(REFUSALS, cases, str(results), module="tests.run_code")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert not list(results.iterdir())
+    return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("number", range(len(BAD_INPUT)), ids=[words[-1] for words, _ in BAD_INPUT])
 def test_bad_input_ends_with_status_2_and_one_message(
-    tmp_path: Path, words: list[str], message: str
+    number: int, refusals: list[tuple[int, str]]
 ) -> None:
-    refused = run(*words, f"results_dir={tmp_path}")
+    status, printed = refusals[number]
+    assert status == 2
+    assert re.fullmatch(f"error: {BAD_INPUT[number][1]}.*\n", printed), printed
+
+
+def test_a_process_of_its_own_refuses_as_well(tmp_path: Path) -> None:
+    refused = run(*BAD_INPUT[0][0], f"results_dir={tmp_path}")
     assert refused.returncode == 2
-    assert re.fullmatch(f"error: {message}.*\n", refused.stderr), refused.stderr
+    assert re.fullmatch(f"error: {BAD_INPUT[0][1]}.*\n", refused.stderr), refused.stderr
     assert not list(tmp_path.iterdir())
 
 
@@ -166,7 +200,7 @@ def test_a_job_that_raises_is_recorded_named_and_does_not_stop_the_others(tmp_pa
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": ""}
     words = ["-m", "env.id=broken_env:Broken-v0,CartPole-v1", "study.seeds=1", f"results_dir={results}"]
     done = subprocess.run(
-        [sys.executable, "-m", "ablation", *words, *SHORT, "tracking=disabled"],
+        [sys.executable, "-m", WITHOUT_REPORT, *words, *SHORT, "tracking=disabled"],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -22,7 +22,7 @@ from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import resolve, write_plan
-from .sweeps import SHORT, run
+from .sweeps import SHORT, WITHOUT_REPORT, run
 
 STUDY: dict[str, Any] = {
     "name": "t",
@@ -227,11 +227,13 @@ def test_a_sweep_trains_both_stages_and_what_is_there_only_once(tmp_path: Path) 
         f"results_dir={tmp_path}",
         "agent.learning_rate=0.001",
         *SHORT,
+        "launch.jobs=1",
+        "tracking=disabled",
     ]
     planned = run("plan", *words)
     assert planned.returncode == 0, planned.stderr
     assert planned.stderr.count("known after tuning") == 2
-    part = run(*words, "only=baseline")
+    part = run(*words, "only=baseline", module=WITHOUT_REPORT)
     assert part.returncode == 0, part.stderr
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/run.json")}
     assert sorted(path.parent.name for path in before) == ["0000", "10000", "10000"]
