@@ -8,7 +8,8 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
-PYTEST := $(BIN)/pytest -n auto --dist loadscope
+# Groups and their order are made in tests/conftest.py.
+PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 RETRY ?=
 ONLY ?=
 JSON ?=

@@ -86,3 +86,26 @@ def configure() -> Configure:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+LONGEST = (
+    "test_recovery",
+    "test_tuning",
+    "test_sweep",
+    "test_wandb_server",
+    "test_wandb_failures",
+    "test_golden",
+)
+"""Files that take longest, begun first: none is left to one worker alone while the others wait."""
+INDEPENDENT = ("test_recovery", "test_wandb_failures")
+"""Files whose tests share nothing: they may run in several workers."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files; keep tests that share fixtures, of a file or class, together."""
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+    for item in items:
+        if item.path.stem not in INDEPENDENT:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.rpartition("::")[0]))
