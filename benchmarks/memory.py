@@ -13,7 +13,7 @@ SIZES = ((1, 10_000), (10, 20_000), (32, 20_000))
 _JOB = """
 import json, tempfile
 from ablation.config.parse import parse
-from ablation.config.identity import canonical, cell_name
+from ablation.config.cell import Cell
 from ablation.sweep.queue import JobSpec
 from ablation.sweep.job import run_job
 from ablation.sweep.estimates.memory import replay_bytes
@@ -28,10 +28,11 @@ values["train"] |= {{"env_steps": capacity, "evaluate_every": capacity}}
 config = parse(values)
 # Fill the whole ring's pages without training for hours: learning starts at the very end.
 object.__setattr__(config.agent, "learn_period", max(1, capacity // 500))
-job = JobSpec("memory", cell_name(config), list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
+cell = Cell(config)
+job = JobSpec("memory", cell.name, list(range(lanes)), "memory", {{}}, "memory", "?", "cpu", 1e9)
 with tempfile.TemporaryDirectory() as root:
     run_job(config, job, TrackingConfig("offline", "bench", None), Store(root))
-planned = replay_bytes(canonical(config), 4, lanes)
+planned = replay_bytes(cell, 4, lanes)
 print(json.dumps({{"peak": peak_rss_bytes(), "replay": planned}}))
 """
 

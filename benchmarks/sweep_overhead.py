@@ -27,7 +27,7 @@ from ablation.sweep.inventory import read_inventory
 from ablation.sweep.job import JobRun
 from ablation.sweep.queue import JobQueue, JobSpec, write_job, write_queue
 from ablation.sweep.worker import Worker
-from ablation.tasks.registry import trainer_of
+from ablation.tasks.registry import make_trainer
 from ablation.tracking import TrackingConfig
 from benchmarks.setting import cell_values
 
@@ -60,7 +60,7 @@ def main() -> None:
 def bare_loop(store: Store, configs: Sequence[CellConfig]) -> None:
     """Train one run after the other and store each."""
     for config in configs:
-        trainer = trainer_of(config, [0], torch.device("cpu"))
+        trainer = make_trainer(config, [0], torch.device("cpu"))
         records = trainer.run(lambda *_: None)
         trainer.close()
         record = RunRecord(cell=cell_name(config), status="complete", config=canonical(config))

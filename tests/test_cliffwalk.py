@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from ablation.config.cell import Cell
 from ablation.config.identity import canonical
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
@@ -20,12 +21,12 @@ from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.cliffwalk.chain import (
     FIELDS,
     TOLERANCE,
-    Oracle,
     Tables,
     discount,
     exact_values,
     transitions,
 )
+from ablation.tasks.cliffwalk.oracle import Oracle
 from ablation.tasks.cliffwalk.trainer import TabularTrainer
 
 from .conftest import values
@@ -116,11 +117,9 @@ def test_the_oracle_draws_what_lowers_the_error_most_of_all_transitions_tried_on
     tables, every = Tables.initial(states, 0.25, lanes), transitions(states)
     items = len(every["state"])
     ring = Ring(FIELDS, len(lanes), items)
-    slots = np.zeros((2, states, 2), np.int64)
     for place in range(items):
         ring.append({name: field[place].expand(2) for name, field in every.items()})
-        slots[:, every["state"][place], every["action"][place]] = place
-    oracle = Oracle(tables, slots)
+    oracle = Oracle(tables)
     for _ in range(60):
         drawn = ring.gather(oracle.sample(ring, torch.empty(2, 0))[0])
         drawn = {name: field.clone() for name, field in drawn.items()}
@@ -207,13 +206,13 @@ def test_planned_bytes_are_those_of_the_whole_memory() -> None:
         allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
         if kind == "greedy":
             allocated += experience.sampler._errors.values.nbytes  # type: ignore[attr-defined]
-        assert replay_bytes(canonical(cell(kind, 6)), 1, 2) == allocated
+        assert replay_bytes(Cell(cell(kind, 6)), 1, 2) == allocated
 
 
 @pytest.mark.parametrize(
     ("changes", "allowed"),
     [
-        ({"env__id": "CartPole-v1", "replay__kind": "oracle"}, "knows the true values"),
+        ({"env__id": "CartPole-v1", "replay__kind": "oracle"}, "goes only with env.id=BlindCliffwalk"),
         ({"env__id": "BlindCliffwalk-1"}, "takes 2 to 20 states"),
         ({"env__id": "BlindCliffwalk-30"}, "takes 2 to 20 states"),
         ({"replay__kind": "recent"}, "needs one that stores"),

@@ -169,14 +169,6 @@ def test_the_control_is_the_baseline_on_other_seeds() -> None:
         plan(control=True, seeds=[0, 5000])
 
 
-def test_a_plan_frozen_before_arms_had_seeds_is_still_read() -> None:
-    found = plan()
-    old = found.as_json()
-    old = old | {"arms": [{k: v for k, v in arm.items() if k != "seeds"} for arm in old["arms"]]}
-    del old["pruned"], old["study"]["constraints"], old["study"]["control"]
-    assert plan_from_json(old) == found
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

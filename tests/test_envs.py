@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.config.schema import TENSOR_ENVIRONMENTS
 from ablation.envs.dynamics import DYNAMICS
 from ablation.envs.grid_world import GRID_WORLD
 from ablation.envs.lanes import LaneEnvironment, LaneStep
@@ -27,10 +26,6 @@ def _seed(lane: int, episode: int) -> int:
 
 def lanes(env_id: str, backend: str, repeat: bool = True, **changes: Any) -> LaneEnvironment:
     return lane_maker(env_id, backend, **changes)(4, _seed, repeat)
-
-
-def test_the_schema_names_the_environments_that_have_dynamics() -> None:
-    assert set(DYNAMICS) == TENSOR_ENVIRONMENTS
 
 
 def _skilled(env_id: str, observation: torch.Tensor) -> torch.Tensor:

@@ -10,6 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablation.config.cell import Cell
+from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.envs.spec import EnvSpec
@@ -20,7 +22,7 @@ from ablation.replay.frame_ring import FrameRing
 from ablation.replay.frame_store import FrameStore
 from ablation.sweep.estimates.memory import replay_bytes
 
-from .conftest import Configure
+from .conftest import Configure, values
 
 LANES = 3
 SEEDS = range(LANES)
@@ -205,17 +207,17 @@ def test_every_byte_comes_back_as_the_number_that_was_emitted() -> None:
 def test_planned_bytes_are_the_bytes_allocated(form: FrameFormat, n_step: int) -> None:
     ring = FrameRing(form, LANES, 1000, n_step)
     allocated = ring._items.nbytes + ring.frames.rows.nbytes + LANES * 1000 * 12
-    cell = {"replay": {"kind": "uniform", "capacity": 1000, "n_step": n_step}, "agent": {}}
-    cell["agent"] = {"batch_size": 32}
+    cell = Cell(parse(values(replay__capacity=1000, replay__n_step=n_step, train__env_steps=1000)))
     assert replay_bytes(cell, form.stack * form.size, LANES, form) == allocated
 
 
 def test_a_million_atari_frames_and_minatars_hundred_thousand_take_what_they_may() -> None:
-    cell = {"replay": {"kind": "uniform", "capacity": 1_000_000}, "agent": {"batch_size": 32}}
+    def cell(capacity: int) -> Cell:
+        return Cell(parse(values(replay__capacity=capacity, train__env_steps=10**7)))
+
     atari = FrameFormat("byte", 84 * 84, 4, 27_000)
-    assert replay_bytes(cell, 4 * 84 * 84, 1, atari) <= 7.2 * 2**30
-    cell["replay"]["capacity"] = 100_000
-    assert replay_bytes(cell, 1000, 1, FrameFormat("bit", 1000, 1, 5000)) <= 15e6
+    assert replay_bytes(cell(1_000_000), 4 * 84 * 84, 1, atari) <= 7.2 * 2**30
+    assert replay_bytes(cell(100_000), 1000, 1, FrameFormat("bit", 1000, 1, 5000)) <= 15e6
 
 
 def test_more_discounts_than_a_byte_can_name_are_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from ablation.config.parse import parse
+from ablation.config.tasks import stepped_by
 from ablation.envs.grid_world import GRID_WORLD, MOVES, ROWS, TIME_LIMIT, GridWorldEnv, maze
 
 from .conftest import values
@@ -82,6 +83,6 @@ def test_the_map_can_be_looked_at() -> None:
 
 
 def test_its_lanes_are_batched_unless_gymnasiums_are_asked_for() -> None:
-    for backend, stepped_by in (("auto", "tensor"), ("gymnasium", "gymnasium")):
+    for backend, steps in (("auto", "tensor"), ("gymnasium", "gymnasium")):
         cell = parse(values(env__id=GRID_WORLD, env__backend=backend))
-        assert cell.env.stepped_by == stepped_by
+        assert stepped_by(cell.env) == steps

@@ -67,7 +67,7 @@ def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
     store = Store(tmp_path)
     assert resumable(store) == {}
     (planned, *_) = schedule_jobs(plan, plan.runs(), settings, {})
-    config = resolve(planned.overrides)
+    config = planned.cell.config
     write_job(store, planned.spec, config)
     assert read_job(store, planned.spec.name) == (planned.spec, config)
     assert resumable(store) == {}

@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from ablation.config.cell import Cell
+from ablation.config.parse import parse
 from ablation.envs.spec import EnvSpec
-from ablation.replay.buffer import transition_fields
-from ablation.replay.item_usage import ItemUsage
+from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 from ablation.replay.ring import Field, Ring, storage_bytes
 from ablation.replay.segment_tree import SegmentTree
 from ablation.sweep.estimates.memory import replay_bytes
 
+from .conftest import values
 from .replay_helpers import (
     assert_follows,
     bits_of,
-    proportional,
-    ranked,
     ring_of,
 )
 
@@ -100,8 +100,8 @@ def test_fields_of_any_shape_and_type_come_back_as_a_naive_twin_keeps_them(
     for batch in (ring.gather(slots), ring.copy_of(slots)):
         for lane, row in enumerate(slots.tolist()):
             for draw, slot in enumerate(row):
-                for name, values in batch.items():
-                    assert torch.equal(values[lane, draw], naive[lane][slot][name])
+                for name, items in batch.items():
+                    assert torch.equal(items[lane, draw], naive[lane][slot][name])
 
 
 KINDS_OF_CELLS: list[dict[str, Any]] = [
@@ -115,26 +115,21 @@ KINDS_OF_CELLS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("replay", KINDS_OF_CELLS)
 def test_planned_bytes_are_the_bytes_allocated(replay: dict[str, Any]) -> None:
+    changes = {f"replay__{key}": value for key, value in replay.items()}
+    cell = Cell(parse(values(**changes, train__env_steps=2000)))
     fields = transition_fields(EnvSpec(observation_shape=(4,), actions=2))
-    lanes, capacity = 3, replay["capacity"]
-    ring = Ring(fields, lanes, capacity)
-    allocated = ring._items.nbytes
-    assert allocated == storage_bytes(fields, lanes, capacity)
-    allocated += ItemUsage(lanes, capacity).table.nbytes
-    if replay["kind"] != "uniform":
-        make = ranked if replay["kind"] == "rank" else proportional
-        sampler = make(
-            capacity,
-            lanes,
-            new_error=replay.get("new_priority", "max_seen"),
-            buffer_minimum="weight_normalisation" in replay,
-        )
+    buffer = ReplayBuffer(cell.config, cell.schedule, fields, [0, 1, 2])
+    assert isinstance(buffer.ring, Ring)
+    allocated = buffer.ring._items.nbytes
+    assert allocated == storage_bytes(fields, 3, replay["capacity"])
+    allocated += buffer.usage.table.nbytes
+    sampler = buffer.prioritized
+    if sampler is not None:
         trees = [tree for tree in (sampler._sums, sampler._minima, sampler._maxima) if tree]
         allocated += sum(tree.values.nbytes for tree in trees)
         allocated += sampler._errors.nbytes
         allocated += getattr(sampler._scheme, "sorted", torch.empty(0)).nbytes
-    planned = replay_bytes({"replay": replay, "agent": {"batch_size": 32}}, 4, lanes)
-    assert planned == allocated
+    assert replay_bytes(cell, 4, 3) == allocated
 
 
 # Trees.

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from ablation.config.identity import canonical
+from ablation.config.cell import Cell
 from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
 from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.digits.classifier import Classifier
-from ablation.tasks.digits.data import CLASSES, PIXELS, TASKS, digits, shown, task_of
+from ablation.tasks.digits.data import CLASSES, PIXELS, digits
+from ablation.tasks.digits.stream import TASKS, shown_images, task_of
 from ablation.tasks.digits.trainer import SupervisedTrainer
 
 from .conftest import Configure, values
@@ -34,11 +35,11 @@ def test_the_split_shares_no_image_and_has_every_class() -> None:
 
 def test_each_pair_of_classes_is_shown_in_its_turn_alone() -> None:
     labels = digits().train.labels
-    order = shown(labels, [3, 8], 1000)
+    order = shown_images(labels, [3, 8], 1000)
     assert order.shape == (2, 1000)
     turns = task_of(labels[order])
     assert (turns == np.arange(1000) * TASKS // 1000).all()
-    assert (order[0] == shown(labels, [8, 3], 1000)[1]).all()
+    assert (order[0] == shown_images(labels, [8, 3], 1000)[1]).all()
     # Uniform in a turn: 200 draws of about 290 images, some of them twice.
     assert 120 < len(np.unique(order[0, :200])) < 190
 
@@ -129,7 +130,7 @@ def test_planned_bytes_are_those_of_images_and_labels() -> None:
     trainer = SupervisedTrainer(parse(values(env__id="digits", replay__capacity=150)), [1, 2], CPU)
     experience = trainer._buffer
     allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
-    assert replay_bytes(canonical(trainer._config), PIXELS, 2) == allocated
+    assert replay_bytes(Cell(trainer._config), PIXELS, 2) == allocated
 
 
 def test_digits_have_no_rewards_to_sum() -> None:

@@ -99,7 +99,7 @@ def test_the_second_stage_has_each_arm_at_its_own_choice_on_the_studys_seeds(tmp
     assert not undecided(plan, found)
     assert not {*tuning.runs()} & {*reported.runs()}
     assert plan_from_json(reported.as_json()) == reported
-    assert reported.hash != plan.hash, "the choice is part of what is frozen"
+    assert reported.hash != plan.hash, "the choice is part of the plan"
     cartpole = found[0]
     assert cartpole.means == {"0.001": 47.5, "0.01": 47.5, "0.1": 57.5}
     assert cartpole.n == dict.fromkeys(cartpole.means, 2)
@@ -242,6 +242,6 @@ def test_a_sweep_trains_both_stages_and_what_is_there_only_once(tmp_path: Path) 
     after = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/run.json")}
     assert {path: after[path] for path in before} == before
     assert sorted(path.parent.name for path in after) == ["0000", "0000", *["10000"] * 4]
-    frozen = {path.parent.name for path in tmp_path.glob("studies/*/plan.json")}
-    assert frozen == {"adhoc", "adhoc-tuning"}
+    stored = {path.parent.name for path in tmp_path.glob("studies/*/plan.json")}
+    assert stored == {"adhoc", "adhoc-tuning"}
     assert "known after tuning" not in run("plan", *words).stderr

@@ -79,7 +79,7 @@ class CompiledBackend:
         return kernels.Rule(
             config.double_q,
             kernels.LOSS_KINDS[config.loss],
-            config.optimizer == "rmsprop",
+            kernels.OPTIMIZER_KINDS[config.optimizer],
             largest_norm=number(largest),
             **{name: number(value) for name, value in constants(config, 1).items()},
         )

@@ -27,6 +27,8 @@ Integers = NDArray[np.int64]
 
 LOSS_KINDS = {"huber": 0, "squared": 1, "next_value": 2}
 SQUARED, PLAIN = LOSS_KINDS["squared"], LOSS_KINDS["next_value"]
+OPTIMIZER_KINDS = {"adam": 0, "rmsprop": 1}
+RMSPROP = OPTIMIZER_KINDS["rmsprop"]
 
 
 class Batch(NamedTuple):
@@ -99,7 +101,7 @@ class Rule(NamedTuple):
 
     double_q: bool
     loss: int
-    centred: bool
+    optimizer: int
     largest_norm: np.floating
     step_size: np.floating
     second_correction: np.floating
@@ -411,7 +413,7 @@ def learn(memory: Memory, network: Network, batch: Batch, rule: Rule, space: Spa
         if rule.largest_norm < np.inf:
             _clip(gradient, rule.largest_norm)
         first, second = memory.first_moment[lane], memory.second_moment[lane]
-        if rule.centred:
+        if rule.optimizer == RMSPROP:
             _centred_rmsprop(online, gradient, first, second, rule)
         else:
             _adam(online, gradient, first, second, rule)

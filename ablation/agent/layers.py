@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.config.schema import Convolution
+from ablation.config.schema import AgentConfig, Convolution
 from ablation.config.validation import ConfigError
 
 KEY = "agent.convolutions"
@@ -79,10 +78,9 @@ def network_layers(
     return layers + fully_connected((size, *hidden_sizes, actions))
 
 
-def layers_of_cell(cell: Mapping[str, Any], shape: Sequence[int], actions: int) -> list[Layer]:
-    """Return the layers of a cell, given its canonical configuration; see `network_layers`."""
-    convolutions = [Convolution(**one) for one in cell["agent"].get("convolutions", [])]
-    return network_layers(convolutions, cell["agent"]["hidden_sizes"], shape, actions)
+def layers_of_agent(agent: AgentConfig, shape: Sequence[int], actions: int) -> list[Layer]:
+    """Return an agent's layers; see `network_layers`."""
+    return network_layers(agent.convolutions, agent.hidden_sizes, shape, actions)
 
 
 def row_length(layers: Sequence[Layer]) -> int:

@@ -12,7 +12,7 @@ from torch import Tensor
 from ablation.agent.backend import LearnerBackend, Parameters, Update
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.layers import network_layers
-from ablation.agent.losses import bootstrap_values, next_value_batch
+from ablation.agent.losses import BATCHES, bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
@@ -73,9 +73,9 @@ class Learner:
         `discount` `[L, B]`; `weights [L, B]` multiply each transition's loss. The loss is the mean
         over the batch. The target network is refreshed if its period in gradient steps ends here.
         """
-        if self._config.loss == "next_value":
+        if self._config.loss in BATCHES:
             next_values = self.action_values(batch["next_observation"])
-            batch, weights = next_value_batch(batch, weights, next_values)
+            batch, weights = BATCHES[self._config.loss](batch, weights, next_values)
         update = self._backend.step(batch, weights)
         self._after_gradient_step()
         return update

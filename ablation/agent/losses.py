@@ -58,6 +58,8 @@ LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
     "squared": squared,
     "next_value": identity_loss,
 }
+BATCHES = {"next_value": next_value_batch}
+"""Of losses that are computed on another batch than the sampled one: the function that makes it."""
 
 
 def scatter_to_actions(values: Tensor, actions: Tensor, like: Tensor) -> Tensor:

@@ -15,8 +15,10 @@ FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 
 def make_optimizer(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
     """Return the optimizer that changes the parameters `[L, P]` of all lanes in place."""
-    if config.optimizer == "rmsprop":
-        return CenteredRMSProp(config, parameters)
+    return TORCH_OPTIMIZERS[config.optimizer](config, parameters)
+
+
+def _torch_adam(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
     return torch.optim.Adam([parameters], lr=config.learning_rate, eps=config.adam_epsilon, fused=True)
 
 
@@ -51,7 +53,7 @@ class CenteredRMSProp(torch.optim.Optimizer):
 
 def constants(config: AgentConfig, steps: int) -> dict[str, float]:
     """Return the numbers of the `steps`-th gradient step, the first is 1: those of `kernels.Rule`."""
-    return _RULES[config.optimizer](config, steps)
+    return CONSTANTS[config.optimizer](config, steps)
 
 
 def _adam(config: AgentConfig, steps: int) -> dict[str, float]:
@@ -82,4 +84,9 @@ def _centered_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
     }
 
 
-_RULES = {"adam": _adam, "rmsprop": _centered_rmsprop}
+TORCH_OPTIMIZERS: dict[str, Callable[[AgentConfig, Tensor], torch.optim.Optimizer]] = {
+    "adam": _torch_adam,
+    "rmsprop": CenteredRMSProp,
+}
+CONSTANTS = {"adam": _adam, "rmsprop": _centered_rmsprop}
+"""Those of the kernels in `kernels.OPTIMIZER_KINDS`."""

@@ -22,7 +22,6 @@ from ablation.cli.messages import (
 from ablation.cli.progress import clock
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.store.runs import Store
-from ablation.study.expand import Resolve
 from ablation.study.plan import Arm
 from ablation.study.tuning import with_waiting
 from ablation.sweep.config import parse_sweep_config
@@ -42,7 +41,7 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
     study = _forecast_study(config_directory, arguments)
     if "--calibrate" in arguments:
         for stage in study.stages:
-            stage.calibrate(study.resolve)
+            stage.calibrate()
     if "--json" in arguments:
         print(json.dumps(study.as_json(), indent=1))
     else:
@@ -92,7 +91,6 @@ class StudyForecast:
     stages: list[Forecast]
     undecided: list[Arm]
     """The arms of the reported stage whose level the tuning stage has not decided yet."""
-    resolve: Resolve
 
     def undecided_in(self, stage: Forecast) -> list[Arm]:
         """Return the undecided arms of a stage."""
@@ -132,7 +130,7 @@ def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyFor
         reported = with_waiting(stages.reported(choices), stages.plan, undecided)
         shown = [reported] if stages.tuning is None else [stages.tuning, reported]
         forecasts = [forecast(plan, sweep_config, store) for plan in shown]
-    return StudyForecast(forecasts, undecided, composer.resolve)
+    return StudyForecast(forecasts, undecided)
 
 
 def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:

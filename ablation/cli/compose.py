@@ -12,9 +12,9 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from ablation.config.game_settings import options
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
+from ablation.config.tasks import options_of
 from ablation.config.validation import ConfigError
 from ablation.study.declaration import Study, parse_study
 from ablation.study.designs import Factor
@@ -129,15 +129,14 @@ def plan_of(
     composer: Composer, study_values: Mapping[str, Any], line: CommandLine, size: str | None = None
 ) -> Plan:
     """Return the expanded plan of the study, every cell of it validated."""
-    from ablation.agent.layers import layers_of_cell
+    from ablation.agent.layers import layers_of_agent
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
-    for arm in plan.arms:
-        cell = plan.cells[arm.cell]
-        spec = env_spec(arm.env_id, options(cell["env"]))
+    for cell in plan.configured.values():
+        spec = env_spec(cell.config.env.id, options_of(cell.config.env))
         # Raises for networks that cannot take such observations.
-        layers_of_cell(cell, spec.observation_shape, spec.actions)
+        layers_of_agent(cell.config.agent, spec.observation_shape, spec.actions)
     return plan
 
 

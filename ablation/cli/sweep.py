@@ -38,7 +38,7 @@ def run_sweep(
     observer = TerminalObserver()
 
     def train(stage: Plan) -> int:
-        dispatcher = SweepDispatcher(stage, config, store, composer.resolve, line.rest, observer)
+        dispatcher = SweepDispatcher(stage, config, store, line.rest, observer)
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))

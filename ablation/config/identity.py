@@ -1,15 +1,19 @@
-"""What a cell is called: the hash of a configuration reduced to what decides its numbers."""
+"""The identity of a cell: its configuration reduced to what decides its numbers, and a name from it."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ablation.config.schema import CellConfig, EnvConfig, Schedule
+from ablation.config.losses import LOSSES, Loss
+from ablation.config.optimizers import OPTIMIZERS, Optimizer
+from ablation.config.replay_kinds import REPLAY_KINDS
+from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
 from ablation.config.step_schedule import StepSchedule, derive_schedule
+from ablation.config.tasks import settings_of, stepped_by
 
 CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""
@@ -33,24 +37,23 @@ NEUTRAL: dict[str, Any] = {
     "termination_reward": None,
     "convolutions": [],
     "optimizer": "adam",
+    "options": {},
 }
-"""Options that change nothing at these values. They are left out of the identity, so that adding an
-option does not give every cell another name."""
+"""Keys that are left out of the identity at these values, so that a new key renames no cell."""
 
 
-def canonical(config: CellConfig) -> dict[str, Any]:
+def canonical(config: CellConfig, schedule: StepSchedule | None = None) -> dict[str, Any]:
     """Return the configuration as plain values that are equal exactly when training is.
 
-    Fields that cannot matter are dropped: what the replay kind does not read, the period of an
-    absent target network, a capacity beyond the length of the run. Clocks are kept as what they come
-    to, whichever keys said it.
+    A key counts unless the entry of its replay kind or optimizer says that it does not matter; a key at
+    its neutral value is left out. Keys that decide the step schedule count by the schedule that they
+    lead to. `schedule` is the cell's, if it is at hand.
     """
-    derived = derive_schedule(config)
-    plain = dataclasses.asdict(config)
+    derived = schedule or derive_schedule(config)
     return {
         "env": _env(config.env),
-        "agent": _agent(config, plain["agent"], derived),
-        "replay": _replay(config, plain["replay"], derived),
+        "agent": _agent(config.agent, derived),
+        "replay": _replay(config.replay, derived),
         "train": {
             "env_steps": derived.env_steps,
             "evaluate_every": config.train.evaluate_every,
@@ -63,10 +66,15 @@ def canonical(config: CellConfig) -> dict[str, Any]:
 
 
 def cell_name(config: CellConfig) -> str:
-    """Return `<env>-<hash>`, the hash from the first digits of SHA-256 over the canonical form."""
-    text = json.dumps(canonical(config), sort_keys=True, separators=(",", ":"))
+    """Return `<env>-<hash>`; see `name_of`."""
+    return name_of(canonical(config))
+
+
+def name_of(values: Mapping[str, Any]) -> str:
+    """Return `<env>-<hash>` of a canonical form, the hash being the first digits of its SHA-256."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
-    return f"{config.env.id.replace('/', '-').replace(':', '-')}-{digest}"
+    return f"{values['env']['id'].replace('/', '-').replace(':', '-')}-{digest}"
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -81,47 +89,45 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _env(env: EnvConfig) -> dict[str, Any]:
     limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
-    return {"id": env.id, "backend": env.stepped_by} | limit | changed | env.game
+    return {"id": env.id, "backend": stepped_by(env)} | limit | changed | settings_of(env)
 
 
-def _agent(config: CellConfig, agent: dict[str, Any], derived: StepSchedule) -> dict[str, Any]:
-    agent["learn_period"] = derived.learn_period
-    agent["replay_ratio"] = str(derived.replay_ratio)
-    agent["batch_size"] = derived.batch_size
-    for key in ("convolutions", "hidden_sizes"):
-        agent[key] = list(agent[key])
-    agent["exploration_epsilon"] = _schedule(config.agent.exploration_epsilon, derived)
-    if not config.agent.target_network:
-        del agent["target_update_period"], agent["target_update_unit"]
-    other = "rmsprop_" if config.agent.optimizer == "adam" else "adam_"
-    return _without_neutral({key: value for key, value in agent.items() if not key.startswith(other)})
+def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:
+    values = _plain(agent, derived) | {
+        "learn_period": derived.learn_period,
+        "replay_ratio": str(derived.replay_ratio),
+        "batch_size": derived.batch_size,
+    }
+    ignored = _read_by_others(LOSSES, agent.loss) | _read_by_others(OPTIMIZERS, agent.optimizer)
+    if not agent.target_network:
+        ignored |= {"target_update_period", "target_update_unit"}
+    return _counting(values, ignored)
 
 
-def _replay(config: CellConfig, replay: dict[str, Any], derived: StepSchedule) -> dict[str, Any]:
-    kept = {"kind", "n_step"}
-    if config.replay.kind != "none":
-        kept |= {"min_replay_size"}
-    if config.replay.stores:
-        kept |= {"capacity", "eviction", "replacement", "combined"}
-        replay["capacity"] = derived.capacity
-        replay["min_replay_size"] = derived.min_replay_size
-    if config.replay.kind in ("greedy", "oracle"):
-        kept -= {"replacement"}
+def _replay(replay: ReplayConfig, derived: StepSchedule) -> dict[str, Any]:
+    kind = REPLAY_KINDS[replay.kind]
+    values = _plain(replay, derived) | {
+        "capacity": derived.capacity,
+        "min_replay_size": derived.min_replay_size,
+        "options": kind.changed_options(replay.options),
+    }
+    # Said by the capacity.
+    ignored = kind.ignored(replay) | {"oldest_policy"}
     if derived.capacity >= derived.env_steps:
-        kept -= {"eviction"}
-    if config.replay.prioritized:
-        kept |= {"priority_exponent", "new_priority", "stratified", "uniform_share"}
-        kept |= {"importance_sampling_exponent", "weight_normalisation"}
-        replay["priority_exponent"] = _schedule(config.replay.priority_exponent, derived)
-        weights = config.replay.importance_sampling_exponent
-        replay["importance_sampling_exponent"] = _schedule(weights, derived)
-        if weights.constant and weights.start == 0:
-            kept -= {"weight_normalisation"}
-    if config.replay.kind == "proportional":
-        kept |= {"priority_epsilon", "priority_epsilon_enters"}
-    if config.replay.kind == "rank" or not config.replay.priority_exponent.constant:
-        kept |= {"priority_refresh_period"} if config.replay.prioritized else set()
-    return _without_neutral({key: value for key, value in replay.items() if key in kept})
+        # Nothing is ever evicted.
+        ignored |= {"eviction"}
+    return _counting(values, ignored)
+
+
+def _plain(section: AgentConfig | ReplayConfig, derived: StepSchedule) -> dict[str, Any]:
+    """Return a section as plain values, with schedules as numbers where they are constant."""
+    values: dict[str, Any] = {}
+    for key, value in dataclasses.asdict(section).items():
+        given = getattr(section, key)
+        values[key] = _schedule(given, derived) if isinstance(given, Schedule) else value
+        if isinstance(given, tuple):
+            values[key] = list(value)
+    return values
 
 
 def _schedule(schedule: Schedule, derived: StepSchedule) -> float | dict[str, Any]:
@@ -131,5 +137,15 @@ def _schedule(schedule: Schedule, derived: StepSchedule) -> float | dict[str, An
     return {"start": schedule.start, "end": schedule.end, "steps": steps}
 
 
-def _without_neutral(section: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key not in NEUTRAL or value != NEUTRAL[key]}
+def _read_by_others(entries: Iterable[Loss] | Iterable[Optimizer], chosen: str) -> frozenset[str]:
+    """Return the keys that other entries of a table read and the chosen one does not."""
+    keys = {entry.name: entry.reads for entry in entries}
+    return frozenset[str]().union(*keys.values()) - keys[chosen]
+
+
+def _counting(section: dict[str, Any], ignored: Collection[str]) -> dict[str, Any]:
+    return {
+        key: value
+        for key, value in section.items()
+        if key not in ignored and (key not in NEUTRAL or value != NEUTRAL[key])
+    }

@@ -1,4 +1,4 @@
-"""Quantities that change linearly over the steps of a run."""
+"""Values that change linearly over the steps of a run."""
 
 from __future__ import annotations
 

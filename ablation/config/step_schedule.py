@@ -1,7 +1,7 @@
-"""A run's clocks: how environment steps, gradient steps, capacity and the oldest policy relate.
+"""How a run's environment steps, gradient steps, buffer capacity and oldest policy relate.
 
-Fedus et al. 2020: the oldest policy, in gradient steps, is capacity times replay ratio (gradient
-steps for each environment step). Two of the three decide the third.
+Fedus et al. 2020: the age of the oldest policy, in gradient steps, is capacity times replay ratio
+(gradient steps for each environment step). Two of the three decide the third.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from ablation.config.schema import CellConfig, chain_length
+from ablation.config.replay_kinds import REPLAY_KINDS
+from ablation.config.schema import CellConfig
+from ablation.config.tasks import task_of
 from ablation.config.validation import ConfigError
 
 
 @dataclass(frozen=True)
 class StepSchedule:
-    """What a cell's periods come to; `capacity` is what its kind really keeps."""
+    """When a cell takes its steps, and the sizes that its replay kind really has."""
 
     env_steps: int
     capacity: int
@@ -47,27 +49,23 @@ class StepSchedule:
 
 
 def derive_schedule(config: CellConfig) -> StepSchedule:
-    """Return a cell's clocks; raises `ConfigError` where its keys contradict each other."""
-    ratio, capacity = _ratio_and_capacity(config)
-    kind, batch_size = config.replay.kind, config.agent.batch_size
-    first = config.replay.min_replay_size
-    if kind == "none":
-        capacity, batch_size, first = 1, 1, config.replay.n_step
-    elif kind == "recent":
-        capacity = batch_size
-    states = chain_length(config.env.id)
-    if states is not None:
-        # The memory is full before the first update.
-        capacity = 2 ** (states + 1) - 2
-        return StepSchedule(_env_steps(config, Fraction(1), 1), capacity, 1, 1, Fraction(1))
+    """Return the step schedule of a cell; raises `ConfigError` where its keys contradict each other."""
+    ratio, given_capacity = _ratio_and_capacity(config)
+    kind = REPLAY_KINDS[config.replay.kind]
+    items = task_of(config.env.id).items_at_start(config.env.id)
+    if items is not None:
+        # One gradient step on one item at each step, from the first on.
+        return StepSchedule(_env_steps(config, Fraction(1), 1), items, 1, 1, Fraction(1))
+    capacity, batch_size, first = kind.sizes(config, given_capacity)
     env_steps = _env_steps(config, ratio, first)
-    if config.replay.stores:
+    if kind.stores:
         _check_capacity(config, capacity, env_steps)
     if config.train.evaluations is None and config.train.evaluate_every > env_steps:
         allowed = f"must be at most the run's environment steps ({env_steps})"
         raise ConfigError("train.evaluate_every", config.train.evaluate_every, allowed)
     held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None
-    # A period that the ratio implies says nothing more; another one makes blocks of gradient steps.
+    # learn_period * replay_ratio == 1 is the usual case of one gradient step a period: as period 1 both
+    # spellings have one identity. Any other period makes blocks of gradient steps.
     period = config.agent.learn_period or 1
     period = 1 if period * ratio == 1 else period
     return StepSchedule(env_steps, min(capacity, env_steps), batch_size, first, ratio, period, held)
@@ -79,7 +77,7 @@ def _ratio_and_capacity(config: CellConfig) -> tuple[Fraction, int]:
     if agent.replay_ratio is not None:
         ratio = Fraction(str(agent.replay_ratio))
     capacity = replay.capacity
-    if not replay.stores:
+    if not REPLAY_KINDS[replay.kind].stores:
         return _required(ratio, config), capacity or 1
     if replay.oldest_policy is not None:
         oldest = Fraction(str(replay.oldest_policy))

@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.envs.classic_control import Acrobot, CartPole, Doubles, MountainCar, StepResult
-from ablation.envs.grid_world import GRID_WORLD, GridWorld
+from ablation.config.registry import load_component
+from ablation.config.tasks import BATCHED
+from ablation.envs.classic_control import Doubles, StepResult
 
 
 class Dynamics(Protocol):
@@ -26,10 +27,6 @@ class Dynamics(Protocol):
 
 
 DYNAMICS: dict[str, Callable[..., Dynamics]] = {
-    "CartPole-v0": CartPole,
-    "CartPole-v1": CartPole,
-    "MountainCar-v0": MountainCar,
-    "Acrobot-v1": Acrobot,
-    GRID_WORLD: GridWorld,
+    env_id: load_component(path) for env_id, path in BATCHED.items()
 }
 """Environment id -> its dynamics; keyword arguments change constants."""

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from types import ModuleType
 
-from ablation.config.game_settings import ATARI, ATARI_SETTINGS, MINATAR, MINATAR_SETTINGS
+from ablation.config.env_settings import ATARI_SETTINGS, MINATAR_SETTINGS
+from ablation.config.tasks import ATARI, MINATAR
 from ablation.config.validation import ConfigError
 
 MINATAR_GAMES = {

@@ -9,8 +9,8 @@ from functools import cache
 from math import prod
 from typing import Any
 
-from ablation.config.game_settings import usual
-from ablation.config.schema import DIGITS, chain_length
+from ablation.config.registry import load_component
+from ablation.config.tasks import task_of
 from ablation.config.validation import ConfigError
 from ablation.envs.games import register_game
 from ablation.numerics.pixels import Pixels
@@ -47,30 +47,30 @@ class EnvSpec:
 
 @cache
 def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
-    """Return the sizes of a registered environment; raises `ConfigError` if it cannot be used.
+    """Return the sizes of what an environment id stands for; raises `ConfigError` if it is not usable.
 
-    `options` are `EnvConfig.options`.
+    `options` are those of `ablation.config.tasks.options_of`.
     """
-    if env_id == DIGITS:
-        from ablation.tasks.digits.data import CLASSES, PIXELS, digits
+    spec: EnvSpec = load_component(task_of(env_id).spec)(env_id, options)
+    return spec
 
-        digits()
-        return EnvSpec((PIXELS,), CLASSES)
-    if chain_length(env_id) is not None:
-        return EnvSpec((1,), 2)
+
+def registered_spec(env_id: str, options: Options) -> EnvSpec:
+    """Return the sizes of an environment that is registered with Gymnasium."""
     import gymnasium
 
     environment = _make(env_id, options)
     observation, action = environment.observation_space, environment.action_space
     environment.close()
-    dimensions = 3 if usual(env_id) else 1
+    is_game = bool(task_of(env_id).settings)
+    dimensions = 3 if is_game else 1
     if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != dimensions:
         raise ConfigError(KEY, env_id, f"observes {observation}; {NEEDED}")
     if not isinstance(action, gymnasium.spaces.Discrete) or action.n < 2:
         raise ConfigError(KEY, env_id, f"acts in {action}; {NEEDED}")
     if action.start != 0:
         raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
-    pixels = PIXELS_OF.get(observation.dtype.name, "float") if usual(env_id) else "float"
+    pixels = PIXELS_OF.get(observation.dtype.name, "float") if is_game else "float"
     frames = observation.shape[0] if pixels == "byte" else 1
     return EnvSpec(observation.shape, int(action.n), pixels, frames)
 
@@ -116,7 +116,7 @@ def _make(env_id: str, options: Options) -> Any:
         register_game(env_id)
         return gymnasium.make(env_id, **dict(options))
     except gymnasium.error.DependencyNotInstalled as error:
-        module = env_id.lower() if usual(env_id) else str(gymnasium.spec(env_id).entry_point)
+        module = env_id.lower() if task_of(env_id).settings else str(gymnasium.spec(env_id).entry_point)
         extra = next((extra for part, extra in EXTRAS.items() if part in module), None)
         hint = f"pip install -e '.[{extra}]' installs it" if extra else str(error)
         raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None

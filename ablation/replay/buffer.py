@@ -9,18 +9,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
 from ablation.config.step_schedule import StepSchedule
 from ablation.envs.spec import EnvSpec
 from ablation.numerics.random_streams import BlockStream, Stream
-from ablation.replay.build import make_other, make_prioritized
+from ablation.replay.build import make_sampler
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.item_usage import ItemUsage
 from ablation.replay.n_step import NStep, NStepItem
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import Combined, Sampler
+from ablation.replay.samplers import SamplerInputs
 from ablation.replay.weights import importance_weights
 
 
@@ -59,10 +60,11 @@ class ReplayBuffer:
         fields: Mapping[str, Field],
         seeds: Sequence[int],
         form: FrameFormat | None = None,
+        learner: object = None,
     ) -> None:
         """Prepare for items of `fields`, which need not be those of a transition if `n_step == 1`.
 
-        Given a `form`, observations are stored as frames.
+        Given a `form`, observations are stored as frames. `learner` is for samplers that look at it.
         """
         self._config, self._schedule = config.replay, schedule
         replay, lanes, capacity = config.replay, len(seeds), schedule.capacity
@@ -76,17 +78,16 @@ class ReplayBuffer:
             example = _example(fields if form is None else FIELDS, lanes)
             self._n_step = NStep(replay.n_step, config.agent.discount, example)
         self.usage = ItemUsage(lanes, capacity)
-        combined = replay.combined and replay.stores
-        batch_size = schedule.batch_size - 1 if combined else schedule.batch_size
-        self.prioritized = make_prioritized(replay, capacity, batch_size, lanes)
-        sampler = self.prioritized or make_other(replay, capacity, batch_size, lanes)
-        self.sampler: Sampler = Combined(sampler) if combined else sampler
+        kind = REPLAY_KINDS[replay.kind]
+        options = kind.own_options(replay.options)
+        inputs = SamplerInputs(replay, options, capacity, schedule.batch_size, lanes, learner)
+        self.sampler, self.prioritized = make_sampler(inputs)
         if self.prioritized is not None:
             self.prioritized.exponent = value_at(replay.priority_exponent, 0, schedule.env_steps)
         # Equal probabilities have these weights, whatever the exponent.
         self._equal_weights = torch.ones((lanes, schedule.batch_size))
         self._replay_words = BlockStream(seeds, Stream.REPLAY, self.sampler.width)
-        random = replay.eviction == "random" and replay.stores
+        random = replay.eviction == "random" and kind.stores
         self._evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if random else None
 
     def add(

@@ -1,27 +1,56 @@
-"""Chooses the sampler that a replay kind names."""
+"""Makes the sampler that the table of replay kinds names, and the samplers of this package."""
 
 from __future__ import annotations
 
-from ablation.config.schema import ReplayConfig
+from ablation.config.registry import load_component
+from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.replay.greedy import Greedy
 from ablation.replay.prioritized import Draws, Prioritized
 from ablation.replay.priority_schemes import PriorityScheme, Proportional, Rank
-from ablation.replay.samplers import Recent, Sampler, Uniform, UniformSubset
+from ablation.replay.samplers import Combined, Recent, Sampler, SamplerInputs, Uniform, UniformSubset
 
 
-def make_prioritized(
-    config: ReplayConfig, capacity: int, batch_size: int, lanes: int
-) -> Prioritized | None:
-    """Return the prioritized sampler that a kind names, or None."""
-    if not config.prioritized:
-        return None
-    scheme: PriorityScheme = Rank(lanes, capacity)
-    if config.kind == "proportional":
-        scheme = Proportional(
-            config.priority_epsilon, config.priority_epsilon_enters, config.priority_exponent.constant
-        )
+def make_sampler(inputs: SamplerInputs) -> tuple[Sampler, Prioritized | None]:
+    """Return a cell's sampler, and the prioritized one that it is or that it adds the newest item to."""
+    kind = REPLAY_KINDS[inputs.config.kind]
+    combined = inputs.config.combined and kind.stores
+    if combined:
+        inputs = inputs.with_batch_size(inputs.batch_size - 1)
+    sampler = load_component(kind.make)(inputs)
+    return Combined(sampler) if combined else sampler, sampler if kind.prioritized else None
+
+
+def recent(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of the newest items."""
+    return Recent(inputs.lanes, inputs.batch_size)
+
+
+def uniform(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of equal probabilities, with replacement or without."""
+    return Uniform(inputs.batch_size) if inputs.config.replacement else UniformSubset(inputs.batch_size)
+
+
+def greedy(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of the largest TD errors."""
+    return Greedy(inputs.batch_size, inputs.lanes, inputs.capacity)
+
+
+def proportional(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of proportional prioritization."""
+    config = inputs.config
+    epsilon, enters = config.priority_epsilon, config.priority_epsilon_enters
+    return _prioritized(inputs, Proportional(epsilon, enters, config.priority_exponent.constant))
+
+
+def rank(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of rank-based prioritization."""
+    return _prioritized(inputs, Rank(inputs.lanes, inputs.capacity))
+
+
+def _prioritized(inputs: SamplerInputs, scheme: PriorityScheme) -> Prioritized:
+    config = inputs.config
     draws = Draws(
-        batch_size=batch_size,
+        batch_size=inputs.batch_size,
         new_error=config.new_priority,
         stratified=config.stratified,
         replacement=config.replacement,
@@ -29,13 +58,4 @@ def make_prioritized(
         refresh_period=config.priority_refresh_period,
         buffer_minimum=config.weight_normalisation == "pool_max",
     )
-    return Prioritized(scheme, draws, lanes, capacity)
-
-
-def make_other(config: ReplayConfig, capacity: int, batch_size: int, lanes: int) -> Sampler:
-    """Return the sampler of a kind that does not draw in proportion to priorities."""
-    if not config.stores:
-        return Recent(lanes, batch_size)
-    if config.kind == "greedy":
-        return Greedy(batch_size, lanes, capacity)
-    return Uniform(batch_size) if config.replacement else UniformSubset(batch_size)
+    return Prioritized(scheme, draws, inputs.lanes, inputs.capacity)

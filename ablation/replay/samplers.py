@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
 from ablation.replay.ring import Ring
+
+
+@dataclass(frozen=True)
+class SamplerInputs:
+    """Everything that a sampler may be made from.
+
+    `options` are the values of the keys that its kind alone has. `learner` is the object that learns
+    from the batches, for a sampler that looks at it; None where a task does not offer it.
+    """
+
+    config: ReplayConfig
+    options: Mapping[str, Any]
+    capacity: int
+    batch_size: int
+    lanes: int
+    learner: Any = None
+
+    def with_batch_size(self, batch_size: int) -> SamplerInputs:
+        """Return the same inputs for batches of another size."""
+        return replace(self, batch_size=batch_size)
 
 
 class Sampler(Protocol):

@@ -1,4 +1,4 @@
-"""What a study file may declare, checked before anything is expanded. Pure: no disk, no Hydra."""
+"""The declaration of a study, as its file has it, checked before expansion. No disk, no Hydra."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from ablation.study.designs import (
 )
 
 CONTROL_SEED_OFFSET = 5000
-"""The control's seeds are the study's, moved by this much."""
+"""Added to the study's seeds to give those of the control."""
 TUNING_SEED_OFFSET = 10_000
-"""Where tuning seeds start that are given by their number."""
+"""The first tuning seed where only their number is given."""
 
 ScoreName = Literal[
     "final",
@@ -76,7 +76,7 @@ class Tune:
 class Study:
     """One question, as a study file declares it; `control` trains the baseline on other seeds too.
 
-    `size` is which of the file's sizes this is; `ablation.study.sizes` has put it into the other values.
+    `size` names the size of the file whose values these are; `ablation.study.sizes` applies it.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -94,14 +94,14 @@ class Study:
 
     @property
     def designs(self) -> list[DesignPart]:
-        """Return the designs whose arms the study has, one after the other."""
+        """Return the designs of the study, in order."""
         if isinstance(self.design, str):
             return [validate(DesignPart, {"design": self.design})]
         return self.design
 
     @property
     def crossed(self) -> dict[str, Factor]:
-        """Return the factors that the designs are about: all but the one that is tuned."""
+        """Return the factors of the designs: all but the one that is tuned."""
         tuned = None if self.tune is None else self.tune.factor
         return {name: factor for name, factor in self.factors.items() if name != tuned}
 
@@ -112,7 +112,7 @@ class Study:
 
     @property
     def design_in_words(self) -> str:
-        """Return the names of its designs, to be read."""
+        """Return the names of its designs as text."""
         return ", then ".join(part.design.replace("_", " ") for part in self.designs)
 
     @property

@@ -68,7 +68,7 @@ class DesignPart:
 
 @dataclass(frozen=True, config=_SCHEMA)
 class Constraint:
-    """What a study rules out, and why; conditions are factors with a level or several.
+    """A rule on combinations of levels, and its reason; conditions are factors with a level or several.
 
     `forbid` prunes the combinations that meet it; `collapse` puts the named factors back to the
     baseline in the combinations that meet `when`, so that they become one arm.
@@ -104,22 +104,22 @@ class Combination:
         return ", ".join(f"{factor}={level}" for factor, level in self.levels.items())
 
     def without(self, factors: Sequence[str]) -> Combination:
-        """Return the combination with some factors back at the baseline."""
+        """Return the combination with some factors at their baseline levels."""
         kept = {factor: level for factor, level in self.levels.items() if factor not in factors}
         return self if kept == self.levels else Combination(kept, self.overrides)
 
     def all_overrides(self, factors: Mapping[str, Factor]) -> Overrides:
         """Return the overrides of all levels; raises `ConfigError` if two set one key differently."""
-        found: Overrides = {}
+        combined: Overrides = {}
         owner: dict[str, str] = {}
         for factor, level in self.levels.items():
             for key, value in factors[factor].overrides()[level].items():
-                if key in found and found[key] != value:
+                if key in combined and combined[key] != value:
                     words = f"{owner[key]} and {factor}={level}"
                     allowed = f"both set {key}; rule the combination out with a constraint"
                     raise ConfigError("study.factors", words, allowed)
-                found[key], owner[key] = value, f"{factor}={level}"
-        return found | self.overrides
+                combined[key], owner[key] = value, f"{factor}={level}"
+        return combined | self.overrides
 
 
 def as_levels(given: Any) -> list[str]:

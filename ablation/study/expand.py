@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
-from ablation.config.identity import canonical, cell_name
+from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.study.declaration import Study
@@ -35,9 +35,9 @@ class _Environment:
         self._plan, self._study = plan, plan.study
         self._environment, self._resolve = environment, resolve
         self._names: dict[str, str] = {}
-        """Cells, and the arm that each was first asked for by."""
+        """The first arm of each cell, by the cell's name."""
         self._arms: dict[str, str] = {}
-        """Arms, and the cell of each."""
+        """The cell of each arm, by the arm's name."""
 
     def expand(self) -> None:
         """Add the baseline, every combination of every design, and the control."""
@@ -76,23 +76,22 @@ class _Environment:
         """Add a combination as an arm, or as merged into one; return the arm that has its cell."""
         overrides = combination.all_overrides(self._study.factors)
         every = self._study.baseline | overrides | {"env": self._environment}
-        config = self._resolve(every)
-        cell = cell_name(config)
+        cell = Cell(self._resolve(every))
         name = combination.label or BASELINE
-        if self._arms.get(name, cell) != cell:
-            name = combination.words or f"{name} ({cell[-4:]})"
-        if cell in self._names:
-            into = self._names[cell]
+        if self._arms.get(name, cell.name) != cell.name:
+            name = combination.words or f"{name} ({cell.name[-4:]})"
+        if cell.name in self._names:
+            into = self._names[cell.name]
             if name != into:
                 self._merge(combination, into, f"trains exactly what {into} trains")
             return into
-        self._names[cell], self._arms[name] = name, cell
+        self._names[cell.name], self._arms[name] = name, cell.name
         role: Literal["baseline", "arm"] = "baseline" if name == BASELINE else "arm"
         levels, seeds = combination.levels, self._study.seeds
         self._plan.arms.append(
-            Arm(name, role, self._environment, config.env.id, levels, every, cell, seeds)
+            Arm(name, role, self._environment, cell.config.env.id, levels, every, cell.name, seeds)
         )
-        self._plan.cells[cell] = canonical(config)
+        self._plan.add_cells([cell])
         return name
 
     def _merge(self, combination: Combination, into: str, reason: str) -> None:
@@ -103,12 +102,12 @@ class _Environment:
     @cached_property
     def _baseline_levels(self) -> dict[str, str]:
         """The level that each factor has in the baseline, of those that have one there."""
-        found = {}
+        levels = {}
         for name in self._study.factors:
             same = [level for level, cell in self._cells_of(name).items() if cell == self._baseline_cell]
             if same:
-                found[name] = same[0]
-        return found
+                levels[name] = same[0]
+        return levels
 
     @cached_property
     def _off(self) -> dict[str, str]:
@@ -147,4 +146,4 @@ class _Environment:
 
     def _cell(self, overrides: Mapping[str, Any]) -> str:
         every = self._study.baseline | dict(overrides) | {"env": self._environment}
-        return cell_name(self._resolve(every))
+        return Cell(self._resolve(every)).name

@@ -1,4 +1,4 @@
-"""The frozen plan of a study, `results/studies/<study>/plan.json`, and the history of its changes."""
+"""The stored plan of a study, `results/studies/<study>/plan.json`, and the history of its changes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ablation.study.plan import Plan, plan_from_json
 
 @dataclass(frozen=True)
 class PlanDiff:
-    """What a plan asks for that the frozen one did not, and the other way round; `since` is its hash.
+    """Cells and runs added and dropped since the stored plan with hash `since`.
 
-    Runs that are no longer asked for stay on disk.
+    Runs that were dropped stay on disk.
     """
 
     since: str
@@ -30,14 +30,14 @@ class PlanDiff:
 
 
 def plan_diff(store: Store, plan: Plan) -> PlanDiff | None:
-    """Return how a plan differs from the frozen one of its study; None where none was frozen."""
-    frozen = _read(store, plan.study.name)
-    earlier = None if frozen is None else _plan(frozen)
-    if frozen is None or earlier is None:
+    """Return how a plan differs from the stored one of its study; None where none can be read."""
+    stored = _read(store, plan.study.name)
+    earlier = None if stored is None else _plan(stored)
+    if stored is None or earlier is None:
         return None
     asked, asked_before = set(plan.runs()), set(earlier.runs())
     return PlanDiff(
-        str(frozen["hash"]),
+        str(stored["hash"]),
         [cell for cell in plan.cells if cell not in earlier.cells],
         [cell for cell in earlier.cells if cell not in plan.cells],
         len(asked - asked_before),
@@ -48,14 +48,14 @@ def plan_diff(store: Store, plan: Plan) -> PlanDiff | None:
 def save_plan(store: Store, plan: Plan, command: str) -> None:
     """Write a study's plan; one that differs is kept under its hash, and the change is recorded."""
     directory = store.study_directory(plan.study.name)
-    frozen = _read(store, plan.study.name)
-    history: list[Any] = list((frozen or {}).get("history", []))
-    if frozen is None or frozen["hash"] != plan.hash:
-        found = plan_diff(store, plan)
+    stored = _read(store, plan.study.name)
+    history: list[Any] = list((stored or {}).get("history", []))
+    if stored is None or stored["hash"] != plan.hash:
+        diff = plan_diff(store, plan)
         entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "hash": plan.hash}
-        history.append(entry | {"command": command} | ({} if found is None else asdict(found)))
-        if frozen is not None:
-            write_json(directory / "plans" / f"{frozen['hash']}.json", frozen)
+        history.append(entry | {"command": command} | ({} if diff is None else asdict(diff)))
+        if stored is not None:
+            write_json(directory / "plans" / f"{stored['hash']}.json", stored)
     write_json(directory / "plan.json", plan.as_json(command) | {"history": history})
 
 
@@ -64,8 +64,8 @@ def _read(store: Store, study: str) -> dict[str, Any] | None:
     return values if isinstance(values, dict) and "hash" in values else None
 
 
-def _plan(frozen: dict[str, Any]) -> Plan | None:
+def _plan(stored: dict[str, Any]) -> Plan | None:
     try:
-        return plan_from_json(frozen)
+        return plan_from_json(stored)
     except (ConfigError, KeyError, TypeError):
         return None

@@ -1,15 +1,17 @@
-"""From a study to its plan: arms, merged and pruned combinations, cells. Pure: no disk, no Hydra."""
+"""The plan of a study: arms, merged and pruned combinations, cells. No disk, no Hydra."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic.dataclasses import dataclass
 
+from ablation.config.cell import Cell
 from ablation.config.validation import validate
 from ablation.store.runs import RunKey
 from ablation.study.declaration import ScoreName, Study
@@ -62,13 +64,13 @@ class Choice:
 
 @dataclass(frozen=True)
 class Merged:
-    """A combination that resolves to a cell that an earlier arm, `into`, already has."""
+    """A combination whose cell an earlier arm, `into`, already has."""
 
     name: str
     environment: str
     into: str
     reason: str
-    levels: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,15 @@ class Pruned:
     name: str
     environment: str
     reason: str
-    levels: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, str]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A study, expanded: every arm with its cell, and every combination that is not one."""
+    """A study, expanded: every arm with its cell, and every combination that has none of its own.
+
+    `cells` are their canonical forms, by name.
+    """
 
     study: Study
     arms: list[Arm]
@@ -96,11 +101,21 @@ class Plan:
         """Yield every run that the study asks for, once, arm by arm."""
         yield from dict.fromkeys(RunKey(arm.cell, seed) for arm in self.arms for seed in arm.seeds)
 
+    @cached_property
+    def configured(self) -> dict[str, Cell]:
+        """The cells themselves, for planning and training; none in a plan that was read from a file."""
+        return {}
+
+    def add_cells(self, cells: Iterable[Cell]) -> None:
+        """Add the cells of arms."""
+        for cell in cells:
+            self.cells[cell.name], self.configured[cell.name] = cell.canonical, cell
+
     @property
     def hash(self) -> str:
         """Return 12 hex digits that change with anything in the plan."""
         values = asdict(self)
-        # What came later is left out where it says nothing: plans from before keep their hash.
+        # Keys are left out where they say nothing, so that a new one changes no hash.
         for holder, key in [(values, "choices"), (values["study"], "size"), (values["study"], "tune")]:
             if not holder[key]:
                 del holder[key]

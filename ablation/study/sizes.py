@@ -1,4 +1,4 @@
-"""Studies in sizes: one for a desk, one with the published budget. Pure: no disk, no Hydra."""
+"""Sizes of a study: one for a desktop machine, one with the published budget. No disk, no Hydra."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 @dataclass(frozen=True, config=_SCHEMA)
 class Size:
-    """What a size says otherwise than its study; what it leaves out stays as it is.
+    """The values in which a size differs from its study.
 
-    `baseline` and `tune` go over the study's, key by key. `levels` are a factor's levels in this size:
-    of named levels, the names of those that it has.
+    `baseline` and `tune` override the study's key by key. `levels` are a factor's levels in this size;
+    of named levels, the names of those to keep.
     """
 
     seeds: Any = None
@@ -38,8 +38,8 @@ def sized(
 ) -> dict[str, Any]:
     """Return the plain values of a study file in one of its sizes, `quick` if None is asked for.
 
-    The name gets the size, so that the reports of two sizes are apart. `given` are the study's keys that
-    the command line sets; it has the last word. Raises `ConfigError` for a size that there is not.
+    The size becomes part of the name, so that each size has its own report. `given` are the study's keys
+    that the command line sets, which take precedence. Raises `ConfigError` for an unknown size.
     """
     values = {key: value for key, value in study.items() if key != "sizes"}
     sizes = {

@@ -1,4 +1,4 @@
-"""The two stages of a study that tunes a factor: every level on tuning seeds, then the chosen on fresh.
+"""The two stages of a study that tunes a factor: all levels on tuning seeds, then the best on new seeds.
 
 Pure: `ablation.results.tuning_choices` makes the choice from stored runs.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ablation.config.identity import canonical, cell_name
+from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
 from ablation.study.declaration import Study, Tune
 from ablation.study.plan import BASELINE, Arm, Choice, Merged, Plan
@@ -24,16 +24,15 @@ def tuning_plan(plan: Plan, resolve: Resolve) -> Plan:
     """
     tune = _tune(plan.study)
     levels = list(plan.study.factors[tune.factor].overrides())
-    cells: dict[str, dict[str, Any]] = {}
-    arms, merged = [], []
+    arms, merged, cells = [], [], []
     for arm in plan.arms:
         if arm.role == "control":
             continue
-        found = {level: _at(plan.study, arm, level, resolve) for level in levels}
-        own = next((level for level in levels if found[level][1] == arm.cell), levels[0])
+        tried = {level: _at(plan.study, arm, level, resolve) for level in levels}
+        own = next((level for level in levels if tried[level][1].name == arm.cell), levels[0])
         for level in levels if arm.role != "baseline" else [own, *(x for x in levels if x != own)]:
-            overrides, cell, values = found[level]
-            cells[cell] = values
+            overrides, cell = tried[level]
+            cells.append(cell)
             reference = arm.role == "baseline" and level == own
             words = f"{tune.factor}={level}"
             name = words if arm.role == "baseline" else f"{arm.name}, {words}"
@@ -47,7 +46,7 @@ def tuning_plan(plan: Plan, resolve: Resolve) -> Plan:
                     role="baseline" if reference else "arm",
                     levels=arm.levels | {tune.factor: level},
                     overrides=overrides,
-                    cell=cell,
+                    cell=cell.name,
                     seeds=tune.seeds,
                     candidate_of=arm.name,
                 )
@@ -60,7 +59,9 @@ def tuning_plan(plan: Plan, resolve: Resolve) -> Plan:
         control=False,
         tune=None,
     )
-    return Plan(study, arms, merged, cells, plan.pruned)
+    first_stage = Plan(study, arms, merged, pruned=plan.pruned)
+    first_stage.add_cells(cells)
+    return first_stage
 
 
 def reported_plan(plan: Plan, choices: Sequence[Choice], resolve: Resolve) -> Plan:
@@ -69,20 +70,22 @@ def reported_plan(plan: Plan, choices: Sequence[Choice], resolve: Resolve) -> Pl
     Arms without a choice are left out, and an environment's all while its baseline has none.
     """
     chosen = {(choice.environment, choice.arm): choice.level for choice in choices}
-    arms, cells = [], {}
+    arms, cells = [], []
     for arm in plan.arms:
         level = chosen.get((arm.environment, BASELINE if arm.role == "control" else arm.name))
         if level is not None and (arm.environment, BASELINE) in chosen:
-            overrides, cell, values = _at(plan.study, arm, level, resolve)
-            arms.append(replace(arm, overrides=overrides, cell=cell))
-            cells[cell] = values
+            overrides, cell = _at(plan.study, arm, level, resolve)
+            arms.append(replace(arm, overrides=overrides, cell=cell.name))
+            cells.append(cell)
     names = {(arm.environment, arm.name) for arm in arms}
     merged = [entry for entry in plan.merged if (entry.environment, entry.into) in names]
-    return replace(plan, arms=arms, merged=merged, cells=cells, choices=list(choices))
+    second_stage = replace(plan, arms=arms, merged=merged, cells={}, choices=list(choices))
+    second_stage.add_cells(cells)
+    return second_stage
 
 
 def undecided(plan: Plan, choices: Sequence[Choice]) -> list[Arm]:
-    """Return the arms of a study's plan that the second stage cannot have yet."""
+    """Return the arms of a study's plan whose level is not chosen yet."""
     chosen = {(choice.environment, choice.arm) for choice in choices}
     return [
         arm
@@ -92,9 +95,9 @@ def undecided(plan: Plan, choices: Sequence[Choice]) -> list[Arm]:
 
 
 def with_waiting(reported: Plan, plan: Plan, waiting: Sequence[Arm]) -> Plan:
-    """Return a second stage with the arms that wait for a choice as well, at their own level.
+    """Return a second stage that also has the arms without a choice, at the level of the study's plan.
 
-    For memory and time, which a level hardly changes; nothing of it is trained.
+    It serves estimates of memory and time, which the level hardly changes; it is not trained.
     """
     if not waiting:
         return reported
@@ -105,16 +108,15 @@ def with_waiting(reported: Plan, plan: Plan, waiting: Sequence[Arm]) -> Plan:
         for arm in plan.arms
         if (arm.environment, arm.name) in names | set(decided)
     ]
-    return replace(reported, arms=arms, cells=plan.cells | reported.cells)
+    full = replace(reported, arms=arms, cells={})
+    full.add_cells((plan.configured | reported.configured).values())
+    return full
 
 
-def _at(
-    study: Study, arm: Arm, level: str, resolve: Resolve
-) -> tuple[dict[str, Any], str, dict[str, Any]]:
-    """Return an arm's overrides, cell and canonical configuration at a level of the tuned factor."""
+def _at(study: Study, arm: Arm, level: str, resolve: Resolve) -> tuple[dict[str, Any], Cell]:
+    """Return an arm's overrides and cell at a level of the tuned factor."""
     overrides = arm.overrides | study.factors[_tune(study).factor].overrides()[level]
-    config = resolve(overrides)
-    return overrides, cell_name(config), canonical(config)
+    return overrides, Cell(resolve(overrides))
 
 
 def _tune(study: Study) -> Tune:

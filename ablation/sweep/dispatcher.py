@@ -17,7 +17,6 @@ from hydra.plugins.launcher import Launcher
 from ablation.config.validation import ConfigError
 from ablation.store.disk import DiskFull, check_writable
 from ablation.store.runs import RunKey, Store
-from ablation.study.expand import Resolve
 from ablation.study.plan import Plan
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.config import SweepConfig
@@ -64,7 +63,6 @@ class SweepDispatcher:
         plan: Plan,
         config: SweepConfig,
         store: Store,
-        resolve: Resolve,
         words: Sequence[str],
         observer: SweepObserver,
     ) -> None:
@@ -73,7 +71,7 @@ class SweepDispatcher:
         Raises `ConfigError` if `only` names no arm.
         """
         self._plan, self._config, self._store = plan, config, store
-        self._resolve, self._words, self._observer = resolve, words, observer
+        self._words, self._observer = words, observer
         self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         self._claims = RunClaims(store.root, ClaimOwner.this_process(self._sweep))
         requested = runs_of(require_matching_arms(plan, config.only))
@@ -146,7 +144,7 @@ class SweepDispatcher:
         """Run workers to their end; return why they broke off, if they did."""
         self._launches += 1
         for job in jobs:
-            write_job(self._store, job.spec, self._resolve(job.overrides))
+            write_job(self._store, job.spec, job.cell.config)
         write_queue(self._store, self._queue(jobs))
         with self._observer.training(jobs, self._store):
             try:

@@ -8,9 +8,8 @@ import traceback
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from ablation.config.identity import canonical, cell_name
+from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
-from ablation.config.step_schedule import derive_schedule
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
@@ -38,10 +37,11 @@ def run_job(
     so far included, and raised again; one of a full disk is only raised. When `stop` asks for
     it, a checkpoint is saved and `Stopped` raised.
     """
-    if cell_name(config) != job.cell:
+    cell = Cell(config)
+    if cell.name != job.cell:
         raise RuntimeError(
             f"job {job.name} was planned for cell {job.cell} but its configuration is that of "
-            f"{cell_name(config)}; the configuration files changed after the sweep began"
+            f"{cell.name}; the configuration files changed after the sweep began"
         )
     attempts = {}
     for seed in job.seeds:
@@ -49,7 +49,7 @@ def run_job(
         if record.status not in ENDED:
             attempts[seed] = record.attempt + 1
     if attempts:
-        JobRun(config, job, tracking, store, attempts, stop or Stop()).run()
+        JobRun(cell, job, tracking, store, attempts, stop or Stop()).run()
 
 
 class JobRun:
@@ -57,14 +57,14 @@ class JobRun:
 
     def __init__(
         self,
-        config: CellConfig,
+        cell: Cell,
         job: JobSpec,
         tracking: TrackingConfig,
         store: Store,
         attempts: dict[int, int],
         stop: Stop,
     ) -> None:
-        self._config, self._job, self._store = config, job, store
+        self._cell, self._job, self._store = cell, job, store
         self._attempts, self._stop = attempts, stop
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
@@ -92,12 +92,12 @@ class JobRun:
     def _train(self) -> None:
         import torch
 
-        from ablation.tasks.registry import trainer_of
+        from ablation.tasks.registry import make_trainer
         from ablation.training import checkpoint
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
-        trainer = trainer_of(self._config, self._seeds, torch.device(self._job.device))
+        trainer = make_trainer(self._cell.config, self._seeds, torch.device(self._job.device))
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
         state = checkpoint.load(directory, self._job.cell, self._seeds)
@@ -136,7 +136,7 @@ class JobRun:
             "arm": self._job.arm,
             "lanes": len(self._seeds),
             "env_step": self._env_step,
-            "env_steps": derive_schedule(self._config).env_steps,
+            "env_steps": self._cell.schedule.env_steps,
             "resumed_at": self._resumed_at,
             "seconds": time.perf_counter() - self._began,
         }
@@ -146,7 +146,7 @@ class JobRun:
         job = self._job
         plan = read_json(self._store.study_directory(job.study) / "plan.json") or {}
         factors = plan.get("study", {}).get("factors", {})
-        config = canonical(self._config)
+        config = self._cell.canonical
         runs = [
             tracked_run(
                 RunKey(job.cell, seed), config, job.arm, job.levels, factors, job.study, job.question
@@ -183,7 +183,7 @@ class JobRun:
         trained = (self._env_step - self._resumed_at) * len(self._seeds)
         return RunRecord(
             cell=self._job.cell,
-            config=canonical(self._config),
+            config=self._cell.canonical,
             started=self._started.isoformat(timespec="seconds"),
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             steps_per_second=trained / seconds,
@@ -194,4 +194,4 @@ class JobRun:
         )
 
     def _scores(self, records: LaneRecords) -> dict[str, float]:
-        return summary_scores(records, self._config.env.id, derive_schedule(self._config).env_steps)
+        return summary_scores(records, self._cell.config.env.id, self._cell.schedule.env_steps)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import Any
 
-from ablation.config.game_settings import options
+from ablation.config.cell import Cell
+from ablation.config.tasks import options_of, settings_of
 from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
@@ -19,12 +19,21 @@ from ablation.sweep.queue import JobSpec
 
 @dataclass(frozen=True)
 class ScheduledJob:
-    """A job, the overrides that make its cell, and its size."""
+    """A job, its cell, and its size."""
 
     spec: JobSpec
-    overrides: Mapping[str, Any]
-    env_steps: int
+    cell: Cell
     size: JobSize
+
+    @property
+    def env_steps(self) -> int:
+        """Return the environment steps of each of its runs."""
+        return self.cell.schedule.env_steps
+
+    @property
+    def transitions(self) -> int:
+        """Return the transitions that its runs learn from, if they learn at each step."""
+        return self.env_steps * len(self.spec.seeds) * self.cell.schedule.batch_size
 
     @property
     def keys(self) -> list[RunKey]:
@@ -103,7 +112,7 @@ def schedule_jobs(
         for cell, left in seeds.items()
         for block in _blocks(left, size, resumable.get(cell, ()))
     ]
-    return sorted(jobs, key=lambda job: -_sample_count(plan, job))
+    return sorted(jobs, key=lambda job: -job.transitions)
 
 
 def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]]) -> Iterable[list[int]]:
@@ -117,7 +126,7 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
 
 
 def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> ScheduledJob:
-    from ablation.agent.layers import layers_of_cell
+    from ablation.agent.layers import layers_of_agent
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
 
@@ -132,17 +141,18 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
         device=config.device,
         checkpoint_seconds=config.launch.checkpoint_seconds,
     )
-    cell = plan.cells[arm.cell]
-    env = env_spec(arm.env_id, options(cell["env"]))
-    form = frame_format(env, cell["env"].get("time_limit"))
-    layers = layers_of_cell(cell, env.observation_shape, env.actions)
+    cell = plan.configured[arm.cell]
+    env_config, agent = cell.config.env, cell.config.agent
+    env = env_spec(env_config.id, options_of(env_config))
+    form = frame_format(env, settings_of(env_config).get("time_limit"))
+    layers = layers_of_agent(agent, env.observation_shape, env.actions)
     size = JobSize(
         len(seeds),
         replay_bytes(cell, env.observation_size, len(seeds), form),
         diagnostics_bytes(env.observation_size, len(seeds)),
-        network_bytes(layers, cell["agent"]["batch_size"], len(seeds)),
+        network_bytes(layers, cell.schedule.batch_size, len(seeds)),
     )
-    return ScheduledJob(spec, arm.overrides, cell["train"]["env_steps"], size)
+    return ScheduledJob(spec, cell, size)
 
 
 def _name(cell: str, seeds: Sequence[int]) -> str:
@@ -151,8 +161,3 @@ def _name(cell: str, seeds: Sequence[int]) -> str:
     if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
         return name
     return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"
-
-
-def _sample_count(plan: Plan, job: ScheduledJob) -> int:
-    batch_size: int = plan.cells[job.spec.cell]["agent"]["batch_size"]
-    return job.env_steps * len(job.spec.seeds) * batch_size

@@ -13,6 +13,7 @@ from ablation.agent.backend import Update
 from ablation.agent.learner import Learner
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
+from ablation.config.tasks import options_of, settings_of, stepped_by
 from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
@@ -39,11 +40,11 @@ class DQNTrainer:
         Without `diagnosed` the learner's table has fewer columns.
         """
         self._config, self._schedule, self._seeds = config, derive_schedule(config), tuple(seeds)
-        spec = env_spec(config.env.id, config.env.options)
+        spec = env_spec(config.env.id, options_of(config.env))
         self._interaction = Interaction(config, self._schedule, seeds, spec)
         self._evaluator = _evaluator(config, seeds)
         self._learner = Learner(config.agent, seeds, spec.observation_shape, spec.actions, device)
-        form = frame_format(spec, config.env.game.get("time_limit"))
+        form = frame_format(spec, settings_of(config.env).get("time_limit"))
         self._buffer = ReplayBuffer(config, self._schedule, transition_fields(spec), seeds, form)
         self._diagnostics: Diagnostics | None = None
         if diagnosed:
@@ -169,5 +170,5 @@ class DQNTrainer:
 def _evaluator(config: CellConfig, seeds: Sequence[int]) -> Evaluator:
     """Return what evaluates a cell's agents, in environments with the physics of its evaluation."""
     env, physics = config.env, config.env.evaluation.changed
-    make = lane_maker(env.id, env.stepped_by, env.time_limit, physics, env.options)
+    make = lane_maker(env.id, stepped_by(env), env.time_limit, physics, options_of(env))
     return Evaluator(make, seeds, config.train.evaluation_episodes, config.agent.discount)

@@ -15,6 +15,7 @@ from ablation.agent.learner import Learner
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import StepSchedule
+from ablation.config.tasks import options_of, settings_of, stepped_by
 from ablation.envs.failures import bad_values
 from ablation.envs.lanes import LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
@@ -36,8 +37,8 @@ class Interaction:
     ) -> None:
         self._config, self._schedule, self._seeds = config, schedule, tuple(seeds)
         env = config.env
-        self._game = env.game
-        make = lane_maker(env.id, env.stepped_by, env.time_limit, options=env.options)
+        self._game = settings_of(env)
+        make = lane_maker(env.id, stepped_by(env), env.time_limit, options=options_of(env))
         self.environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
         draws = partial(exploration_draws, actions=spec.actions)
         self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, draws)

@@ -55,6 +55,7 @@ CHANGES: dict[str, Any] = {
     "replay.importance_sampling_exponent": 0.5,
     "replay.weight_normalisation": "pool_max",
     "replay.priority_refresh_period": 100,
+    "replay.options": {"decay": 0.9},
     "train.hold_fixed": "gradient_steps",
     "train.env_steps": 20_000,
     "train.gradient_steps": 1000,

@@ -10,13 +10,13 @@ from typing import Any
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
 
-from ablation.agent.layers import layers_of_cell
+from ablation.agent.layers import layers_of_agent
 from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, study_of, to_plain
 from ablation.cli.config_errors import config_loader
-from ablation.config.game_settings import options
 from ablation.config.identity import canonical, cell_name, flatten
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
+from ablation.config.tasks import options_of
 from ablation.config.validation import ConfigError
 from ablation.envs.spec import EnvSpec, env_spec
 from ablation.study.expand import expand
@@ -92,16 +92,16 @@ def networks(found: Configurations, env: str) -> Values:
     spec = _spec(found, env)
 
     def parameters(agent: str) -> int:
-        changed = {"agent": found.load(f"agent={agent}")["agent"]}
-        layers = layers_of_cell(changed, spec.observation_shape, spec.actions)
+        config = _parsed(found.values("cartpole", "uniform", agent)).agent
+        layers = layers_of_agent(config, spec.observation_shape, spec.actions)
         return sum(layer.parameters for layer in layers)
 
     return {agent: _or_refused(partial(parameters, agent)) for agent in found.options["agent"]}
 
 
 def _spec(found: Configurations, env: str) -> EnvSpec:
-    cell = canonical(_parsed(found.values(env, "uniform", "dqn")))
-    return env_spec(cell["env"]["id"], options(cell["env"]))
+    config = _parsed(found.values(env, "uniform", "dqn")).env
+    return env_spec(config.id, options_of(config))
 
 
 def plans(found: Configurations) -> dict[str, str]:

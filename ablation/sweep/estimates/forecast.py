@@ -1,4 +1,4 @@
-"""What a sweep would do: its jobs, their memory and time, and what changed since the last one."""
+"""The forecast of a sweep: its jobs, their memory and time, and the changes since the last one."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -7,7 +7,6 @@ from typing import Any
 
 from ablation.store.run_record import ENDED, FAILED
 from ablation.store.runs import RunKey, Store
-from ablation.study.expand import Resolve
 from ablation.study.history import PlanDiff, plan_diff
 from ablation.study.plan import Arm, Plan
 from ablation.sweep.claims import ClaimOwner, RunClaims
@@ -28,7 +27,7 @@ from ablation.sweep.scheduling import (
 
 @dataclass(frozen=True)
 class Forecast:
-    """A plan beside what is on disk, and the jobs that a sweep with these settings would train."""
+    """A plan, the runs that the store has of it, and the jobs that a sweep would train."""
 
     plan: Plan
     settings: SweepConfig
@@ -39,7 +38,7 @@ class Forecast:
 
     @property
     def workers(self) -> int:
-        """Return how many jobs are trained at the same time."""
+        """Return the number of jobs that are trained at the same time."""
         return max(1, min(workers_of(self.settings), len(self.jobs)))
 
     @property
@@ -47,7 +46,7 @@ class Forecast:
         """Return the estimated time of the sweep, evaluations apart; None if nothing was measured."""
         speeds = known_speeds(self.store) | self._speeds_of_runs()
         seconds = [
-            job_seconds(self.plan.cells, job.spec.cell, len(job.spec.seeds), speeds) for job in self.jobs
+            job_seconds(self.plan.configured, job.cell, len(job.spec.seeds), speeds) for job in self.jobs
         ]
         known = [value for value in seconds if value is not None]
         return makespan(known, self.workers) if len(known) == len(seconds) else None
@@ -58,34 +57,34 @@ class Forecast:
 
     @property
     def failed_for_good(self) -> int:
-        """Return how many failed runs a sweep would leave alone."""
+        """Return the number of failed runs that a sweep would leave alone."""
         return sum(key not in self._due for key in self.inventory.with_status(FAILED))
 
     def counts(self, arm: Arm) -> Counter[str]:
-        """Return how many of an arm's runs have each status."""
+        """Return the number of an arm's runs of each status."""
         return Counter(self.inventory.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
 
     def due(self, arm: Arm) -> tuple[int, int]:
-        """Return how many of an arm's runs would be trained for the first time, and again."""
+        """Return the numbers of an arm's runs that would be trained for the first time, and again."""
         due = self._due & runs_of([arm])
         again = sum(key in self.inventory.attempts for key in due)
         return len(due) - again, again
 
     def size(self, arm: Arm) -> ScheduledJob:
-        """Return the largest job that an arm comes to, whether or not it is due."""
+        """Return the largest job of an arm's seeds, whether or not it is due."""
         runs = [RunKey(arm.cell, seed) for seed in arm.seeds]
         return max(
             schedule_jobs(self.plan, runs, self.settings, {}), key=lambda job: job.size.peak_bytes
         )
 
-    def calibrate(self, resolve: Resolve) -> None:
+    def calibrate(self) -> None:
         """Measure the speed of the cells that are due, for a few seconds altogether."""
-        cells = {job.spec.cell: job for job in self.jobs}
-        configs = [(cell, resolve(job.overrides), len(job.spec.seeds)) for cell, job in cells.items()]
-        calibrate(self.store, configs, self.settings.device)
+        jobs = {job.cell.name: job for job in self.jobs}
+        cells = [(job.cell, len(job.spec.seeds)) for job in jobs.values()]
+        calibrate(self.store, cells, self.settings.device)
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as plain values."""
+        """Return the forecast as plain values."""
         return {
             "study": self.plan.study.name,
             "hash": self.plan.hash,
@@ -104,7 +103,7 @@ class Forecast:
 
     @property
     def peak_bytes(self) -> int:
-        """Return the memory that jobs take at the same time, at most."""
+        """Return the most memory that concurrent jobs take, in bytes."""
         return peak_bytes([job.size for job in self.jobs], self.workers)
 
     def _arm(self, arm: Arm) -> dict[str, Any]:
@@ -125,7 +124,7 @@ class Forecast:
         }
 
     def _speeds_of_runs(self) -> dict[str, Speed]:
-        """Return the speeds at which the runs that are stored were trained, one of each cell."""
+        """Return the speed of one stored run of each cell."""
         speeds = {}
         for key, status in self.inventory.statuses.items():
             if status in ENDED and key.cell not in speeds:
@@ -136,7 +135,7 @@ class Forecast:
 
 
 def forecast(plan: Plan, settings: SweepConfig, store: Store) -> Forecast:
-    """Return what a sweep over a plan would do; writes nothing."""
+    """Return the forecast of a sweep over a plan; nothing is written."""
     claimed = RunClaims(store.root, ClaimOwner.this_process("forecast")).living()
     inventory = read_inventory(store, plan.runs(), claimed)
     allowed = allowed_attempts(runs_of(require_matching_arms(plan, settings.only)), inventory, settings)

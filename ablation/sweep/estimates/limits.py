@@ -1,4 +1,4 @@
-"""What jobs need of a machine, beside what it has: memory at the same time, room on disk."""
+"""The memory and disk that jobs need, and whether this machine has them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ablation.config.validation import ConfigError
 from ablation.store.disk import free_bytes
 
 JOB_BYTES = 500_000_000
-"""Peak memory of a job beside what is counted, W&B included, as measured: docs/performance.md."""
+"""Peak memory of a job beside buffers, diagnostics and networks, W&B included: docs/performance.md."""
 
 RUN_BYTES = 300_000
-"""Room on disk for a run's tables and its offline W&B files: docs/scaling.md has what was measured."""
+"""Disk space of a run's tables and its offline W&B files, as measured: docs/scaling.md."""
 
 
 @dataclass(frozen=True)
 class JobSize:
-    """What a job takes: its seeds, the bytes of its replay, of its diagnostics, of its networks."""
+    """A job's number of seeds, and the bytes of its buffers, diagnostics and networks."""
 
     lanes: int
     replay_bytes: int
@@ -33,7 +33,7 @@ class JobSize:
 
 
 def machine_bytes() -> int:
-    """Return the memory that processes here may take: the machine's, or less where a cgroup says so."""
+    """Return the memory of this machine in bytes, or the limit of the cgroup if that is less."""
     limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         try:
@@ -44,12 +44,12 @@ def machine_bytes() -> int:
 
 
 def peak_bytes(jobs: Sequence[JobSize], workers: int) -> int:
-    """Return the memory that the largest jobs take together, as many as there are workers."""
+    """Return the memory of the largest jobs together, one for each worker, in bytes."""
     return sum(sorted((job.peak_bytes for job in jobs), reverse=True)[:workers])
 
 
 def check_memory(jobs: Sequence[JobSize], workers: int, available: int) -> None:
-    """Refuse jobs that do not fit into the memory at the same time, with what would."""
+    """Raise `ConfigError` for jobs that do not fit into memory together; it names a number that fits."""
     if peak_bytes(jobs, workers) <= available:
         return
     job = max(jobs, key=lambda job: job.peak_bytes)
@@ -65,7 +65,7 @@ def check_memory(jobs: Sequence[JobSize], workers: int, available: int) -> None:
 
 
 def check_disk(directory: Path, runs: int, jobs: Sequence[JobSize], workers: int) -> None:
-    """Refuse a results directory without room for the runs and for the checkpoints of their jobs."""
+    """Raise `ConfigError` if the disk is too small for the runs and the checkpoints of their jobs."""
     largest = sorted((job.replay_bytes for job in jobs), reverse=True)[:workers]
     # A checkpoint is written beside the one that it replaces.
     needed = runs * RUN_BYTES + 2 * sum(largest)

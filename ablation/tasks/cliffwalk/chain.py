@@ -17,8 +17,7 @@ from torch import Tensor
 
 from ablation.numerics.compiled import compiled
 from ablation.numerics.random_streams import Stream, unit_interval, words
-from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import PriorityFree
+from ablation.replay.ring import Field
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -125,23 +124,6 @@ class Tables:
         after = values + self.step_size * (target - values)
         change: Doubles = (after - self.exact) ** 2 - (values - self.exact) ** 2
         return change
-
-
-class Oracle(PriorityFree):
-    """The transition whose update brings the table closest to the true values (their section 3.1)."""
-
-    width = 0
-
-    def __init__(self, tables: Tables, slots: Integers) -> None:
-        """Draw by looking at `tables`; `slots [L, n, 2]` hold one transition of each kind."""
-        self._tables, self._slots = tables, slots.reshape(len(slots), -1)
-
-    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
-        """Return the slot of the transition that lowers the squared error the most."""
-        change = self._tables.losses_after().reshape(self._slots.shape)
-        best = change.argmin(axis=1)[:, None]
-        slots = torch.from_numpy(np.take_along_axis(self._slots, best, axis=1))
-        return slots, torch.ones(slots.shape, dtype=torch.float64)
 
 
 @compiled

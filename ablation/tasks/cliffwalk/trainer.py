@@ -1,4 +1,4 @@
-"""Tabular Q-learning from a memory that is full at the start: the same replay, no environment."""
+"""Tabular Q-learning from a buffer that is full at the start: the same replay, no environment."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ablation.config.schema import CellConfig, chain_length
+from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
+from ablation.config.tasks import chain_length
 from ablation.numerics.random_streams import Stream, words
 from ablation.replay.buffer import ReplayBuffer
 from ablation.store.records import EarlyEnd, Evaluation, Records
-from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Oracle, Tables, transitions
+from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Tables, transitions
 from ablation.training.trainer import OnPeriod
 
 
 class TabularTrainer:
     """A `Trainer` for the Blind Cliffwalk: each environment step is one update of every lane's table.
 
-    The table is looked at after 1, 2, 4, 8 ... updates, where the run ends, and with the first update
-    after which it is right: that ends the run. An evaluation is one episode whose return is minus the
-    mean squared error, and whose discounted return is what greedy actions earn. A table is smaller
-    than any accelerator's smallest step: it is always on the processor.
+    Tables are evaluated after 1, 2, 4, 8 ... updates, at the end of the run, and after the first update
+    that brings the error below `TOLERANCE`, which ends the run. An evaluation is one episode whose
+    return is minus the mean squared error, and whose discounted return is that of greedy actions. Tables
+    are always on the processor.
     """
 
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:  # noqa: ARG002
@@ -32,10 +32,8 @@ class TabularTrainer:
         n, lanes = chain_length(config.env.id), len(seeds)
         assert n is not None
         self._tables = Tables.initial(n, config.agent.learning_rate, seeds)
-        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds)
-        slots = self._fill(n, seeds)
-        if config.replay.kind == "oracle":
-            self._buffer.sampler = Oracle(self._tables, slots)
+        self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, learner=self._tables)
+        self._fill(n, seeds)
         self.env_step = 0
         self.records = Records(lanes)
 
@@ -58,7 +56,7 @@ class TabularTrainer:
         return self.records
 
     def advance(self, steps: int) -> None:
-        """Replay one transition after another, until all tables are right."""
+        """Learn from one transition at a time, until all tables are right."""
         for _ in range(steps):
             if self.done:
                 return
@@ -66,7 +64,7 @@ class TabularTrainer:
             errors = self._tables.update(drawn.batch, drawn.weights)
             self._buffer.update_priorities(drawn.slots, errors)
             self.env_step += 1
-            self._look()
+            self._evaluate()
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -87,30 +85,27 @@ class TabularTrainer:
         self._buffer.restore(state["buffer"])
         self.records.restore(state["records"])
 
-    def _fill(self, n: int, seeds: Sequence[int]) -> NDArray[np.int64]:
-        """Store all transitions, in each run's own order; return a slot of each pair `[L, n, 2]`."""
+    def _fill(self, n: int, seeds: Sequence[int]) -> None:
+        """Store all transitions, in each run's own order."""
         every = transitions(n)
         items = len(every["state"])
         draws = np.stack([words(seed, Stream.RESET, 0, items, 1)[:, 0] for seed in seeds])
         order = torch.from_numpy(draws.argsort(axis=1, kind="stable"))
         never = torch.zeros(len(seeds), dtype=torch.bool)
-        slots = np.zeros((len(seeds), n, 2), np.int64)
         for place in range(items):
             item = {name: values[order[:, place]] for name, values in every.items()}
             self._buffer.add(item, never, 0, 0)
-            slots[np.arange(len(seeds)), item["state"], item["action"]] = place
-        return slots
 
-    def _look(self) -> None:
-        """Note how far off the tables are, where it is time, and end the runs whose table is right."""
-        off = self._tables.mean_squared_errors()
-        right = off < TOLERANCE
+    def _evaluate(self) -> None:
+        """Record the error of the tables if it is time, and end the runs whose table is right."""
+        error = self._tables.mean_squared_errors()
+        right = error < TOLERANCE
         due = self.env_step & (self.env_step - 1) == 0 or self.env_step == self._schedule.env_steps
         if not due and not right.any():
             return
         promised, earned = self._tables.from_the_start()
-        lengths = np.ones((len(off), 1), np.int64)
-        evaluation = Evaluation(-off[:, None], lengths, promised[:, None], earned[:, None])
+        lengths = np.ones((len(error), 1), np.int64)
+        evaluation = Evaluation(-error[:, None], lengths, promised[:, None], earned[:, None])
         self.records.add_evaluation(self.env_step, self.env_step, evaluation, right | due)
         for lane, _ in self.records.going_on():
             if right[lane]:

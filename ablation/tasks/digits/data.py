@@ -1,8 +1,7 @@
-"""Handwritten digits as a stream that changes: two classes at a time, each pair only in its turn."""
+"""Handwritten digits: the images to learn from and those to test on. Without PyTorch, for planning."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -10,11 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.validation import ConfigError
-from ablation.numerics.random_streams import Stream, words
+from ablation.envs.spec import EnvSpec, Options
 
 CLASSES, PIXELS = 10, 64
-TASKS = 5
-"""Turns of a run, equally long: classes 0 and 1, then 2 and 3, and so on."""
 TEST_EVERY = 5
 """One of so many images of a class, in the data set's order, is for testing, the same for all seeds."""
 
@@ -29,7 +26,7 @@ class Images:
 
 @dataclass(frozen=True)
 class Digits:
-    """What is learned from, and what is tested on."""
+    """The images that are learned from, and those of the tests."""
 
     train: Images
     test: Images
@@ -53,19 +50,7 @@ def digits() -> Digits:
     return Digits(Images(pixels[~tested], labels[~tested]), Images(pixels[tested], labels[tested]))
 
 
-def task_of(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the turn in which a class is shown."""
-    return label * TASKS // CLASSES
-
-
-def shown(labels: NDArray[np.int64], seeds: Sequence[int], steps: int) -> NDArray[np.int64]:
-    """Return which training image each run sees at each step, `[L, steps]`.
-
-    Uniform over the images of the turn's classes; a function of (seed, step) alone.
-    """
-    turn = np.arange(steps) * TASKS // steps
-    order = np.argsort(task_of(labels), kind="stable")
-    sizes = np.bincount(task_of(labels), minlength=TASKS)
-    first = np.cumsum(sizes) - sizes
-    drawn = np.stack([words(seed, Stream.RESET, 0, steps, 1)[:, 0] for seed in seeds]).astype(np.int64)
-    return order[first[turn] + ((drawn * sizes[turn]) >> 32)]
+def spec(env_id: str, options: Options) -> EnvSpec:  # noqa: ARG001
+    """Return the sizes of the task; raises `ConfigError` where scikit-learn is not installed."""
+    digits()
+    return EnvSpec((PIXELS,), CLASSES)

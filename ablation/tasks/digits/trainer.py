@@ -16,7 +16,8 @@ from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
 from ablation.tasks.digits.classifier import Classifier
-from ablation.tasks.digits.data import CLASSES, PIXELS, TASKS, digits, shown, task_of
+from ablation.tasks.digits.data import CLASSES, PIXELS, digits
+from ablation.tasks.digits.stream import TASKS, shown_images, task_of
 from ablation.training.trainer import OnPeriod
 
 FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}
@@ -32,7 +33,7 @@ class SupervisedTrainer:
     def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
         self._config, self._schedule = config, derive_schedule(config)
         data, lanes = digits(), len(seeds)
-        self._shown = torch.from_numpy(shown(data.train.labels, seeds, self._schedule.env_steps))
+        self._shown = torch.from_numpy(shown_images(data.train.labels, seeds, self._schedule.env_steps))
         self._pixels = torch.from_numpy(data.train.pixels)
         self._labels = torch.from_numpy(data.train.labels)
         self._test = torch.from_numpy(data.test.pixels).expand(lanes, -1, -1).contiguous()

@@ -1,4 +1,4 @@
-"""Environment steps, gradient steps, capacity and the oldest policy: two say the third."""
+"""Environment steps, gradient steps, capacity and the oldest policy derive each other."""
 
 from __future__ import annotations
 

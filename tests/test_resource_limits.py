@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ablation.config.cell import Cell
+from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
 from ablation.sweep.estimates.limits import (
     JOB_BYTES,
@@ -16,6 +18,8 @@ from ablation.sweep.estimates.limits import (
     peak_bytes,
 )
 from ablation.sweep.estimates.speed import Speed, job_seconds, makespan
+
+from .conftest import values
 
 SMALL, LARGE = JobSize(2, 100), JobSize(10, 1_000_000_000)
 
@@ -55,24 +59,23 @@ def test_a_disk_without_room_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
         check_disk(tmp_path, 10, [SMALL], 1)
 
 
-def cell(steps: int, kind: str = "uniform", batch: int = 32) -> dict[str, dict[str, object]]:
-    return {
-        "env": {"id": "E"},
-        "replay": {"kind": kind},
-        "agent": {"batch_size": batch, "replay_ratio": "1"},
-        "train": {"env_steps": steps},
-    }
+def cell(steps: int, kind: str = "uniform", batch: int = 16) -> Cell:
+    changes = {"replay__kind": kind, "agent__batch_size": batch, "train__env_steps": steps}
+    return Cell(parse(values(**changes)))
 
 
 def test_a_job_takes_the_time_of_its_own_cell_or_of_the_most_similar_one() -> None:
-    cells = {"a": cell(100), "b": cell(200, "rank"), "c": cell(300, "rank", 8), "d": cell(10, "none")}
-    speeds = {"a": Speed(0.1, 10), "b": Speed(0.2, 10)}
-    assert job_seconds(cells, "a", 10, speeds) == pytest.approx(10)
-    assert job_seconds(cells, "a", 5, speeds) == pytest.approx(10), "fewer lanes are not faster"
-    assert job_seconds(cells, "a", 20, speeds) == pytest.approx(20)
-    assert job_seconds(cells, "c", 10, speeds) == pytest.approx(60), "the same kind of replay"
-    assert job_seconds(cells, "d", 10, speeds) == pytest.approx(1), "then the same batch size"
-    assert job_seconds(cells, "a", 10, {}) is None
+    uniform, rank = cell(100), cell(200, "rank")
+    small_rank, recent = cell(300, "rank", 8), cell(60, "recent")
+    cells = {one.name: one for one in (uniform, rank, small_rank, recent)}
+    speeds = {uniform.name: Speed(0.1, 10), rank.name: Speed(0.2, 10)}
+    assert job_seconds(cells, uniform, 10, speeds) == pytest.approx(10)
+    assert job_seconds(cells, uniform, 5, speeds) == pytest.approx(10), "fewer lanes are not faster"
+    assert job_seconds(cells, uniform, 20, speeds) == pytest.approx(20)
+    assert job_seconds(cells, small_rank, 10, speeds) == pytest.approx(60), "the same kind of replay"
+    speeds = {uniform.name: Speed(0.1, 10), small_rank.name: Speed(0.2, 10)}
+    assert job_seconds(cells, recent, 10, speeds) == pytest.approx(6), "then the same batch size"
+    assert job_seconds(cells, uniform, 10, {}) is None
 
 
 def test_jobs_go_to_the_worker_that_is_free_first() -> None:

@@ -35,15 +35,15 @@ def test_a_change_is_counted_in_cells_and_runs_and_recorded_once(tmp_path: Path)
     save_plan(store, second, "second")
 
     directory = store.study_directory("s")
-    frozen = read_json(directory / "plan.json")
-    assert plan_from_json(frozen) == second
-    assert [entry["hash"] for entry in frozen["history"]] == [first.hash, second.hash]
-    assert [entry["command"] for entry in frozen["history"]] == ["first", "second"]
-    assert frozen["history"][1]["dropped_cells"] == found.dropped_cells
+    stored = read_json(directory / "plan.json")
+    assert plan_from_json(stored) == second
+    assert [entry["hash"] for entry in stored["history"]] == [first.hash, second.hash]
+    assert [entry["command"] for entry in stored["history"]] == ["first", "second"]
+    assert stored["history"][1]["dropped_cells"] == found.dropped_cells
     assert plan_from_json(read_json(directory / "plans" / f"{first.hash}.json")) == first
 
 
-def test_a_frozen_plan_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
+def test_a_stored_plan_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None:
     store = Store(tmp_path)
     plan = expand(study(), resolve)
     write_json(store.study_directory("s") / "plan.json", {"hash": "x", "study": {}})
