@@ -66,9 +66,9 @@ CASES = {
     "wrong key": Case(key="f" * 40, warning="invalid API key"),
     "refused": Case(reachable=False, warning="W&B cannot be used"),
     "500": Case(lambda _: Fault(500), warning="W&B cannot be used"),
-    "dies in mid-run": Case(dies=True, warning="W&B has not got 3 of 3 runs"),
+    "dies in mid-run": Case(dies=True, warning="W&B does not have 3 of 3 runs"),
     "429": Case(lambda _: Fault(429), warning="W&B cannot be used"),
-    "500 while it trains": Case(_stream(Fault(500)), warning="W&B has not got 3 of 3 runs"),
+    "500 while it trains": Case(_stream(Fault(500)), warning="W&B does not have 3 of 3 runs"),
     # The client gives such a run up in silence: only `make sync` finds that it is not there.
     "404 while it trains": Case(_stream(Fault(404))),
     "slow": Case(lambda _: Fault(delay=0.4)),
