@@ -11,7 +11,8 @@ from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
+from analysis.effects.spread import Spread, spread
+from analysis.statistics import LEVEL, Difference, Estimate, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)
 
@@ -29,15 +30,16 @@ class Comparison:
 
     arm: Arm
     score: str
-    mean: Interval
-    interquartile_mean: Interval
-    difference: Interval | None
+    mean: Estimate
+    interquartile_mean: Estimate
+    difference: Estimate | None
     p_value: float | None
     statuses: dict[str, int]
-    unpaired: Interval | None = None
+    spread: Spread
+    unpaired: Estimate | None = None
     correlation: float = np.nan
     permutation: float = np.nan
-    improvement: Interval | None = None
+    improvement: Estimate | None = None
     detectable: float = np.nan
     among_best: bool = False
     censored: int = 0
@@ -55,29 +57,27 @@ class PairwiseComparison:
     paired: Difference
     unpaired: Difference
     permutation: float
-    improvement: Interval
+    improvement: Estimate
 
 
 def compare_pair(arm: Sample, other: Sample, score: str) -> PairwiseComparison:
     """Return how two samples `[R]` of a score compare, in the same order of seeds, NaN if missing.
 
-    Shares (samples of 0 and 1) get Newcombe's interval and the exact sign-flip test: ten equal runs
-    have no variance, which Student's t would take for certainty.
+    Shares (samples of 0 and 1) are compared as such.
     """
     better = 1 if SCORES[score].higher_is_better else -1
-    differences = arm - other
-    paired = statistics.paired_difference(arm, other)
-    permutation = statistics.sign_flip_p_value(present(differences))
-    if SCORES[score].unit == "share":
-        both = ~np.isnan(differences)
-        interval = statistics.share_difference(arm[both], other[both])
-        paired = Difference(interval, permutation, paired.correlation)
     return PairwiseComparison(
-        paired,
-        statistics.unpaired_difference(arm, other),
-        permutation,
-        statistics.probability_of_improvement([better * present(arm)], [better * present(other)]),
+        _paired(arm, other, score),
+        statistics.difference(arm, other, paired=False),
+        statistics.sign_flip_p_value(arm - other),
+        statistics.probability_of_improvement(better * arm, better * other),
     )
+
+
+def _paired(arm: Sample, other: Sample, score: str) -> Difference:
+    if SCORES[score].unit == "share":
+        return statistics.share_difference(arm, other)
+    return statistics.difference(arm, other)
 
 
 def compare(runs: StudyRuns, score: str) -> list[Comparison]:
@@ -93,17 +93,18 @@ def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparis
     p_values = _corrected(others, {name: pair.paired.p_value for name, pair in pairs.items()})
     best = _among_best(arms, samples, score)
     for arm in arms:
-        sample = present(samples[arm.name])
+        sample = samples[arm.name]
         pair = pairs.get(arm.name)
         yield Comparison(
             arm,
             score,
             _estimate(sample, score),
-            statistics.interquartile_mean(sample),
-            pair.paired.interval if pair else None,
+            statistics.iqm(sample),
+            pair.paired if pair else None,
             p_values[arm.name] if pair else None,
             runs.statuses(arm),
-            pair.unpaired.interval if pair else None,
+            spread(runs, arm, score),
+            pair.unpaired if pair else None,
             pair.paired.correlation if pair else np.nan,
             pair.permutation if pair else np.nan,
             pair.improvement if pair else None,
@@ -118,9 +119,9 @@ def present(sample: Sample) -> Sample:
     return sample[~np.isnan(sample)]
 
 
-def _estimate(sample: Sample, score: str) -> Interval:
+def _estimate(sample: Sample, score: str) -> Estimate:
     if SCORES[score].unit == "share":
-        return statistics.share(int(sample.sum()), len(sample))
+        return statistics.share(sample)
     return statistics.mean(sample)
 
 
@@ -141,24 +142,15 @@ def _among_best(arms: Sequence[Arm], samples: dict[str, Sample], score: str) -> 
     best = choose(means, key=means.__getitem__)
     cell = next(arm.cell for arm in arms if arm.name == best)
     rivals = [arm for arm in arms if arm.name in means and arm.cell != cell]
-    p_values = {arm.name: _p_value(samples[arm.name], samples[best], score) for arm in rivals}
+    p_values = {arm.name: _paired(samples[arm.name], samples[best], score).p_value for arm in rivals}
     same_cell = {arm.name for arm in arms if arm.cell == cell}
     # A NaN means that the two could not be compared, which is not the same as being as good.
     return same_cell | {name for name, p in _corrected(rivals, p_values).items() if p > SIGNIFICANCE}
 
 
-def _p_value(arm: Sample, other: Sample, score: str) -> float:
-    """Return the p-value of `compare_pair` alone."""
-    if SCORES[score].unit == "share":
-        return statistics.sign_flip_p_value(present(arm - other))
-    return statistics.paired_difference(arm, other).p_value
-
-
 def _detectable(differences: Sample, tests: int) -> float:
-    values = present(differences)
-    if len(values) < 2:
-        return np.nan
-    return statistics.detectable_effect(float(values.std(ddof=1)), len(values), tests)
+    spread = statistics.standard_deviation(differences)
+    return statistics.detectable_effect(spread.value, spread.n, tests)
 
 
 def _censored(runs: StudyRuns, arm: Arm, score: str) -> int:

@@ -17,8 +17,8 @@ from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
-from analysis.statistics import LEVEL, Interval, performance_profile, share
-from analysis.statistics.intervals import t_quantile
+from analysis.statistics import LEVEL, Estimate, performance_profile
+from analysis.statistics.intervals import t_quantile, wilson
 from analysis.tables.wording import axis_label
 
 COLUMNS = 2
@@ -75,7 +75,7 @@ def reached_threshold_line(runs: StudyRuns, arm: Arm) -> Line | None:
         return None
     when = np.array([s["steps_to_threshold"] if s["reached_threshold"] else math.inf for s in scored])
     counts = (when[:, None] <= steps).sum(axis=0).tolist()
-    return _line(steps, [share(count, len(scored)) for count in counts], len(scored))
+    return _line(steps, [wilson(count, len(scored)) for count in counts], len(scored))
 
 
 def profile_line(
@@ -197,9 +197,9 @@ def _draw_line(
     axis.fill_between(line.x, line.low, line.high, step=step, color=style.color, alpha=band, lw=0)
 
 
-def _line(x: Array, intervals: list[Interval], n: int) -> Line:
+def _line(x: Array, intervals: list[Estimate], n: int) -> Line:
     estimate, low, high = (
-        np.array([getattr(part, name) for part in intervals]) for name in ("estimate", "low", "high")
+        np.array([getattr(part, name) for part in intervals]) for name in ("value", "low", "high")
     )
     return Line(x, estimate, low, high, n)
 

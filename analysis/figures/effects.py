@@ -12,10 +12,10 @@ from ablation.results.scores import SCORES
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.style import FAINT, PAPER, ArmStyle, arm_styles
-from analysis.statistics import Interval
+from analysis.statistics import Estimate
 from analysis.tables.wording import interval_text
 
-ByArm = Mapping[tuple[str, str], Interval]
+ByArm = Mapping[tuple[str, str], Estimate]
 """(arm, environment id) -> interval."""
 
 
@@ -78,7 +78,7 @@ def _forest(
     return figure
 
 
-def _draw_interval(axis: Axes, position: int, interval: Interval, style: ArmStyle, filled: bool) -> None:
+def _draw_interval(axis: Axes, position: int, interval: Estimate, style: ArmStyle, filled: bool) -> None:
     axis.plot([interval.low, interval.high], [position] * 2, color=style.color, lw=1.6)
     face = style.color if filled else PAPER
-    axis.plot(interval.estimate, position, style.marker, color=style.color, markerfacecolor=face, ms=5.5)
+    axis.plot(interval.value, position, style.marker, color=style.color, markerfacecolor=face, ms=5.5)

@@ -9,7 +9,8 @@ from ablation.results.scores import SCORES
 from analysis.effects.aggregates import ArmAggregates
 from analysis.effects.comparisons import Comparison
 from analysis.effects.factorial_effects import FactorialEffect
-from analysis.tables.table import Cell, Table, comparison_columns, interval_cell, interval_columns
+from analysis.tables.columns import comparison_columns, interval_cell, interval_columns
+from analysis.tables.table import Cell, Table
 from analysis.tables.wording import interval_text, number, p_value_text, undercoverage_notes
 
 IMPROVEMENT = "P(arm > baseline)"
@@ -111,7 +112,7 @@ def effects_table(effects: Sequence[FactorialEffect], several_environments: bool
         kind = "main effect" if len(effect.levels) == 1 else "interaction"
         p_value = Cell(p_value_text(effect.p_value), value=effect.p_value)
         estimate = interval_text(effect.difference, signed=True)
-        shown = Cell(estimate, effect.significant, value=effect.difference.estimate)
+        shown = Cell(estimate, effect.significant, value=effect.difference.value)
         rows.append([Cell(name), *where, Cell(kind), shown, Cell(str(effect.difference.n)), p_value])
         values.append(
             {"effect": name, "environment": effect.environment, "kind": kind}

@@ -12,7 +12,7 @@ from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import UNNAMED, DesignGrid
 from analysis.effects.factorial_effects import FactorialEffect
-from analysis.statistics import Interval
+from analysis.statistics import Estimate
 
 NO_INTERVAL = "n/a"
 ENOUGH = 0.93
@@ -31,14 +31,14 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
-def interval_text(interval: Interval, signed: bool = False, missing: str = "missing") -> str:
+def interval_text(interval: Estimate, signed: bool = False, missing: str = "missing") -> str:
     """Return `estimate [low, high]`; `missing` without runs, `[n/a]` where there is no interval."""
-    if interval.n == 0 or math.isnan(interval.estimate):
+    if interval.n == 0 or math.isnan(interval.value):
         return missing
-    sign = "+" if signed and interval.estimate > 0 else ""
+    sign = "+" if signed and interval.value > 0 else ""
     if math.isnan(interval.low):
-        return f"{sign}{number(interval.estimate)} [{NO_INTERVAL}]"
-    return f"{sign}{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
+        return f"{sign}{number(interval.value)} [{NO_INTERVAL}]"
+    return f"{sign}{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def p_value_text(p_value: float | None) -> str:
@@ -159,11 +159,11 @@ def _baseline_level(grid: DesignGrid, factor: str) -> str:
     return grid.factors.get(factor, [UNNAMED])[0]
 
 
-def _direction(difference: Interval) -> str:
-    return "higher" if difference.estimate > 0 else "lower"
+def _direction(difference: Estimate) -> str:
+    return "higher" if difference.value > 0 else "lower"
 
 
-def _effect_text(difference: Interval, p_value: float | None) -> str:
+def _effect_text(difference: Estimate, p_value: float | None) -> str:
     p_text = p_value_text(p_value)
     equals = "" if p_text.startswith("<") else "= "
     return f"{interval_text(difference, signed=True)}, n = {difference.n}, p {equals}{p_text}"
