@@ -43,8 +43,8 @@ def from_frame(
 
     The frame has a row per run and step, or per run: arm (or `factors=("a", "b")`), seed, environment,
     step, return; `columns={"arm": "algo"}` names others, `environment="CartPole-v1"` and `arm=` what it
-    does not say. `beside` shows the runs beside a stored study of ours. `declared` are the other fields of
-    `ablation.results.outside.request.Request`; raises its `ImportRefused` in one line.
+    does not say. `beside` shows the runs beside a stored study of ours. `declared` are the other fields
+    of `ablation.results.outside.request.Request`; raises its `ImportRefused` in one line.
     """
     from ablation.results.load import read
     from ablation.results.outside.importing import import_frame, plan_beside

@@ -20,8 +20,8 @@ DIGITS = 6
 def export_runs(runs: StudyRuns, output: Path) -> list[Path]:
     """Write every run that has data into `<arm>/<environment>_<seed>/`; return these directories.
 
-    Names are made safe for files; the environment's is the end of its id. A monitor's times are estimates
-    from the mean speed of the run's job.
+    Names are made safe for files: `-` stands for other characters. A monitor's times are estimates from
+    the mean speed of the run's job.
     """
     names = environment_keys(dict.fromkeys(arm.name for arm in runs.plan.arms))
     written = []

@@ -75,8 +75,10 @@ def _make(
     about: dict[str, Any],
 ) -> Imported:
     merged = merge(tables)
+    planned = make_plan(merged, request, digest, beside)
     problems = check_rows(merged, request)
-    planned = make_plan(merged, problems, request, digest, beside)
+    notes = [*merged.notes, *planned.notes, *_unequal(planned)]
+    notes += [f"{len(problems)} of {len(merged.runs)} runs count as missing"] if problems else []
     scores = merged.tables.pop("scores", None)
     declared = {key: value for key, value in asdict(request).items() if value not in (None, (), {}, "")}
     data = stored.OutsideData(
@@ -86,7 +88,7 @@ def _make(
         merged.tables,
         about | {"declared": declared, "at": datetime.now(UTC).isoformat(timespec="seconds")},
     )
-    return Imported(planned.plan, data, [*merged.notes, *planned.notes, *_unequal(planned)])
+    return Imported(planned.plan, data, notes)
 
 
 def _by_run(scores: Any) -> dict[str, Any]:

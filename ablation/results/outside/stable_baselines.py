@@ -26,7 +26,7 @@ _FACTS = ("seed", "algo", "env", "n_timesteps")
 def read_evaluations(path: Path, request: Request) -> RowTable:
     """Return the episodes of `evaluations.npz`: `results [T, episodes]` at `timesteps [T]`."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             steps, returns, lengths = (
                 np.asarray(arrays[n]) for n in ("timesteps", "results", "ep_lengths")
             )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ablation.results.outside.checks import Problems, budgets
+from ablation.results.outside.checks import budgets
 from ablation.results.outside.names import cell_of, check_label, environment_keys
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.outside.rows import MergedRows, RunLabels
@@ -30,7 +30,7 @@ class OutsidePlan:
 
 
 def make_plan(
-    merged: MergedRows, problems: Problems, request: Request, data: str, beside: Plan | None = None
+    merged: MergedRows, request: Request, data: str, beside: Plan | None = None
 ) -> OutsidePlan:
     """Return the plan of merged rows; `data` is the hash of the files.
 
@@ -74,7 +74,6 @@ def make_plan(
     ]
     primary = _primary_score(merged, request, beside)
     study = _study(request, list(plan_arms.values()), baseline, primary)
-    notes += [f"{len(problems)} of {len(keys)} runs count as missing"] if problems else []
     if beside is None:
         return OutsidePlan(Plan(study, list(plan_arms.values()), [], cells), keys, notes)
     ours = replace(beside.study, name=request.study, primary_score=primary)
