@@ -592,7 +592,7 @@ def test_two_halves_of_a_study_become_one(tmp_path: Path) -> None:
     assert copy_runs(other, Store(one))[0].startswith("0 runs copied, 18 are stored already")
 
 
-@pytest.mark.parametrize("damage", ["schema", "cell", "table", "name"])
+@pytest.mark.parametrize("damage", ["schema", "cell", "table", "checksum", "arithmetic", "name"])
 def test_runs_that_do_not_fit_are_named_and_not_copied(tmp_path: Path, damage: str) -> None:
     one, other = two_halves(tmp_path)
     store = Store(other)
@@ -603,11 +603,18 @@ def test_runs_that_do_not_fit_are_named_and_not_copied(tmp_path: Path, damage: s
         write_json(directory / "run.json", record | {"schema": 99})
     elif damage == "cell":
         write_json(directory / "run.json", record | {"cell": "../x"})
+    elif damage == "checksum":
+        write_json(directory / "run.json", record | {"checksums": {"episodes.parquet": "0" * 64}})
+    elif damage == "arithmetic":
+        ours = Store(one).run_directory(RunKey(key.cell, 0)) / "run.json"
+        write_json(ours, read_json(ours) | {"arithmetic": "aaaaaaaaaaaa"})
+        for path in directory.parent.glob("*/run.json"):
+            write_json(path, read_json(path) | {"arithmetic": "bbbbbbbbbbbb"})
     elif damage == "table":
         (directory / "evaluations.parquet").write_bytes(b"PAR1 no PAR1")
     else:
         directory.parent.rename(directory.parent.with_name("strange"))
     lines = copy_runs(other, Store(one))
     refused = [line for line in lines if line.startswith("not copied")]
-    assert len(refused) == (3 if damage == "name" else 1)
+    assert len(refused) == (3 if damage in ("name", "arithmetic") else 1)
     assert not Store(one).run_directory(RunKey(key.cell, key.seed)).exists()

@@ -6,9 +6,10 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
+from ablation.results.outside.data import file_hash
+from ablation.results.outside.names import STUDY
 from ablation.results.outside.request import ImportRefused
 from ablation.store.files import read_json, write_json
 from ablation.store.run_record import ENDED, SCHEMA
@@ -20,22 +21,24 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{12}")
 def copy_runs(source: Path, store: Store) -> list[str]:
     """Copy the complete runs below a results directory into a store; return lines on what was done.
 
-    Runs that are stored already stay. One that is damaged, or whose name, schema or checksums do not
-    fit, is named and not copied. A study's plan is copied where there is none of its name.
+    Runs that are stored already stay. One that is damaged, or whose name, schema, checksums or
+    arithmetic do not fit, is named and not copied. A study's plan is copied where there is none of
+    its name.
     """
     other = Store(source)
     if not (source / "runs").is_dir():
         raise ImportRefused(f"{source}: no results directory (it has no 'runs')")
     counts: Counter[str] = Counter()
+    arithmetic: dict[str, object] = {}
     refused = []
     for key in other.run_keys():
-        why = reason_against(other, key)
+        record = store.read_record(key)
+        if record is not None and record.status in ENDED:
+            counts["are stored already"] += 1
+            continue
+        why = reason_against(other, key) or _other_arithmetic(other, store, key, arithmetic)
         if why is not None:
             refused.append(f"not copied: {key.cell} seed {key.seed}: {why}")
-            continue
-        status = store.read_record(key)
-        if status is not None and status.status in ENDED:
-            counts["are stored already"] += 1
             continue
         _copy(other.run_directory(key), store.run_directory(key))
         counts["copied"] += 1
@@ -51,19 +54,17 @@ def reason_against(other: Store, key: RunKey) -> str | None:
     if damage is not None or record is None:
         return damage or "it has no run.json"
     if record.status not in ENDED:
-        return f"it {record.status}"
+        return f"its status is {record.status}"
     if (record.cell, record.seed) != (key.cell, key.seed):
         return f"its record says {record.cell} seed {record.seed}"
     if record.schema != SCHEMA:
         return f"its record has schema {record.schema}; this version reads {SCHEMA}"
-    return next(_wrong_tables(other, key, asdict(record)), None)
+    return next(_wrong_tables(other, key), None)
 
 
-def _wrong_tables(other: Store, key: RunKey, record: dict[str, object]) -> Iterator[str]:
+def _wrong_tables(other: Store, key: RunKey) -> Iterator[str]:
     """Yield what is wrong with a run's tables: unreadable ones, other checksums."""
-    from ablation.results.outside.data import file_hash
-
-    checksums = record.get("checksums")
+    checksums = _of_record(other, key, "checksums") or {}
     for name in TABLES:
         path = other.run_directory(key) / f"{name}.parquet"
         try:
@@ -73,8 +74,29 @@ def _wrong_tables(other: Store, key: RunKey, record: dict[str, object]) -> Itera
             continue
         if lacking:
             yield f"{path.name} lacks {', '.join(sorted(lacking))}"
-        if isinstance(checksums, dict) and name in checksums and checksums[name] != file_hash(path):
-            yield f"the checksum of {path.name} is another one"
+        if isinstance(checksums, dict) and checksums.get(path.name, file_hash(path)) != file_hash(path):
+            yield f"{path.name} has another checksum than its record says"
+
+
+def _other_arithmetic(other: Store, store: Store, key: RunKey, known: dict[str, object]) -> str | None:
+    """Return why a run would mix two arithmetics in its configuration; `known` has the stored ones."""
+    theirs = _of_record(other, key, "arithmetic")
+    if key.cell not in known:
+        stored = (RunKey(key.cell, int(p.name)) for p in store.run_directory(key).parent.glob("[0-9]*"))
+        kept = (_of_record(store, each, "arithmetic") for each in stored)
+        known[key.cell] = next((value for value in kept if value is not None), theirs)
+    ours = known[key.cell]
+    if theirs == ours:
+        return None
+    return (
+        f"its arithmetic is {theirs or 'unknown'}, that of the stored runs {ours}: numbers would differ"
+    )
+
+
+def _of_record(store: Store, key: RunKey, name: str) -> object:
+    """Return a value of a run's record; None where it has none."""
+    values = read_json(store.run_directory(key) / "run.json")
+    return values.get(name) if isinstance(values, dict) else None
 
 
 def _copy(source: Path, final: Path) -> None:
@@ -92,8 +114,6 @@ def _copy(source: Path, final: Path) -> None:
 
 def _copy_plans(other: Store, store: Store) -> Iterator[str]:
     """Copy the plans of studies that the store has none of; yield a line for each that differs."""
-    from ablation.results.outside.names import STUDY
-
     for path in sorted(other.root.glob("studies/*/plan.json")):
         name, values = path.parent.name, read_json(path)
         if not STUDY.fullmatch(name) or not isinstance(values, dict):
