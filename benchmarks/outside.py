@@ -1,4 +1,4 @@
-"""`python -m benchmarks.outside`: time and memory of importing and reporting 10,000 runs from elsewhere."""
+"""`python -m benchmarks.outside`: time and memory of 10,000 imported runs, and of their report."""
 
 from __future__ import annotations
 

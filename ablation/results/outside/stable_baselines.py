@@ -69,6 +69,7 @@ def read_monitors(files: Sequence[Path], request: Request) -> RowTable:
     env_ids = {env_id for env_id, *_ in parts}
     if len(env_ids) > 1:
         raise ImportRefused(f"{files[0].parent}: monitors of {' and '.join(sorted(env_ids))} in one run")
+    (env_id,) = env_ids
     returns, lengths, steps, times = (np.concatenate([part[at] for part in parts]) for at in range(1, 5))
     steps *= len(parts)
     # Parallel environments step together: their episodes are in the order of their steps.
@@ -79,7 +80,7 @@ def read_monitors(files: Sequence[Path], request: Request) -> RowTable:
         "episode_return": returns[order],
         "episode_length": lengths[order],
     }
-    labels = {"environment": Labels.constant(*env_ids, len(order))} if env_ids != {""} else {}
+    labels = {"environment": Labels.constant(env_id, len(order))} if env_id else {}
     return RowTable(request.rows or "episodes", labels, columns)
 
 
@@ -126,7 +127,7 @@ def _numbers(row: dict[str, str], path: Path, line: int) -> tuple[float, float, 
 
 def zoo_facts(file: Path) -> dict[str, str]:
     """Return what rl-zoo3's `args.yml` beside a run says: seed, algorithm, environment."""
-    facts = {}
+    facts: dict[str, str] = {}
     for args in sorted(file.parent.glob("*/args.yml")):
         # A dump of a Python object, which no safe YAML reader takes.
         pairs = re.findall(r"- - (\w+)\n\s+- ([^\n]*)", args.read_text(errors="replace"))

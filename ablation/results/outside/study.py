@@ -87,7 +87,7 @@ def _config(
     request: Request, env_id: str, levels: Levels, budget: int | None, data: str
 ) -> dict[str, Any]:
     """Return what is known of an arm's configuration, in the sections that ours have."""
-    outside = {"study": request.study, "data": data, "levels": dict(levels)}
+    outside: dict[str, Any] = {"study": request.study, "data": data, "levels": dict(levels)}
     outside |= {"shared_seeds": request.shared_seeds}
     return {"env": {"id": env_id}, "train": {"env_steps": budget}, "outside": outside}
 
@@ -129,7 +129,7 @@ def _baseline(arms: Sequence[Levels], request: Request) -> Levels:
         return known[0]
     names = [name for name, _ in known[0]]
     if isinstance(given, str):
-        chosen = [levels for levels in known if len(levels) == 1 and levels[0][1] == given]
+        chosen = [levels for levels in known if [level for _, level in levels] == [given]]
     else:
         chosen = [levels for levels in known if given and dict(levels) == dict(given)]
     if chosen:

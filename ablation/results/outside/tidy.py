@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.outside.rows import EPISODE, RETURN, STEP, Labels, RowTable
@@ -171,7 +170,7 @@ def _is_dictionary(column: Any) -> bool:
     return bool(pyarrow.types.is_dictionary(column.type))
 
 
-def _numbers(table: pyarrow.Table, column: str, whole: bool, name: str) -> NDArray[Any]:
+def _numbers(table: pyarrow.Table, column: str, whole: bool, name: str) -> Any:
     """Return a column as numbers, NaN where empty; whole ones as integers."""
     import pyarrow
 
