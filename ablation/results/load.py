@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.outside.data import DamagedImport, OutsideData
+from ablation.results.outside.data import read as read_outside
+from ablation.results.outside.data import record as run_record
+from ablation.results.outside.names import CELL, is_outside
 from ablation.results.references import reference
 from ablation.results.scores import SCORES, RunRows, score_run
 from ablation.store.files import read_json
@@ -40,6 +44,8 @@ class Run:
     status: str
     record: RunRecord
     tables: dict[str, dict[str, NDArray[Any]]]
+    given_scores: dict[str, float] = field(default_factory=dict)
+    """Scores that a file from elsewhere gave; they take the place of those of the rows."""
 
     @cached_property
     def rows(self) -> RunRows | None:
@@ -61,7 +67,7 @@ class Run:
         """Return every score, NaN where the run has no rows to compute it from."""
         if self.rows is None:
             return dict.fromkeys(SCORES, float("nan"))
-        return {name: score_run(name, self.rows) for name in SCORES}
+        return {name: score_run(name, self.rows) for name in SCORES} | self.given_scores
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,21 @@ class StudyRuns:
         """Return the reference arm of an environment."""
         arms = self.arms(environment)
         return next((arm for arm in arms if arm.role == "baseline"), arms[0])
+
+    def is_outside(self, arm: Arm) -> bool:
+        """Return whether an arm's runs were trained elsewhere and imported."""
+        return is_outside(self.plan.cells, arm.cell)
+
+    def paired(self, arm: Arm, other: Arm) -> bool:
+        """Return whether equal seeds of two arms are pairs: from elsewhere, only if declared so."""
+        outside = [
+            self.plan.cells[each.cell]["outside"] for each in (arm, other) if self.is_outside(each)
+        ]
+        return all(values.get("shared_seeds") for values in outside)
+
+    def beside_ours(self, arm: Arm) -> bool:
+        """Return whether an arm from elsewhere stands beside arms of ours in one study."""
+        return self.is_outside(arm) and not all(map(self.is_outside, self.plan.arms))
 
     def of_cell(self, arm: Arm) -> list[Run]:
         """Return all runs of an arm in the plan, in the order of their seeds."""
@@ -183,12 +204,30 @@ def _not_found(store: Store, study: str, path: Path) -> str:
     return f"no study '{study}' below {store.root / 'studies'}; {there}"
 
 
-def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
-    """Return a plan with all the runs that it asks for; those that are not stored are `missing`."""
-    return StudyRuns(plan, {key: _load_run(store, key) for key in plan.runs()}, store.root, command)
+def read(plan: Plan, store: Store, command: str = "", outside: OutsideData | None = None) -> StudyRuns:
+    """Return a plan with all the runs that it asks for; those that are not stored are `missing`.
+
+    `outside` has the runs of an import that is still in memory.
+    """
+    if outside is None and any(is_outside(plan.cells, cell) for cell in plan.cells):
+        try:
+            outside = read_outside(store, plan.study.name)
+        except DamagedImport as error:
+            raise StudyNotFound(str(error)) from None
+    imported = {} if outside is None else dict(_outside_runs(plan, outside))
+    runs = {key: imported.get(key) or _load_run(store, key) for key in plan.runs()}
+    return StudyRuns(plan, runs, store.root, command)
+
+
+def _outside_runs(plan: Plan, data: OutsideData) -> Iterator[tuple[RunKey, Run]]:
+    for key, run in data.runs():
+        record = run_record(key, run, plan.cells.get(key.cell, {}), data.about)
+        yield key, Run(key, run.status, record, run.tables, run.scores)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:
+    if CELL.fullmatch(key.cell):
+        return Run(key, MISSING, RunRecord(), {})
     record = store.read_record(key)
     if record is None:
         status = UNREADABLE if store.run_directory(key).exists() else MISSING

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ablation.results.load import StudyRuns
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.comparisons import SIGNIFICANCE
 from analysis.effects.design_grid import CrossedPart, DesignGrid, design_grid
-from analysis.statistics import Difference, Estimate, holm
+from analysis.statistics import Contrast, Difference, Estimate, holm
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,24 @@ def _parts(grid: DesignGrid) -> Iterator[CrossedPart]:
 def _effects(
     runs: StudyRuns, score: str, part: CrossedPart
 ) -> Iterator[tuple[dict[str, str], Difference]]:
-    shape = [len(levels) for levels in part.factors.values()]
-    means = [np.mean([runs.scores(arm, score) for arm in arms], axis=0) for arms in part.arms.values()]
+    shape = tuple(len(levels) for levels in part.factors.values())
     cells = [tuple(arm.cell for arm in arms) for arms in part.arms.values()]
-    contrasts = statistics.contrasts(np.stack(means, axis=1).reshape(-1, *shape))
     vanishing = statistics.vanishing(np.reshape([cells.index(cell) for cell in cells], shape))
+    contrasts = _contrasts(runs, score, list(part.arms.values()), shape)
     names, levels = list(part.factors), list(part.factors.values())
     for contrast, vanishes in zip(contrasts, vanishing, strict=True):
         if not vanishes:
             pairs = zip(contrast.factors, contrast.levels, strict=True)
             yield {names[f]: levels[f][at] for f, at in pairs}, contrast.difference
+
+
+def _contrasts(
+    runs: StudyRuns, score: str, combinations: Sequence[Sequence[Arm]], shape: tuple[int, ...]
+) -> list[Contrast]:
+    """Return the contrasts of the arms of each combination; within seeds where these are pairs."""
+    first = combinations[0][0]
+    samples = [[runs.scores(arm, score) for arm in arms] for arms in combinations]
+    if all(runs.paired(arm, first) for arms in combinations for arm in arms):
+        means = [np.mean(of_arms, axis=0) for of_arms in samples]
+        return statistics.contrasts(np.stack(means, axis=1).reshape(-1, *shape))
+    return statistics.independent_contrasts(samples, shape)

@@ -22,8 +22,10 @@ from analysis.statistics.differences import (
     share_difference,
     sign_flip_p_value,
 )
+from analysis.statistics.exact import fisher_p_value
 from analysis.statistics.factorial import Contrast, contrasts, vanishing
 from analysis.statistics.improvement import performance_profile, probability_of_improvement
+from analysis.statistics.independent import independent_contrasts
 from analysis.statistics.intervals import (
     LEVEL,
     Estimate,
@@ -52,7 +54,9 @@ __all__ = [
     "contrasts",
     "detectable_effect",
     "difference",
+    "fisher_p_value",
     "holm",
+    "independent_contrasts",
     "iqm",
     "mean",
     "median",

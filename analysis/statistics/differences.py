@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
+from analysis.statistics.exact import fisher_p_value
 from analysis.statistics.intervals import (
     LEVEL,
     Estimate,
@@ -51,7 +52,7 @@ def share_difference(
 
     His method 10 (1998): Wilson's intervals of both, combined; it takes the samples as independent.
     Paired: over the seeds that both have, with the p-value of the sign-flip test: ten equal runs have no
-    variance, which Student's t would take for certainty. Unpaired: no p-value.
+    variance, which Student's t would take for certainty. Unpaired: with Fisher's exact p-value.
     """
     one, other = as_pairs(x, y) if paired else (as_sample(x), as_sample(y))
     n, method = min(len(one), len(other)), "Newcombe's method 10"
@@ -61,7 +62,7 @@ def share_difference(
     value = first.value - second.value
     below = math.hypot(first.value - first.low, second.high - second.value)
     above = math.hypot(first.high - first.value, second.value - second.low)
-    p_value = sign_flip_p_value(one - other) if paired else math.nan
+    p_value = sign_flip_p_value(one - other) if paired else fisher_p_value(one, other)
     correlation = _correlation(one, other) if paired else math.nan
     return Difference(value, value - below, value + above, n, method, p_value, correlation)
 

@@ -38,7 +38,7 @@ def contrasts(x: ArrayLike) -> list[Contrast]:
     scores = np.asarray(x, float)
     return [
         Contrast(factors, levels, difference(*_halves(scores, factors, levels)))
-        for factors, levels in _terms(scores.shape[1:])
+        for factors, levels in contrast_terms(scores.shape[1:])
     ]
 
 
@@ -51,11 +51,11 @@ def vanishing(cells: ArrayLike) -> list[bool]:
     numbers = np.asarray(cells)
     # A contrast of one-hot scores is the weight of each cell in it.
     one_hot = (np.unique(numbers)[:, *[None] * numbers.ndim] == numbers).astype(float)
-    weights = (np.subtract(*_halves(one_hot, *term)) for term in _terms(numbers.shape))
+    weights = (np.subtract(*_halves(one_hot, *term)) for term in contrast_terms(numbers.shape))
     return [bool(np.allclose(weight, 0)) for weight in weights]
 
 
-def _terms(shape: tuple[int, ...]) -> list[Term]:
+def contrast_terms(shape: tuple[int, ...]) -> list[Term]:
     """Return the factors and levels of every main effect and two-way interaction."""
     main: list[Term] = [((f,), (level,)) for f, size in enumerate(shape) for level in range(1, size)]
     return main + [

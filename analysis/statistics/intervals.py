@@ -38,10 +38,11 @@ def as_sample(x: ArrayLike) -> Sample:
 
     Raises `ValueError` for any other shape.
     """
-    values = np.asarray(x, float)
+    values: Sample = np.asarray(x, float)
     if values.ndim != 1:
         raise ValueError(f"one number for each run is expected, shape [R]; got shape {values.shape}")
-    return values[~np.isnan(values)]
+    present: Sample = values[~np.isnan(values)]
+    return present
 
 
 def mean(x: ArrayLike, level: float = LEVEL) -> Estimate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -15,7 +16,7 @@ ByTask = ArrayLike | Sequence[ArrayLike] | Mapping[str, ArrayLike]
 
 def as_tasks(by_task: ByTask) -> list[Sample]:
     """Return the runs of each task that are not missing, `K` arrays `[R_k]`."""
-    parts = list(by_task.values()) if isinstance(by_task, Mapping) else list(by_task)  # type: ignore[arg-type]
+    parts: list[Any] = list(by_task.values() if isinstance(by_task, Mapping) else by_task)  # type: ignore[arg-type]
     if parts and all(np.ndim(part) == 0 for part in parts):
         return [as_sample(parts)]
     return [as_sample(part) for part in parts]
