@@ -217,17 +217,3 @@ def test_an_unknown_or_broken_study_is_refused_by_name(results: Path) -> None:
     plan.write_text("{")
     with pytest.raises(StudyNotFound, match="cannot be read"):
         load("s", results)
-
-
-def test_frames_are_tidy(results: Path) -> None:
-    runs = load("s", results)
-    scores = runs.scores_frame()
-    assert len(scores) == len(runs.plan.arms) * SEEDS
-    row = scores[(scores.arm == "capacity=16") & (scores.seed == 0)].iloc[0]
-    assert (row.environment, row.status, row.capacity) == ("CartPole-v1", "complete", "16")
-    assert row.final == pytest.approx(50 + noise("capacity=16", 0))
-    assert scores[scores.arm == "replay=none"].final.isna().all()
-    evaluations = runs.evaluations_frame()
-    assert len(evaluations) == (6 + 6 + 3) * 10 * 2
-    assert set(evaluations.columns) >= {"arm", "environment", "seed", "env_step", "episode_return"}
-    assert len(runs.episodes_frame()) == len(evaluations)

@@ -56,7 +56,7 @@ def frame(
 
 
 def from_frame(values: pd.DataFrame, **declared: Any) -> StudyRuns:
-    return analysis.from_frame(values, **({"baseline": "dqn"} | declared))
+    return analysis.from_frame(values, **({"baseline": "dqn"} | declared)).runs
 
 
 def refusal(values: pd.DataFrame, **declared: Any) -> str:
@@ -113,7 +113,7 @@ def test_factors_make_arms_that_the_analysis_crosses() -> None:
             for size in (8, 16)
         ]
     )
-    runs = analysis.from_frame(crossed, factors=("lr", "size"), baseline={"lr": "1", "size": "8"})
+    runs = analysis.from_frame(crossed, factors=("lr", "size"), baseline={"lr": "1", "size": "8"}).runs
     names = [arm.name for arm in runs.plan.arms]
     assert names == ["baseline", "size=16", "lr=2", "lr=2, size=16"]
     from analysis.effects.factorial_effects import factorial_effects

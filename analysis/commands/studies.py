@@ -96,9 +96,9 @@ def _figure(arguments: argparse.Namespace) -> None:
 
 
 def _scores(arguments: argparse.Namespace) -> None:
-    from ablation.results.load import load
+    from analysis import load
 
-    frame = load(arguments.study, arguments.results).scores_frame()
+    frame = load(arguments.study, arguments.results).scores()
     if arguments.json:
         print(frame.to_json(orient="records", indent=1))
     else:

@@ -90,13 +90,23 @@ def _difference(arm: Sample, other: Sample, score: str, paired: bool = True) -> 
     return statistics.difference(arm, other, paired=paired)
 
 
-def compare(runs: StudyRuns, score: str) -> list[Comparison]:
-    """Return the comparison of every arm with its baseline, in the plan's order."""
-    return [row for environment in runs.environments for row in _compare(runs, score, environment)]
+def compare(runs: StudyRuns, score: str, baseline: str | None = None) -> list[Comparison]:
+    """Return the comparison of every arm with its baseline, in the plan's order.
+
+    `baseline` is the name of an arm that takes the baseline's place, in environments that have it.
+    """
+    rows: list[Comparison] = []
+    for environment in runs.environments:
+        named = [arm for arm in runs.arms(environment) if arm.name == baseline]
+        if baseline is None:
+            named = [runs.baseline(environment)]
+        for arm in named:
+            rows += _compare(runs, score, environment, arm)
+    return rows
 
 
-def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparison]:
-    arms, baseline = runs.arms(environment), runs.baseline(environment)
+def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> Iterator[Comparison]:
+    arms = runs.arms(environment)
     samples = {arm.name: runs.scores(arm, score) for arm in arms}
     others = [arm for arm in arms if arm.cell != baseline.cell]
     paired = {arm.name: runs.paired(arm, baseline) for arm in arms}

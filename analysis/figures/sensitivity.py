@@ -40,13 +40,18 @@ def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     Scores on tuning seeds are hollow markers with lines; those on fresh seeds at the chosen level are
     filled ones.
     """
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    description = draw_sensitivity(figure.subplots(), results, environment)
+    return None if description is None else (figure, description)
+
+
+def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str | None:
+    """Draw that into given axes and return its text description; None if there is nothing to draw."""
     factor_curves = _tuned_curves(results, environment) or _crossed_curves(results, environment)
     if factor_curves is None:
         return None
     factor, curves = factor_curves
     levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axis = figure.subplots()
     offsets = np.linspace(-ARM_OFFSET, ARM_OFFSET, len(curves)) if len(curves) > 1 else [0.0]
     for at, (name, curve) in enumerate(curves.items()):
         style = ArmStyle(INK, (), "o") if name == BASELINE else style_at(at)
@@ -55,7 +60,7 @@ def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     axis.set(xlabel=factor, ylabel=axis_label(results.score))
     title = _legend_title(curves)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title, title_fontsize=7)
-    return figure, " ".join(_description(name, curve) for name, curve in curves.items())
+    return " ".join(_description(name, curve) for name, curve in curves.items())
 
 
 def _draw_arm(

@@ -18,6 +18,7 @@ from analysis.tables.ablation import Layout, ablation_table
 from analysis.tables.comparisons import aggregate_table, comparison_table, effects_table
 from analysis.tables.diagnostics import diagnostics_table
 from analysis.tables.macros import to_macros
+from analysis.tables.spread import spread_table
 from analysis.tables.table import Table
 from analysis.tables.writers import write_tables
 
@@ -64,7 +65,8 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
         return tables
     tables |= {
         "comparisons": comparison_table(results.comparisons, several),
-        "effects": effects_table(results.effects, several),
+        "spread": spread_table(results.comparisons, results.score, several),
+        "effects": effects_table(results.effects, several, results.left_out),
         "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
     tables |= extra_tables(results) | _paper_table(results)

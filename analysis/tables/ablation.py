@@ -12,6 +12,7 @@ from analysis.effects.design_grid import ABSENT
 from analysis.effects.study_results import StudyResults
 from analysis.tables.columns import comparison_columns, interval_cell, provenance_line
 from analysis.tables.side_columns import PublishedNumbers, SideColumns
+from analysis.tables.spread import modes_notes
 from analysis.tables.table import Cell, Footnotes, Table
 from analysis.tables.wording import (
     better_direction,
@@ -213,6 +214,9 @@ def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str
     sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
     if sizes and not _is_share(score):
         notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
+    notes += modes_notes(comparisons)
+    if not results.effects:
+        notes += results.left_out
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
     return [*notes, provenance_line(results.runs)]
 

@@ -12,7 +12,7 @@ from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import UNNAMED, DesignGrid
 from analysis.effects.factorial_effects import FactorialEffect
-from analysis.statistics import Estimate
+from analysis.statistics import Estimate, TwoModes
 
 NO_INTERVAL = "n/a"
 ENOUGH = 0.93
@@ -125,25 +125,40 @@ def summary(rows: list[Comparison]) -> str:
     return f"{named} {counted}." if inconclusive else named
 
 
-def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each interval whose measured coverage is below 93 % with so few runs.
+def modes_text(name: str, score: str, modes: TwoModes) -> str:
+    """Return a clause about an arm whose runs fall into two groups."""
+    share, upper, lower = modes.upper_share, number(modes.upper.value), number(modes.lower.value)
+    if SCORES[score].unit == "return":
+        low, high = 100 * share.low, 100 * share.high
+        return (
+            f"{name} learns in {100 * share.value:.0f} % of seeds [{low:.0f}, {high:.0f}]; "
+            f"{upper} when it does, {lower} when not"
+        )
+    return f"{name} has {modes.lower.n} runs near {lower} and {modes.upper.n} near {upper}"
 
-    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`.
+
+def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
+    """Return a note of the intervals whose simulated coverage is below 93 % with so few runs.
+
+    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`; each is named
+    with the n that it was simulated at.
     """
-    notes = []
+    clauses = []
     for name, n in intervals.items():
-        measured = [size for interval, _, size in _coverage() if interval == name]
-        sizes = [size for size in measured if size <= n] or measured[:1]
-        for scores in ("normal", "skewed") if sizes else ():
-            size = max(sizes)
-            coverage = _coverage()[name, scores, size]
-            if coverage < ENOUGH:
-                kind = "skewed, bounded" if scores == "skewed" else scores
-                notes.append(
-                    f"Actual coverage of the 95 % interval of the {name} at n = {size} is about "
-                    f"{100 * coverage:.1f} % (simulation with {kind} scores)."
-                )
-    return notes
+        measured = sorted({size for interval, _, size in _coverage() if interval == name})
+        size = max((size for size in measured if size <= n), default=measured[0])
+        short = {
+            kind: _coverage()[name, scores, size]
+            for scores, kind in (("normal", "normal"), ("skewed", "skewed, bounded"))
+            if _coverage()[name, scores, size] < ENOUGH
+        }
+        for kind, coverage in short.items():
+            clauses.append(
+                f"{name} at n = {size} is about {100 * coverage:.1f} % (simulation with {kind} scores)"
+            )
+    if not clauses:
+        return []
+    return [f"Actual coverage of 95 % intervals that hold less often: {'; '.join(clauses)}."]
 
 
 @cache
