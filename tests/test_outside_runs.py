@@ -26,6 +26,7 @@ from analysis.effects.comparability import NotComparable, require_comparable
 from analysis.effects.comparisons import compare
 from analysis.report.report import open_results, study_tables, write_report
 from analysis.statistics import difference, fisher_p_value, independent_contrasts, share_difference
+from analysis.study import Study
 
 from .analysis_helpers import CROSSED, STUDY, make_store, outcome
 
@@ -339,7 +340,7 @@ def test_duplicated_rows_are_refused() -> None:
 def test_episodes_of_one_evaluation_are_no_duplicates() -> None:
     two = pd.concat([frame().assign(episode=at) for at in range(2)])
     runs = from_frame(two)
-    assert len(runs.evaluations_frame()) == 240
+    assert len(Study(runs).evaluations()) == 240
     assert "more than once" in refusal(pd.concat([two, two]))
 
 
