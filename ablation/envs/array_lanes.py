@@ -1,4 +1,4 @@
-"""Environments whose dynamics are array operations: all lanes in one step."""
+"""Environments whose dynamics are compiled: all lanes in one step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ablation.envs.lanes import LaneStep, ResetSeed
 
 
 class ArrayLanes:
-    """A `LaneEnvironment` over batched dynamics; an episode is truncated after `time_limit` steps."""
+    """A `LaneEnvironment` over compiled dynamics; an episode is truncated after `time_limit` steps."""
 
     def __init__(
         self,
@@ -45,24 +45,20 @@ class ArrayLanes:
 
     def step(self, actions: Tensor) -> LaneStep:
         """Take `actions [L]`, int64; see `LaneEnvironment`."""
-        state, reward, terminated = self._dynamics.step(self._state, actions.numpy())
-        self._steps += 1
-        truncated = self._steps >= self._time_limit
         active = self._active
-        if not active.all():
-            state[~active] = self._state[~active]
-            reward, terminated, truncated = reward * active, terminated & active, truncated & active
+        reward, terminated = self._dynamics.step(self._state, actions.numpy(), active)
+        self._steps += 1
+        truncated = (self._steps >= self._time_limit) & active
         ended = terminated | truncated
         if not self._repeat:
-            self._active &= ~ended
-        self._state = state
+            active &= ~ended
         final = self._observe()
         observation = final
         if self._repeat and ended.any():
             self._begin_next([lane for lane, end in enumerate(ended.tolist()) if end])
             observation = self._observe()
         ends = torch.from_numpy(terminated), torch.from_numpy(truncated)
-        return LaneStep(observation, torch.from_numpy(reward.astype(np.float32)), *ends, final)
+        return LaneStep(observation, torch.from_numpy(reward), *ends, final)
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
@@ -91,4 +87,4 @@ class ArrayLanes:
         self._steps[lanes] = 0
 
     def _observe(self) -> Tensor:
-        return torch.from_numpy(self._dynamics.observe(self._state).astype(np.float32))
+        return torch.from_numpy(self._dynamics.observe(self._state))
