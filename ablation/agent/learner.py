@@ -117,10 +117,6 @@ class Learner:
         """Copy the online parameters to the target network."""
         self.parameters.target.copy_(self.parameters.online)
 
-    def gradient_norm(self) -> Tensor:
-        """Return the Euclidean norm `[L]` of each lane's gradient in the last update."""
-        return self.parameters.gradient.square().sum(dim=1).sqrt().cpu()
-
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`; shares memory with the learner."""
         return {

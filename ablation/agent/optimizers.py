@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ablation.config.schema import AgentConfig
+from ablation.numerics.elementary import power
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
@@ -58,8 +60,8 @@ def constants(config: AgentConfig, steps: int) -> dict[str, float]:
 
 def _adam(config: AgentConfig, steps: int) -> dict[str, float]:
     return {
-        "step_size": config.learning_rate / (1 - FIRST_DECAY**steps),
-        "second_correction": (1 - SECOND_DECAY**steps) ** -0.5,
+        "step_size": config.learning_rate / (1 - power(FIRST_DECAY, steps)),
+        "second_correction": 1 / math.sqrt(1 - power(SECOND_DECAY, steps)),
         "first_decay": FIRST_DECAY,
         "first_share": 1 - FIRST_DECAY,
         "second_decay": SECOND_DECAY,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.numerics.compiled import exactly_compiled
+from ablation.numerics.compiled import compiled
 
 POOL = 4
 WORD = np.uint64(0xFFFFFFFF)
@@ -23,7 +23,7 @@ ONE, ROTATION, SIGN = np.uint64(1), np.uint64(58), np.uint64(63)
 BITS, MANTISSA = np.uint64(64), np.uint64(11)
 
 
-@exactly_compiled
+@compiled
 def first_uniforms(seed: int, found: NDArray[np.float64]) -> None:
     """Fill `found` with the first numbers in [0, 1) of the generator of a seed of 32 bits."""
     pool, words = np.empty(POOL, np.uint64), np.empty(2 * POOL, np.uint64)
@@ -41,7 +41,7 @@ def first_uniforms(seed: int, found: NDArray[np.float64]) -> None:
         found[column] = (drawn >> MANTISSA) * 2.0**-53
 
 
-@exactly_compiled
+@compiled
 def _spread(seed: np.uint64, pool: NDArray[np.uint64], words: NDArray[np.uint64]) -> None:
     """Write the 32-bit words that a seed becomes, by way of the pool."""
     constant = FIRST_HASH
@@ -60,7 +60,7 @@ def _spread(seed: np.uint64, pool: NDArray[np.uint64], words: NDArray[np.uint64]
         words[place] = value
 
 
-@exactly_compiled
+@compiled
 def _hashed(value: np.uint64, constant: np.uint64, factor: np.uint64) -> tuple[np.uint64, np.uint64]:
     """Return a hashed 32-bit word and the next one's constant."""
     following = (constant * factor) & WORD
@@ -68,7 +68,7 @@ def _hashed(value: np.uint64, constant: np.uint64, factor: np.uint64) -> tuple[n
     return value ^ value >> SHIFT, following
 
 
-@exactly_compiled
+@compiled
 def _step(
     high: np.uint64, low: np.uint64, step_high: np.uint64, step_low: np.uint64
 ) -> tuple[np.uint64, np.uint64]:
@@ -82,7 +82,7 @@ def _step(
     return _sum(product_high, low * FACTOR_LOW, step_high, step_low)
 
 
-@exactly_compiled
+@compiled
 def _sum(
     high: np.uint64, low: np.uint64, other_high: np.uint64, other_low: np.uint64
 ) -> tuple[np.uint64, np.uint64]:

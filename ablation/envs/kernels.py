@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.envs.generators import first_uniforms
-from ablation.numerics.compiled import exactly_compiled
+from ablation.numerics.compiled import compiled
 from ablation.numerics.elementary import cos, sin
 
 CART_POLE, MOUNTAIN_CAR, ACROBOT, GRID_WORLD = range(4)
@@ -28,7 +28,7 @@ Outcome = tuple[float, bool]
 """The reward of a step, and whether it terminated the episode."""
 
 
-@exactly_compiled
+@compiled
 def cart_pole_step(state: Doubles, action: int, constants: Doubles) -> Outcome:
     """Push the cart left (0) or right (1); the reward is 1, and the episode ends when the pole fell."""
     gravity, mass_cart, mass_pole, half_length = constants[0], constants[1], constants[2], constants[3]
@@ -50,13 +50,13 @@ def cart_pole_step(state: Doubles, action: int, constants: Doubles) -> Outcome:
     return 1.0, abs(state[0]) > largest or abs(state[2]) > largest_angle
 
 
-@exactly_compiled
+@compiled
 def _clip(value: float, low: float, high: float) -> float:
     value = low if value < low else value
     return high if value > high else value
 
 
-@exactly_compiled
+@compiled
 def mountain_car_step(state: Doubles, action: int, constants: Doubles) -> Outcome:
     """Push left (0), not at all or right (2); the reward is -1 until the car is at the goal."""
     lowest, highest, fastest, goal = constants[0], constants[1], constants[2], constants[3]
@@ -71,7 +71,7 @@ def mountain_car_step(state: Doubles, action: int, constants: Doubles) -> Outcom
     return -1.0, position >= goal and velocity >= 0
 
 
-@exactly_compiled
+@compiled
 def _acrobot_derivative(
     state: tuple[float, float, float, float], torque: float, g: float, c: float
 ) -> tuple[float, float, float, float]:
@@ -92,7 +92,7 @@ def _acrobot_derivative(
     return first_velocity, second_velocity, first_acceleration, second_acceleration
 
 
-@exactly_compiled
+@compiled
 def _moved(
     state: tuple[float, float, float, float],
     seconds: float,
@@ -106,7 +106,7 @@ def _moved(
     )
 
 
-@exactly_compiled
+@compiled
 def _wrapped(angle: float) -> float:
     """Return an angle within +-pi; at the largest velocities a step is less than two turns."""
     for _ in range(2):
@@ -117,7 +117,7 @@ def _wrapped(angle: float) -> float:
     return angle
 
 
-@exactly_compiled
+@compiled
 def acrobot_step(state: Doubles, action: int, constants: Doubles) -> Outcome:
     """Turn the second link by a torque of -1, 0 or 1; the reward is -1 until the tip is high enough.
 
@@ -139,14 +139,14 @@ def acrobot_step(state: Doubles, action: int, constants: Doubles) -> Outcome:
     return 0.0 if high else -1.0, high
 
 
-@exactly_compiled
+@compiled
 def grid_world_step(state: Doubles, action: int, constants: Doubles, moves: Integers) -> Outcome:
     """Move to the next cell; the reward is -1 until it is the goal."""
     state[0] = moves[int(state[0]), action]
     return -1.0, state[0] == constants[0]
 
 
-@exactly_compiled
+@compiled
 def step_env(code: int, state: Doubles, action: int, constants: Doubles, moves: Integers) -> Outcome:
     """Change the state of one lane by an action; return the reward and whether the episode terminated."""
     if code == CART_POLE:
@@ -158,7 +158,7 @@ def step_env(code: int, state: Doubles, action: int, constants: Doubles, moves: 
     return grid_world_step(state, action, constants, moves)
 
 
-@exactly_compiled
+@compiled
 def begin_env(code: int, seed: int, constants: Doubles, state: Doubles) -> None:
     """Write the first state of the episode that Gymnasium resets with a seed."""
     if code == GRID_WORLD:
@@ -177,7 +177,7 @@ def begin_env(code: int, seed: int, constants: Doubles, state: Doubles) -> None:
     state[drawn:] = 0
 
 
-@exactly_compiled
+@compiled
 def observe_env(code: int, state: Doubles, observation: NDArray[np.float32]) -> None:
     """Write what one lane observes of its state."""
     if code == ACROBOT:
@@ -192,14 +192,14 @@ def observe_env(code: int, state: Doubles, observation: NDArray[np.float32]) -> 
             observation[part] = state[part]
 
 
-@exactly_compiled
+@compiled
 def begin_lanes(code: int, seeds: Integers, constants: Doubles, state: Doubles) -> None:
     """Write the first states `[N, S]` of the episodes of seeds `[N]`."""
     for row in range(len(seeds)):
         begin_env(code, seeds[row], constants, state[row])
 
 
-@exactly_compiled
+@compiled
 def step_lanes(
     code: int,
     constants: Doubles,
@@ -218,7 +218,7 @@ def step_lanes(
             reward[lane], terminated[lane] = outcome
 
 
-@exactly_compiled
+@compiled
 def observe_lanes(code: int, state: Doubles, observation: NDArray[np.float32]) -> None:
     """Write the observations `[L, O]` of states `[L, S]`."""
     for lane in range(len(state)):

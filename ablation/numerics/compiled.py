@@ -1,13 +1,12 @@
 """How functions are compiled: plain loops over NumPy arrays, by Numba.
 
-A lane's numbers come from the same instructions whatever its neighbors, and additions happen in the
-order in which they are written: only a product and the sum that takes it up may be fused.
+Every operation is rounded by itself in the order that is written, so that results are the same bits on
+every processor and whatever the neighbors of a lane; where a product and a sum are to be fused,
+`numerics.scalars.fma` says so.
 """
 
 from __future__ import annotations
 
 import numba
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-exactly_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-"""The same without fusing: for what has to agree with other code to the last bit."""
+compiled = numba.njit(cache=True, nogil=True, error_model="numpy")

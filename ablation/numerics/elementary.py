@@ -127,7 +127,8 @@ def _exp(x: float, low: float) -> float:
     result: float = 1.0 + (r + fma(r * r, _polynomial(r, EXP), low))
     # In two steps: 2^1024 is not a number, and 2^-1074 has no exponent of its own.
     half = exponent >> 1
-    return result * _number((half + 1023) << 52) * _number((exponent - half + 1023) << 52)
+    result *= _number((half + 1023) << 52)
+    return result * _number((exponent - half + 1023) << 52)
 
 
 @inlined
@@ -148,6 +149,7 @@ def log(x: float) -> float:
 @inlined
 def power(x: float, exponent: float) -> float:
     """Return x^exponent for a finite exponent; for x below 0 it is not a number."""
+    exponent = float(exponent)
     high, low = _log(x)
     product = exponent * high
     result = _exp(product, fma(exponent, high, -product) + exponent * low)

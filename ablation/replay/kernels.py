@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.numerics.compiled import compiled
+from ablation.numerics.elementary import log, power
 
 FAN_OUT = 8
 """Values of a section: one line of a processor's cache."""
@@ -92,7 +93,40 @@ def count(table: Counts, slots: Integers) -> None:
 def bitwise_pow(base: Doubles, exponent: float, result: Doubles) -> None:
     """Write `base ** exponent`, one number after another."""
     for index in range(len(base)):
-        result[index] = base[index] ** exponent
+        result[index] = power(base[index], exponent)
+
+
+@compiled
+def bitwise_log(values: Doubles, result: Doubles) -> None:
+    """Write the natural logarithm of each number."""
+    for index in range(len(values)):
+        result[index] = log(values[index])
+
+
+@compiled
+def entropies(
+    leaves: Doubles, size: Integers, roots: Doubles, uniform_share: float, result: Doubles
+) -> None:
+    """Write entropy in nats and effective sample size, `[2, L]`, of draws by priorities `[L, C]`.
+
+    An item's probability is its priority over the lane's sum, mixed with the uniform share.
+    """
+    terms = np.empty(leaves.shape[1])
+    for lane in range(len(size)):
+        count, root = size[lane], roots[lane]
+        added, squares, entropy = uniform_share / count, 0.0, 0.0
+        for item in range(count):
+            chance = (1.0 - uniform_share) * (leaves[lane, item] / root) + added
+            squares += chance * chance
+            terms[item] = chance
+        # A loop of its own for the logarithms, which vectors compute several at a time.
+        for item in range(count):
+            chance = terms[item]
+            value = chance * log(chance)
+            terms[item] = value if chance > 0.0 else 0.0
+        for item in range(count):
+            entropy -= terms[item]
+        result[0, lane], result[1, lane] = entropy, 1.0 / squares
 
 
 @compiled
@@ -100,8 +134,8 @@ def priorities(errors: Doubles, inside: float, exponent: float, outside: float, 
     """Write `(error + inside) ** exponent + outside`, one number after another."""
     for row in range(errors.shape[0]):
         for column in range(errors.shape[1]):
-            base = errors[row, column] + inside
-            result[row, column] = base**exponent + outside
+            priority = power(errors[row, column] + inside, exponent)
+            result[row, column] = priority + outside
 
 
 @compiled
@@ -120,7 +154,7 @@ def weights(
         for draw in range(len(row) if by_batch else 0):
             least = min(least, count * row[draw])
         for draw in range(len(row)):
-            result[lane, draw] = (count * row[draw] / least) ** -exponent
+            result[lane, draw] = power(count * row[draw] / least, -exponent)
 
 
 @compiled
@@ -177,6 +211,17 @@ def write(
                 index[draw] //= FAN_OUT
                 first = starts[level - 1] + index[draw] * FAN_OUT
                 lane[starts[level] + index[draw]] = _reduced(lane[first : first + FAN_OUT], operation)
+
+
+@compiled
+def renew(values: Doubles, starts: Integers, operation: int) -> None:
+    """Renew all sections above the leaves."""
+    for lane in range(len(values)):
+        row = values[lane]
+        for level in range(1, len(starts)):
+            for section in range((starts[level] - starts[level - 1]) // FAN_OUT):
+                first = starts[level - 1] + section * FAN_OUT
+                row[starts[level] + section] = _reduced(row[first : first + FAN_OUT], operation)
 
 
 @compiled

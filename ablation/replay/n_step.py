@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
 import torch
@@ -24,6 +26,9 @@ class NStep:
         """Prepare for transitions shaped like `example`, values `[L, ...]`."""
         self._n = n
         self._discount = discount
+        # By products, not by PyTorch's power: its last bit depends on the processor.
+        powers = list(accumulate([1.0, *[discount] * n], mul))
+        self._powers = torch.tensor(powers, dtype=example["reward"].dtype)
         self._window = {
             name: torch.stack([torch.zeros_like(example[name])] * n)
             for name in ("observation", "action", "reward")
@@ -47,7 +52,7 @@ class NStep:
             ready = (length >= 1) & (ended | (length == self._n))
             lanes = ready.nonzero().flatten()
             if len(lanes):
-                factor = torch.pow(self._discount, (length - 1).clamp(min=0).to(last_discount.dtype))
+                factor = self._powers[(length - 1).clamp(min=0)]
                 item = {
                     "observation": self._window["observation"][start],
                     "action": self._window["action"][start],

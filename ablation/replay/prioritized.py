@@ -94,12 +94,12 @@ class Prioritized:
 
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each."""
-        used = int(ring.size.max())
-        stored = torch.arange(used) < ring.size.unsqueeze(1)
-        shares = self._sums.leaves[:, :used] / self._sums.root.unsqueeze(1)
-        probabilities = torch.where(stored, self._mixed(ring, shares), 0.0)
-        entropy = torch.special.entr(probabilities).sum(dim=1)
-        return entropy, 1 / probabilities.square().sum(dim=1)
+        result = np.empty((2, len(ring.size)))
+        priorities, roots = self._sums.leaves.numpy(), self._sums.root.numpy()
+        share = self._draws.uniform_share
+        kernels.entropies(priorities, ring.size.numpy(), roots, share, result)
+        entropy, effective = torch.from_numpy(result)
+        return entropy, effective
 
     def staleness(self, slots: Tensor, errors: Tensor) -> Tensor:
         """Return |new - old| / (new + old) of the priorities of the items at `slots [L, B]`.

@@ -13,6 +13,7 @@ from torch import Tensor
 from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
+from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 
 
@@ -87,7 +88,7 @@ class PriorityFree:
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the logarithm of the number of items, and the number."""
         size = ring.size.double()
-        return size.log(), size
+        return bitwise_log(size), size
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Ignore errors."""

@@ -5,8 +5,6 @@ A tree of fan-out 8 instead of 2: a million leaves need seven levels instead of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +12,8 @@ from torch import Tensor
 from ablation.replay import kernels
 from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 
-OPERATIONS: dict[int, tuple[Callable[[Tensor], Tensor], float]] = {
-    SUM: (lambda values: values.sum(dim=-1), 0.0),
-    MIN: (lambda values: values.amin(dim=-1), torch.inf),
-    MAX: (lambda values: values.amax(dim=-1), -torch.inf),
-}
-"""How a section is reduced, and the neutral value, which unset leaves have."""
+EMPTY = {SUM: 0.0, MIN: torch.inf, MAX: -torch.inf}
+"""The neutral value of each way to reduce a section: unset leaves have it."""
 
 
 class SegmentTree:
@@ -31,13 +25,12 @@ class SegmentTree:
 
     def __init__(self, lanes: int, leaves: int, operation: int) -> None:
         self._operation = operation
-        self._reduce, empty = OPERATIONS[operation]
         widths = [-(-leaves // FAN_OUT)]
         while widths[-1] > 1:
             widths.append(-(-widths[-1] // FAN_OUT))
         sizes = [width * FAN_OUT for width in widths]
         self._starts = np.cumsum([0, *sizes[:-1]])
-        self.values = torch.full((lanes, sum(sizes)), empty, dtype=torch.float64)
+        self.values = torch.full((lanes, sum(sizes)), EMPTY[operation], dtype=torch.float64)
         self.levels = [
             self.values[:, start : start + size].view(lanes, -1, FAN_OUT)
             for start, size in zip(self._starts, sizes, strict=True)
@@ -71,9 +64,8 @@ class SegmentTree:
 
     def fill(self, values: Tensor) -> None:
         """Write all leaves at once, `[L, leaves]`."""
-        for level in self.levels:
-            level.flatten(1)[:, : values.shape[1]] = values
-            values = self._reduce(level)
+        self.leaves[:, : values.shape[1]] = values
+        kernels.renew(self._array, self._starts, self._operation)
 
     def draw(self, words: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
         """Return leaves `[L, B]` drawn in proportion to their values, and their shares of the sum.

@@ -14,6 +14,7 @@ from ablation.agent.learner import Learner
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.config.tasks import options_of, settings_of, stepped_by
+from ablation.diagnostics import measures
 from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
@@ -139,13 +140,12 @@ class DQNTrainer:
         return self.env_step % self._config.train.log_every == 0
 
     def _log(self, update: Update) -> None:
-        tensors = {
-            "loss": update.losses.mean(dim=1),
-            "td_error_abs": update.errors.abs().mean(dim=1),
-            "q_value": update.values.mean(dim=1),
-            "gradient_norm": self._learner.gradient_norm(),
+        values = {
+            "loss": measures.mean(update.losses),
+            "td_error_abs": measures.mean(update.errors.abs()),
+            "q_value": measures.mean(update.values),
+            "gradient_norm": measures.norm(self._learner.parameters.gradient.cpu()),
         }
-        values = {name: tensor.double().numpy() for name, tensor in tensors.items()}
         values["exploration_epsilon"] = np.full(
             len(self._seeds), self._interaction.epsilon(self.env_step)
         )
