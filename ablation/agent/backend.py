@@ -39,6 +39,9 @@ class LearnerBackend(Protocol):
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
 
+    def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, N, size]` under `parameters [L, P]`, the values last."""
+
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
 

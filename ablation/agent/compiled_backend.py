@@ -40,6 +40,15 @@ class CompiledBackend:
         kernels.evaluate(self._memory.online, self._network, seen, room, values.numpy())
         return values
 
+    def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, N, size]` for observations `[L, N, O]`."""
+        lanes, rows = observation.shape[:2]
+        sizes = [rows * layer.outputs for layer in self._layers]
+        outputs = torch.empty((lanes, sum(sizes)))
+        seen, room = np.ascontiguousarray(observation), self._space(rows).activations
+        kernels.evaluate_layers(parameters.numpy(), self._network, seen, room, outputs.numpy())
+        return [part.unflatten(1, (rows, -1)) for part in outputs.split(sizes, dim=1)]
+
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         actions = np.empty(len(observation), np.int64)

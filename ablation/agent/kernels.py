@@ -372,6 +372,23 @@ def evaluate(
 
 
 @compiled
+def evaluate_layers(
+    parameters: Floats, network: Network, observation: Floats, activations: Floats, outputs: Floats
+) -> None:
+    """Write each layer's outputs for observations `[L, N, O]`, one layer after another, `[L, ...]`."""
+    rows, layers = observation.shape[1], network.table.shape[1] - 1
+    for lane in range(len(observation)):
+        _fill(activations, observation[lane])
+        _forward(parameters[lane], network, activations, rows)
+        at = 0
+        for layer in range(1, layers + 1):
+            count = rows * network.table[INPUTS, layer]
+            start = rows * network.table[INPUT_AT, layer]
+            outputs[lane, at : at + count] = activations[start : start + count]
+            at += count
+
+
+@compiled
 def act(
     parameters: Floats,
     network: Network,

@@ -86,9 +86,8 @@ class Learner:
         The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`. A
         filter of a convolution is one unit: its positions in an image count as further rows.
         """
-        network = self._network
-        activations = network.forward(network.views(parameters), observation.to(network.device))
-        return [values.cpu() for values in network.by_unit(activations)]
+        outputs = self._backend.layer_outputs(parameters, observation)
+        return self._network.by_unit([observation, *outputs])
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
