@@ -47,7 +47,7 @@ class CompiledBackend:
         outputs = torch.empty((lanes, sum(sizes)))
         seen, room = np.ascontiguousarray(observation), self._space(rows).activations
         kernels.evaluate_layers(parameters.numpy(), self._network, seen, room, outputs.numpy())
-        return [part.unflatten(1, (rows, -1)) for part in torch.split(outputs, sizes, dim=1)]
+        return [part.reshape(lanes, rows, -1) for part in torch.split(outputs, sizes, dim=1)]
 
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""

@@ -25,7 +25,7 @@ def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:  # noqa: ARG001
 def address_of(typingctx: Any, array: Any) -> Any:  # noqa: ARG001
     """Return the address of an array's first element."""
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         return builder.ptrtoint(data, ir.IntType(64))
 
