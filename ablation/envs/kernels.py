@@ -148,7 +148,7 @@ def grid_world_step(state: Doubles, action: int, constants: Doubles, moves: Inte
 
 @compiled
 def step_env(code: int, state: Doubles, action: int, constants: Doubles, moves: Integers) -> Outcome:
-    """Change the state of one lane by an action; return the reward and whether the episode terminated."""
+    """Change a lane's state by an action; return the reward and whether the episode terminated."""
     if code == CART_POLE:
         return cart_pole_step(state, action, constants)
     if code == MOUNTAIN_CAR:

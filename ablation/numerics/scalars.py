@@ -11,7 +11,7 @@ from numba.extending import intrinsic
 
 @intrinsic
 def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:  # noqa: ARG001
-    """Return `x * y + z` of three numbers of one floating-point type, rounded once on every processor."""
+    """Return `x * y + z` of numbers of one floating-point type, rounded once on every processor."""
     if not (x == y == z and isinstance(x, types.Float)):
         return None
 
