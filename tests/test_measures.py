@@ -59,8 +59,8 @@ def cosine(first: Tensor, second: Tensor) -> Tensor:
 
 
 def drift(online: Tensor, target: Tensor) -> Tensor:
-    apart: Tensor = (online.double() - target.double()).norm(dim=1)  # type: ignore[no-untyped-call]
-    norm: Tensor = target.double().norm(dim=1)  # type: ignore[no-untyped-call]
+    apart: Tensor = (online.double() - target.double()).norm(dim=1)
+    norm: Tensor = target.double().norm(dim=1)
     return apart / norm
 
 

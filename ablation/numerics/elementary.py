@@ -117,7 +117,7 @@ def _exp(x: float, low: float) -> float:
     # Beyond these, it is infinite or 0. What is not a number stays so.
     x = 710.0 if x > 710.0 else x
     x = -746.0 if x < -746.0 else x
-    shifted = x * (1 / math.log(2)) + INTEGERS
+    shifted = x * 1.4426950408889634 + INTEGERS  # 1 / ln 2
     count, exponent = shifted - INTEGERS, _bits(shifted) - INTEGERS_BITS
     first = fma(-count, LN2_HIGH, x)
     rest = fma(-count, LN2_LOW, first)
