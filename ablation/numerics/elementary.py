@@ -128,7 +128,8 @@ def _exp(x: float, low: float) -> float:
     # In two steps: 2^1024 is not a number, and 2^-1074 has no exponent of its own.
     half = exponent >> 1
     result *= _number((half + 1023) << 52)
-    return result * _number((exponent - half + 1023) << 52)
+    result *= _number((exponent - half + 1023) << 52)
+    return result
 
 
 @inlined
