@@ -124,7 +124,6 @@ def test_no_processor_changes_a_bit_of_any_run(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="gradient steps multiply by OpenBLAS")
 @pytest.mark.parametrize("name", OPENBLAS)
 def test_openblas_changes_no_bit_of_any_run(name: str) -> None:
     assert differing(tuple(RUNS), OPENBLAS[name]) == []

@@ -54,7 +54,7 @@ class CenteredRMSProp(torch.optim.Optimizer):
 
 
 def constants(config: AgentConfig, steps: int) -> dict[str, float]:
-    """Return the numbers of the `steps`-th gradient step, the first is 1: those of `kernels.Rule`."""
+    """Return the constants of the `steps`-th gradient step, counted from 1: those of `StepConstants`."""
     return CONSTANTS[config.optimizer](config, steps)
 
 

@@ -52,20 +52,20 @@ fma: Any = scalars.fma
 
 
 @_emitted
-def _bits(typingctx: Any, number: Any) -> Any:  # noqa: ARG001
+def _bits(typingctx: Any, number: Any) -> Any:
     """Return the bits of a float64 as int64."""
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.IntType(64))
 
     return types.int64(types.float64), codegen
 
 
 @_emitted
-def _number(typingctx: Any, bits: Any) -> Any:  # noqa: ARG001
+def _number(typingctx: Any, bits: Any) -> Any:
     """Return the float64 that int64 bits stand for."""
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.bitcast(arguments[0], ir.DoubleType())
 
     return types.float64(types.int64), codegen

@@ -6,23 +6,24 @@ from typing import Any
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+
+from ablation.numerics.compiled import intrinsic
 
 
 @intrinsic
-def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:  # noqa: ARG001
+def fma(typingctx: Any, x: Any, y: Any, z: Any) -> Any:
     """Return `x * y + z` of numbers of one floating-point type, rounded once on every processor."""
     if not (x == y == z and isinstance(x, types.Float)):
         return None
 
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.fma(*arguments)
 
     return x(x, x, x), codegen
 
 
 @intrinsic
-def address_of(typingctx: Any, array: Any) -> Any:  # noqa: ARG001
+def address_of(typingctx: Any, array: Any) -> Any:
     """Return the address of an array's first element."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

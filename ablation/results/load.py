@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.references import reference
+from ablation.results.scores import SCORES, RunRows, score_run
 from ablation.store.files import read_json
 from ablation.store.run_record import ENDED, MISSING, RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.sizes import DEFAULT_SIZE
-from ablation.results.references import reference
-from ablation.results.scores import SCORES, RunRows, score_run
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -125,7 +125,9 @@ class ScoreDefinition:
 
 
 SCORES = {
-    "final": ScoreDefinition(final, "mean return of the greedy evaluations in the last 10 % of training"),
+    "final": ScoreDefinition(
+        final, "mean return of the greedy evaluations in the last 10 % of training"
+    ),
     "area_under_curve": ScoreDefinition(
         area_under_curve,
         "mean return of all greedy evaluations (area under the curve per environment step)",

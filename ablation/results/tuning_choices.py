@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ablation.study.plan import Arm, Choice
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
+from ablation.study.plan import Arm, Choice
 
 
 def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
