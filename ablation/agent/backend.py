@@ -48,6 +48,9 @@ class LearnerBackend(Protocol):
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
 
+    def took(self, steps: int) -> None:
+        """Count gradient steps that somebody else took in its arrays."""
+
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, all that `restore` needs beside the parameters."""
 

@@ -74,6 +74,18 @@ class CompiledBackend:
         kernels.learn(self._lanes, self._network, arrays, constants, space, output)
         return update
 
+    def arrays(self) -> tuple[kernels.LaneState, network_kernels.Network, StepConstants]:
+        """Return what compiled loops over steps need for their gradient steps."""
+        return self._lanes, self._network, self._constants
+
+    def new_workspace(self, batch: int) -> network_kernels.Workspace:
+        """Return a workspace of its own, for one thread, for batches of this size."""
+        return network_kernels.make_workspace(self._layers, batch, self._lanes.online)
+
+    def took(self, steps: int) -> None:
+        """Count gradient steps that a compiled loop took with `arrays`."""
+        self._steps += steps
+
     def state(self) -> dict[str, Any]:
         """Return the optimiser's state; shares memory with the engine."""
         return {"moments": self._moments, "steps": self._steps}

@@ -52,19 +52,19 @@ class Learner:
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
         make_backend = make_backend or choose_backend(device)
-        self._backend = make_backend(config, network, self.parameters)
+        self.backend = make_backend(config, network, self.parameters)
         self.gradient_steps = 0
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online network's values `[L, N, A]` for observations `[L, N, O]`."""
-        return self._backend.action_values(observation)
+        return self.backend.action_values(observation)
 
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return actions `[L]` for observations `[L, O]`: random with probability epsilon, else greedy.
 
         `draws`, float64 `[L, EXPLORE_WIDTH]`, are those of `exploration_draws`.
         """
-        return self._backend.act(observation, epsilon, draws)
+        return self.backend.act(observation, epsilon, draws)
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Change the online parameters by one gradient step on a batch and return what it computed.
@@ -76,7 +76,7 @@ class Learner:
         if self._config.loss in BATCHES:
             next_values = self.action_values(batch["next_observation"])
             batch, weights = BATCHES[self._config.loss](batch, weights, next_values)
-        update = self._backend.step(batch, weights)
+        update = self.backend.step(batch, weights)
         self._after_gradient_step()
         return update
 
@@ -86,7 +86,7 @@ class Learner:
         The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`. A
         filter of a convolution is one unit: its positions in an image count as further rows.
         """
-        outputs = self._backend.layer_outputs(parameters, observation)
+        outputs = self.backend.layer_outputs(parameters, observation)
         return self._network.by_unit([observation, *outputs])
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
@@ -116,13 +116,18 @@ class Learner:
         """Copy the online parameters to the target network."""
         self.parameters.target.copy_(self.parameters.online)
 
+    def took(self, gradient_steps: int) -> None:
+        """Count gradient steps that a compiled loop over steps took in the backend's arrays."""
+        self.gradient_steps += gradient_steps
+        self.backend.took(gradient_steps)
+
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`; shares memory with the learner."""
         return {
             "parameters": self.parameters.online,
             "target_parameters": self.parameters.target,
             "gradient": self.parameters.gradient,
-            "optimizer": self._backend.state(),
+            "optimizer": self.backend.state(),
             "gradient_steps": self.gradient_steps,
         }
 
@@ -131,7 +136,7 @@ class Learner:
         self.parameters.online.copy_(state["parameters"])
         self.parameters.target.copy_(state["target_parameters"])
         self.parameters.gradient.copy_(state["gradient"])
-        self._backend.restore(state["optimizer"])
+        self.backend.restore(state["optimizer"])
         self.gradient_steps = state["gradient_steps"]
 
     def _after_gradient_step(self) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.config.schema import AgentConfig
+from ablation.numerics.compiled import compiled
 from ablation.numerics.elementary import power
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
@@ -56,6 +59,23 @@ class CenteredRMSProp(torch.optim.Optimizer):
 def constants(config: AgentConfig, steps: int) -> dict[str, float]:
     """Return the constants of the `steps`-th gradient step, counted from 1: those of `StepConstants`."""
     return CONSTANTS[config.optimizer](config, steps)
+
+
+def corrections(config: AgentConfig, first: int, last: int) -> NDArray[np.float32]:
+    """Return `step_size` and `second_correction` of gradient steps `first` to `last - 1`, `[N, 2]`."""
+    if config.optimizer == "rmsprop":
+        return np.full((last - first, 2), [config.learning_rate, 1.0], np.float32)
+    result = np.empty((last - first, 2), np.float32)
+    _adam_corrections(config.learning_rate, first, result)
+    return result
+
+
+@compiled
+def _adam_corrections(learning_rate: float, first: int, result: NDArray[np.float32]) -> None:
+    for number in range(len(result)):
+        step = float(first + number)
+        result[number, 0] = learning_rate / (1 - power(FIRST_DECAY, step))
+        result[number, 1] = 1 / math.sqrt(1 - power(SECOND_DECAY, step))
 
 
 def _adam(config: AgentConfig, steps: int) -> dict[str, float]:

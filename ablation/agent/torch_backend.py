@@ -66,6 +66,10 @@ class TorchBackend:
         self._optimizer.step()
         return Update(errors.cpu(), (losses * weights).cpu(), taken.cpu())
 
+    def took(self, steps: int) -> None:
+        """Refuse: nothing but this takes its steps."""
+        raise NotImplementedError
+
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state."""
         return self._optimizer.state_dict()

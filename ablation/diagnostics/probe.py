@@ -36,13 +36,13 @@ class Diagnostics:
         self, seeds: Sequence[int], learner: Learner, buffer: ReplayBuffer, observation_size: int
     ) -> None:
         self._seeds, self._learner, self._buffer = tuple(seeds), learner, buffer
-        self._states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
+        self.run_states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
         self._online = self._gradient = torch.empty(0)
         self._drift = np.empty(0)
 
     def observe(self, env_step: int, observation: Tensor) -> None:
         """Add the observations `[L, O]` of an environment step to the sample of the run's states."""
-        self._states.add(env_step, observation)
+        self.run_states.add(env_step, observation)
 
     def before(self) -> None:
         """Copy the networks and the previous gradient, before a gradient step."""
@@ -61,11 +61,11 @@ class Diagnostics:
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
-        return self._states.state()
+        return self.run_states.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
-        self._states.restore(state)
+        self.run_states.restore(state)
 
     def _usage(self, env_step: int, slots: Tensor) -> dict[str, Doubles]:
         """Measure the ages and draws of stored items, and how evenly the sampler draws."""
@@ -106,7 +106,7 @@ class Diagnostics:
             "batch_autocorrelation": measures.autocorrelation(observation, stored_at),
             "batch_pool_distance": measures.distance(observation, stored),
             "batch_run_distance": measures.distance(
-                observation, self._states.evenly_spaced(BUFFER_SAMPLE)
+                observation, self.run_states.evenly_spaced(BUFFER_SAMPLE)
             ),
             "weight_effective_share": measures.effective_share(sampled.weights),
             "weight_smallest": sampled.weights.double().amin(dim=1).numpy(),
@@ -120,7 +120,7 @@ class Diagnostics:
         return norms | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
 
     def _networks(self) -> dict[str, Doubles]:
-        states = self._states.evenly_spaced(STATES)
+        states = self.run_states.evenly_spaced(STATES)
         before = self._learner.activations(self._online, states)
         after = self._learner.activations(self._learner.parameters.online, states)
         return {

@@ -7,8 +7,11 @@ from itertools import accumulate
 from operator import mul
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ablation.replay.lane_kernels import Window
 
 Item = Mapping[str, Tensor]
 NStepItem = tuple[Item, Tensor | None]
@@ -63,6 +66,11 @@ class NStep:
                 yield item, lanes
         self._forget(ended)
 
+    def arrays(self) -> Window:
+        """Return the transitions as compiled loops read and change them."""
+        window = [self._window[name].numpy() for name in ("observation", "action", "reward")]
+        return Window(*window, self._count.numpy(), np.float32(self._discount), self._powers.numpy())
+
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
         return {"window": self._window, "count": self._count}
@@ -94,7 +102,7 @@ class NStep:
         full = self._count == self._n
         for values in self._window.values():
             values.copy_(torch.where(_like(full, values[0]), values.roll(-1, dims=0), values))
-        self._count = torch.where(ended, 0, torch.where(full, self._n - 1, self._count))
+        self._count.copy_(torch.where(ended, 0, torch.where(full, self._n - 1, self._count)))
 
 
 def _like(mask: Tensor, values: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
+from ablation.replay.lane_kernels import RECENT, SUBSET, UNIFORM
 from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 
@@ -42,6 +43,8 @@ class Sampler(Protocol):
 
     width: int
     """Random words that one draw takes for each lane."""
+    code: int | None
+    """What `lane_kernels` call the sampler; None: they do not know it."""
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Register new items at `slots`: `[L]`, or `[M]` of those lanes."""
@@ -105,6 +108,7 @@ class Recent(PriorityFree):
     """The newest `batch_size` items, oldest of them first: no randomness, no decorrelation."""
 
     width = 0
+    code = RECENT
 
     def __init__(self, lanes: int, batch_size: int) -> None:
         self._ages = torch.arange(batch_size - 1, -1, -1).repeat(lanes, 1)
@@ -117,6 +121,8 @@ class Recent(PriorityFree):
 
 class Uniform(PriorityFree):
     """Every stored item with the same probability, with replacement."""
+
+    code = UNIFORM
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
@@ -133,6 +139,8 @@ class UniformSubset(PriorityFree):
 
     Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the buffer.
     """
+
+    code = SUBSET
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
@@ -153,7 +161,7 @@ class Combined:
 
     def __init__(self, sampler: Sampler) -> None:
         self._sampler = sampler
-        self.width = sampler.width
+        self.width, self.code = sampler.width, sampler.code
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return the other sampler's slots and then the newest."""

@@ -29,11 +29,11 @@ class SegmentTree:
         while widths[-1] > 1:
             widths.append(-(-widths[-1] // FAN_OUT))
         sizes = [width * FAN_OUT for width in widths]
-        self._starts = np.cumsum([0, *sizes[:-1]])
+        self.starts = np.cumsum([0, *sizes[:-1]])
         self.values = torch.full((lanes, sum(sizes)), EMPTY[operation], dtype=torch.float64)
         self.levels = [
             self.values[:, start : start + size].view(lanes, -1, FAN_OUT)
-            for start, size in zip(self._starts, sizes, strict=True)
+            for start, size in zip(self.starts, sizes, strict=True)
         ]
         self._array = self.values.numpy()
         self._lanes = np.arange(lanes)
@@ -47,7 +47,7 @@ class SegmentTree:
     def root(self) -> Tensor:
         """Return the reduction of each lane's leaves, `[L]`."""
         result = torch.empty(len(self._lanes), dtype=torch.float64)
-        kernels.roots(self._array, self._starts, self._operation, result.numpy())
+        kernels.roots(self._array, self.starts, self._operation, result.numpy())
         return result
 
     def get(self, leaves: Tensor) -> Tensor:
@@ -60,12 +60,12 @@ class SegmentTree:
         Given `lanes`, int64 `[M]`, both are `[M, B]` and belong to those lanes.
         """
         rows = self._lanes if lanes is None else lanes.numpy()
-        kernels.write(self._array, self._starts, self._operation, rows, leaves.numpy(), values.numpy())
+        kernels.write(self._array, self.starts, self._operation, rows, leaves.numpy(), values.numpy())
 
     def fill(self, values: Tensor) -> None:
         """Write all leaves at once, `[L, leaves]`."""
         self.leaves[:, : values.shape[1]] = values
-        kernels.renew(self._array, self._starts, self._operation)
+        kernels.renew(self._array, self.starts, self._operation)
 
     def draw(self, words: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
         """Return leaves `[L, B]` drawn in proportion to their values, and their shares of the sum.
@@ -74,7 +74,7 @@ class SegmentTree:
         sections of equal sum, in order. Only for sums.
         """
         leaves, shares = np.empty(words.shape, np.int64), np.empty(words.shape)
-        kernels.draw(self._array, self._starts, words.numpy(), stratified, leaves, shares)
+        kernels.draw(self._array, self.starts, words.numpy(), stratified, leaves, shares)
         return torch.from_numpy(leaves), torch.from_numpy(shares)
 
     def find(self, prefix_sums: Tensor) -> Tensor:
@@ -83,5 +83,5 @@ class SegmentTree:
         Only for sums. A leaf of value zero is never returned unless its lane's sum is zero.
         """
         leaves = np.empty(prefix_sums.shape, np.int64)
-        kernels.find(self._array, self._starts, prefix_sums.clone().numpy(), leaves)
+        kernels.find(self._array, self.starts, prefix_sums.clone().numpy(), leaves)
         return torch.from_numpy(leaves)

@@ -21,6 +21,7 @@ from ablation.envs.spec import env_spec
 from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.frame_format import frame_format
 from ablation.store.records import EarlyEnd, Records
+from ablation.training.block import Block, block_fits
 from ablation.training.evaluation import Evaluator
 from ablation.training.interaction import Interaction
 from ablation.training.trainer import OnPeriod
@@ -35,10 +36,13 @@ class DQNTrainer:
         seeds: Sequence[int],
         device: torch.device,
         diagnosed: bool = True,
+        in_blocks: bool = True,
+        threads: int = 1,
     ) -> None:
         """Prepare the first step; the learner computes on `device`, all else on the processor.
 
-        Without `diagnosed` the learner's table has fewer columns.
+        Without `diagnosed` the learner's table has fewer columns. Blocks of steps, and the `threads`
+        that share their lanes, make no difference to the numbers.
         """
         self._config, self._schedule, self._seeds = config, derive_schedule(config), tuple(seeds)
         spec = env_spec(config.env.id, options_of(config.env))
@@ -54,6 +58,11 @@ class DQNTrainer:
         self._diagnosis: dict[str, NDArray[np.float64]] = {}
         self.env_step = 0
         self.records = Records(len(seeds))
+        self._block: Block | None = None
+        parts = self._interaction, self._learner, self._buffer
+        if in_blocks and block_fits(*parts):
+            states = None if self._diagnostics is None else self._diagnostics.run_states
+            self._block = Block(config, self._schedule, *parts, states, self.records, threads)
 
     @property
     def gradient_steps(self) -> int:
@@ -79,17 +88,28 @@ class DQNTrainer:
 
     def advance(self, steps: int) -> None:
         """Take environment steps, learning and logging as configured, without evaluation."""
-        for _ in range(steps):
-            if self._diagnostics is not None:
-                self._diagnostics.observe(self.env_step, self._interaction.observation)
-            self._interaction.step(self.env_step, self._learner, self._buffer, self.records)
-            self.env_step += 1
-            update = self._learn()
-            if update is not None and self._logs:
-                self._log(update)
+        last = self.env_step + steps
+        while self.env_step < last:
+            taken = 0
+            if self._block is not None:
+                taken = self._block.advance(self.env_step, last - self.env_step)
+            self.env_step += taken
+            if not taken:
+                self._step()
+
+    def _step(self) -> None:
+        if self._diagnostics is not None:
+            self._diagnostics.observe(self.env_step, self._interaction.observation)
+        self._interaction.step(self.env_step, self._learner, self._buffer, self.records)
+        self.env_step += 1
+        update = self._learn()
+        if update is not None and self._logs:
+            self._log(update)
 
     def close(self) -> None:
         """Close the environments."""
+        if self._block is not None:
+            self._block.close()
         self._interaction.close()
         self._evaluator.close()
 

@@ -41,7 +41,7 @@ class Evaluator:
             step = self._environments.step(values.argmax(dim=-1).flatten())
             observation = step.observation
             returns += step.reward
-            discounted += factor * step.reward
+            discounted += factor * step.reward.double()
             factor *= self._discount
         columns = (returns, lengths, start_values.double(), discounted)
         return Evaluation(*(values.view(lanes, -1).numpy() for values in columns))
