@@ -130,6 +130,26 @@ def test_blocks_give_the_bits_of_single_steps(name: str) -> None:
         assert differences(blocks, steps) == [], f"after {blocks.env_step} environment steps"
 
 
+@pytest.mark.parametrize("env", ["CartPole-v0", "MountainCar-v0", "Acrobot-v1", "ablation/GridWorld-v0"])
+def test_compiled_evaluation_gives_the_bits_of_single_steps(configure: Configure, env: str) -> None:
+    changes = {
+        "env__id": env,
+        "env__time_limit": 90,
+        "train__evaluation_episodes": 4,
+        "train__evaluate_every": 100,
+    }
+    config = configure(**BUSY | changes)
+    compiled, steps = (trainer_of(config, [5, 3, 8], in_blocks=way) for way in (True, False))
+    threaded = trainer_of(config, [5, 3, 8], threads=2)
+    for trainer in (compiled, steps, threaded):
+        for _ in range(3):
+            trainer.advance(100)
+            trainer._evaluate()
+    assert compiled.records.lanes[0].evaluations
+    assert differences(compiled, steps) == []
+    assert differences(threaded, steps) == []
+
+
 def test_only_steps_that_log_or_sort_are_taken_by_themselves(
     configure: Configure, monkeypatch: pytest.MonkeyPatch
 ) -> None:

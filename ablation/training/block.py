@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +20,7 @@ from ablation.replay.lane_kernels import Sample
 from ablation.store.records import Records
 from ablation.training import block_kernels as kernels
 from ablation.training.interaction import Interaction
+from ablation.training.lane_threads import LaneThreads
 
 NO_STATES = np.empty((0, 0, 0), np.float32), 0, 0
 NO_WORDS = np.empty(0, np.int64)
@@ -57,7 +55,7 @@ class Block:
         buffer: ReplayBuffer,
         run_states: RunStates | None,
         records: Records,
-        threads: int = 1,
+        threads: LaneThreads,
     ) -> None:
         """Prepare to advance objects that `block_fits` accepts."""
         assert isinstance(learner.backend, CompiledBackend)
@@ -74,9 +72,9 @@ class Block:
         )
         size = interaction.observation.shape[1]
         self._scratch = [
-            make_scratch(learner.backend, schedule.batch_size, size) for _ in range(threads)
+            make_scratch(learner.backend, schedule.batch_size, size) for _ in range(threads.count)
         ]
-        self._threads = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._threads = threads
 
     def advance(self, env_step: int, most: int) -> int:
         """Take at most so many steps from `env_step` on and return how many; 0: take one by itself.
@@ -97,11 +95,6 @@ class Block:
             self._record()
         self._count(env_step, due, steps)
         return len(due)
-
-    def close(self) -> None:
-        """Stop the threads."""
-        if self._threads is not None:
-            self._threads.shutdown()
 
     def _due(self, env_step: int, most: int) -> NDArray[np.int64]:
         """Return the gradient steps by the end of each of the block's environment steps.
@@ -151,15 +144,15 @@ class Block:
 
     def _call(self, steps: kernels.Steps) -> None:
         """Take every lane as far as its reset seeds reach."""
-        arrays = self._arrays()
+        envs, interaction, learning = self._arrays()
         buffer = self._buffer.arrays()
+        assert buffer is not None
+        arrays = envs, interaction, buffer, learning, steps, self._results
 
-        def train(first: int, last: int, scratch: kernels.Scratch) -> None:
-            envs, interaction, learning = arrays
-            parts = envs, interaction, buffer, learning, steps, self._results, scratch
-            kernels.train_lanes(first, last, *parts)
+        def train(thread: int, first: int, last: int) -> None:
+            kernels.train_lanes(first, last, *arrays, self._scratch[thread])
 
-        share_lanes(train, self._lanes, self._scratch, self._threads)
+        self._threads.share(self._lanes, train)
 
     def _arrays(self) -> tuple[LaneArrays, kernels.Interaction, kernels.Learning]:
         agent, states = self._config.agent, self._run_states
@@ -223,20 +216,3 @@ def make_scratch(backend: CompiledBackend, batch: int, observation_size: int) ->
         floats(observation_size),
         NO_WORDS,
     )
-
-
-def share_lanes(
-    work: Callable[[int, int, kernels.Scratch], None],
-    lanes: int,
-    scratch: Sequence[kernels.Scratch],
-    threads: ThreadPoolExecutor | None,
-) -> None:
-    """Call `work` with the first lane, the end and a scratch, once for each scratch, over all lanes."""
-    ends = np.linspace(0, lanes, len(scratch) + 1).astype(int).tolist()
-    parts = zip(ends[:-1], ends[1:], scratch, strict=True)
-    if threads is None:
-        for part in parts:
-            work(*part)
-    else:
-        for waiting in [threads.submit(work, *part) for part in parts]:
-            waiting.result()

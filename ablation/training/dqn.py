@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from ablation.agent.backend import Update
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
@@ -24,6 +25,7 @@ from ablation.store.records import EarlyEnd, Records
 from ablation.training.block import Block, block_fits
 from ablation.training.evaluation import Evaluator
 from ablation.training.interaction import Interaction
+from ablation.training.lane_threads import LaneThreads
 from ablation.training.trainer import OnPeriod
 
 
@@ -60,9 +62,10 @@ class DQNTrainer:
         self.records = Records(len(seeds))
         self._block: Block | None = None
         parts = self._interaction, self._learner, self._buffer
+        self._in_blocks, self._threads = in_blocks, LaneThreads(threads)
         if in_blocks and block_fits(*parts):
             states = None if self._diagnostics is None else self._diagnostics.run_states
-            self._block = Block(config, self._schedule, *parts, states, self.records, threads)
+            self._block = Block(config, self._schedule, *parts, states, self.records, self._threads)
 
     @property
     def gradient_steps(self) -> int:
@@ -108,8 +111,7 @@ class DQNTrainer:
 
     def close(self) -> None:
         """Close the environments."""
-        if self._block is not None:
-            self._block.close()
+        self._threads.close()
         self._interaction.close()
         self._evaluator.close()
 
@@ -183,7 +185,11 @@ class DQNTrainer:
 
     def _evaluate(self) -> None:
         round_ = self.env_step // self._config.train.evaluate_every - 1
-        evaluation = self._evaluator(round_, self._learner.action_values)
+        backend = self._learner.backend
+        if self._in_blocks and isinstance(backend, CompiledBackend) and self._evaluator.compiled:
+            evaluation = self._evaluator.play(round_, backend, self._threads)
+        else:
+            evaluation = self._evaluator(round_, self._learner.action_values)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
 
