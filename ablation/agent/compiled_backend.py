@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import is_not
 from typing import Any
 
 import numpy as np
@@ -30,8 +29,6 @@ class CompiledBackend:
         self._steps, self._constants = 0, self._first_constants()
         self._workspaces: dict[int, network_kernels.Workspace] = {}
         self._output: tuple[Update, kernels.StepOutput] | None = None
-        self._tensors: tuple[Tensor, ...] = ()
-        self._arrays: dict[str, Any] = {}
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
@@ -70,7 +67,9 @@ class CompiledBackend:
         self._steps += 1
         update, output = self._outputs(weights)
         space, constants = self._workspace(weights.shape[1]), self._constants_of_step()
-        arrays = kernels.Batch(weight=weights.numpy(), **self._fields(batch))
+        # Contiguous, as in the compiled loop over steps, so that they share compiled functions.
+        fields = {name: np.ascontiguousarray(values.numpy()) for name, values in batch.items()}
+        arrays = kernels.Batch(weight=weights.numpy(), **fields)
         kernels.learn(self._lanes, self._network, arrays, constants, space, output)
         return update
 
@@ -113,14 +112,6 @@ class CompiledBackend:
         return self._constants._replace(
             step_size=number(step["step_size"]), second_correction=number(step["second_correction"])
         )
-
-    def _fields(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Return a batch's arrays; a ring gives the same tensors with other numbers again and again."""
-        tensors = tuple(batch.values())
-        if len(tensors) != len(self._tensors) or any(map(is_not, tensors, self._tensors)):
-            self._tensors = tensors
-            self._arrays = {name: values.numpy() for name, values in batch.items()}
-        return self._arrays
 
     def _workspace(self, rows: int) -> network_kernels.Workspace:
         if rows not in self._workspaces:

@@ -98,5 +98,9 @@ borrowing = _Compiler(_nrt=False)
 """The same for functions that allocate no arrays: they do not count references to those they are given,
 which costs as much as a small product. Call them from Python or from one another only."""
 
+merged = _Compiler(_nrt=False, inline="always")
+"""The same for functions that become a part of each caller: a call that hands on many arrays takes
+longer to compile than what it calls. From compiled functions only."""
+
 intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
 """Makes a function that emits LLVM code callable from compiled ones."""

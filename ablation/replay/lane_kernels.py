@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ablation.numerics.compiled import borrowing
+from ablation.numerics.compiled import borrowing, merged
 from ablation.numerics.elementary import power
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM, Counts, Doubles, Integers, Singles
@@ -111,7 +111,7 @@ def copy(source: Singles, target: Singles) -> None:
         target[part] = source[part]
 
 
-@borrowing
+@merged
 def add(
     buffer: Buffer,
     lane: int,
@@ -166,7 +166,7 @@ def add(
     window.count[lane] = 0 if ended else count
 
 
-@borrowing
+@merged
 def _roll(window: Window, lane: int) -> None:
     """Move every transition of a full window one place forward, the first to the end."""
     for step in range(len(window.observation) - 1):
@@ -179,7 +179,7 @@ def _roll(window: Window, lane: int) -> None:
         window.reward[step, lane], window.reward[step + 1, lane] = other, one
 
 
-@borrowing
+@merged
 def _new_slot(items: Items, lane: int, word: int, clocks: tuple[int, int]) -> int:
     slot = kernels.take_slot(lane, items.capacity, word, items.size, items.newest)
     usage = items.usage[lane, slot]
@@ -187,7 +187,7 @@ def _new_slot(items: Items, lane: int, word: int, clocks: tuple[int, int]) -> in
     return slot
 
 
-@borrowing
+@merged
 def _write_item(
     items: Items,
     lane: int,
@@ -207,7 +207,7 @@ def _write_item(
         single[items.next_observation_at + part] = next_observation[part]
 
 
-@borrowing
+@merged
 def _on_add(buffer: Buffer, lane: int, slot: int, exponent: float, sample: Sample) -> None:
     """Give a new item the error that new items start with; see `Prioritized.on_add`."""
     priorities = buffer.priorities
@@ -261,7 +261,7 @@ def _rank(ranked: Doubles, value: float) -> int:
     return low + 1
 
 
-@borrowing
+@merged
 def draw(buffer: Buffer, lane: int, words: Integers, sample: Sample) -> None:
     """Write the slots of a batch and, for prioritized samplers, their probabilities; count the draws."""
     items, sampling = buffer.items, buffer.sampling
@@ -284,7 +284,7 @@ def draw(buffer: Buffer, lane: int, words: Integers, sample: Sample) -> None:
         items.usage[lane, sample.slots[number], 2] += 1
 
 
-@borrowing
+@merged
 def _new_of_subset(slots: Integers, number: int, size: int, word: int) -> int:
     """Return the next slot of a set of different ones; see `UniformSubset`."""
     last = size - len(slots) + number
@@ -295,7 +295,7 @@ def _new_of_subset(slots: Integers, number: int, size: int, word: int) -> int:
     return candidate
 
 
-@borrowing
+@merged
 def _draw_by_mass(buffer: Buffer, lane: int, words: Integers, slots: Integers, sample: Sample) -> None:
     sampling, priorities, count = buffer.sampling, buffer.priorities, len(slots)
     row, starts = priorities.sums[lane], priorities.starts
@@ -313,7 +313,7 @@ def _draw_by_mass(buffer: Buffer, lane: int, words: Integers, slots: Integers, s
             chances[number] = _probability(buffer, lane, slots[number])
 
 
-@borrowing
+@merged
 def _draw_subset(
     row: Doubles, starts: Integers, words: Integers, slots: Integers, sample: Sample
 ) -> None:
@@ -337,12 +337,12 @@ def _probability(buffer: Buffer, lane: int, slot: int) -> float:
     return _mixed(share, buffer.sampling.uniform_share, buffer.items.size[lane])
 
 
-@borrowing
+@merged
 def _mixed(share: float, uniform_share: float, size: int) -> float:
     return (1 - uniform_share) * share + uniform_share / size if uniform_share else share
 
 
-@borrowing
+@merged
 def weights(buffer: Buffer, lane: int, exponent: float, sample: Sample, result: Singles) -> None:
     """Write the importance-sampling weights `[B]` of a batch; see `importance_weights`."""
     sampling, priorities = buffer.sampling, buffer.priorities
@@ -358,7 +358,7 @@ def weights(buffer: Buffer, lane: int, exponent: float, sample: Sample, result: 
     kernels.lane_weights(sample.probabilities, size, lowest, by_batch, exponent, result)
 
 
-@borrowing
+@merged
 def update_priorities(
     buffer: Buffer, lane: int, errors: Singles, exponent: float, sample: Sample
 ) -> None:
@@ -368,7 +368,7 @@ def update_priorities(
         _write(buffer.priorities, lane, sample.slots, sample.errors, exponent, sample)
 
 
-@borrowing
+@merged
 def gather(
     items: Items,
     lane: int,

@@ -30,7 +30,7 @@ from ablation.agent.network_kernels import INPUTS, Network, Workspace
 from ablation.agent.optimizer_kernels import StepConstants
 from ablation.envs.array_lanes import LaneArrays
 from ablation.envs.kernels import begin_env, observe_env, step_env
-from ablation.numerics.compiled import borrowing
+from ablation.numerics.compiled import borrowing, merged
 from ablation.replay import lane_kernels
 from ablation.replay.lane_kernels import Buffer, Sample
 
@@ -142,7 +142,7 @@ def train_lanes(
             results.taken[lane] = step + 1
 
 
-@borrowing
+@merged
 def _interact(
     lane: int,
     step: int,
@@ -198,7 +198,7 @@ def _interact(
     observe_env(envs.code, envs.state[lane], observation)
 
 
-@borrowing
+@merged
 def _keep(lane: int, env_step: int, first: int, interaction: Interaction) -> None:
     """Keep the observation that is acted on, if it is one of those that `RunStates` keeps."""
     stride = interaction.stride
@@ -207,7 +207,7 @@ def _keep(lane: int, env_step: int, first: int, interaction: Interaction) -> Non
         lane_kernels.copy(interaction.observation[lane], interaction.kept[lane, place])
 
 
-@borrowing
+@merged
 def _step_env(lane: int, action: int, envs: LaneArrays) -> tuple[np.float32, bool, bool]:
     """Step one lane's environment, if it is active; return reward, terminated, truncated."""
     envs.steps[lane] += 1
@@ -217,7 +217,7 @@ def _step_env(lane: int, action: int, envs: LaneArrays) -> tuple[np.float32, boo
     return np.float32(reward), terminated, envs.steps[lane] >= envs.time_limit
 
 
-@borrowing
+@merged
 def _finish_episode(
     lane: int,
     clocks: tuple[int, int],
@@ -234,7 +234,7 @@ def _finish_episode(
     interaction.return_[lane], interaction.length[lane] = 0.0, 0
 
 
-@borrowing
+@merged
 def _learn(
     lane: int,
     step: int,
@@ -271,12 +271,12 @@ def _learn(
         _refresh_target(learning.lanes, lane)
 
 
-@borrowing
+@merged
 def _refresh_target(lanes: LaneState, lane: int) -> None:
     lane_kernels.copy(lanes.online[lane], lanes.target[lane])
 
 
-@borrowing
+@merged
 def _constants_of_step(constants: StepConstants, corrections: Floats) -> StepConstants:
     return StepConstants(
         constants.double_q,
@@ -294,7 +294,7 @@ def _constants_of_step(constants: StepConstants, corrections: Floats) -> StepCon
     )
 
 
-@borrowing
+@merged
 def _next_value_batch(online: Floats, network: Network, scratch: Scratch) -> None:
     """Change a batch as `losses.next_value_batch` does."""
     batch, values = scratch.batch, scratch.space.selecting_values

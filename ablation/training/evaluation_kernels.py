@@ -9,7 +9,7 @@ from ablation.agent.kernels import evaluate_lane, first_largest
 from ablation.agent.network_kernels import INPUTS, Network, Workspace
 from ablation.envs.array_lanes import LaneArrays
 from ablation.envs.kernels import begin_env, observe_env, step_env
-from ablation.numerics.compiled import borrowing
+from ablation.numerics.compiled import borrowing, merged
 
 RETURN, LENGTH, START_VALUE, DISCOUNTED = range(4)
 """Columns of an episode's results."""
@@ -40,7 +40,7 @@ def play_episodes(
         _play_episode(parameters, network, seen, discount, envs, envs.state[number], space, row)
 
 
-@borrowing
+@merged
 def _play_episode(
     parameters: NDArray[np.float32],
     network: Network,
