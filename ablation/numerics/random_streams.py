@@ -71,12 +71,11 @@ class BlockStream:
         self._transform = transform
         self._first_step = -1
         self._block = torch.empty(0)
-        self._steps: Sequence[Tensor] = ()
 
     def words_at(self, step: int) -> Tensor:
         """Return a step's words, `[L, width]`, int64 holding 32-bit values, or their transform."""
         self._draw(step - step % BLOCK_STEPS)
-        return self._steps[step - self._first_step]
+        return self._block[step - self._first_step]
 
     def words_from(self, step: int) -> np.ndarray:
         """Return the words of this step and those that follow in its block, `[steps, L, width]`."""
@@ -88,7 +87,7 @@ class BlockStream:
             position = self._stream, first_step, BLOCK_STEPS, self._width
             lanes = [words(seed, *position) for seed in self._seeds]
             self._block = self._transform(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64)))
-            self._steps, self._first_step = self._block.unbind(), first_step
+            self._first_step = first_step
 
 
 def unit_interval(bits: Tensor) -> Tensor:

@@ -99,6 +99,20 @@ def count(table: Counts, slots: Integers) -> None:
 
 
 @compiled
+def draw_counts(table: Counts, size: Integers, result: Doubles) -> None:
+    """Write the share of stored items never drawn, and the mean and maximum of draws, `[3, L]`."""
+    for lane in range(len(size)):
+        never, total, largest = 0, 0, 0
+        for slot in range(size[lane]):
+            drawn = table[lane, slot, 2]
+            never += drawn == 0
+            total += drawn
+            largest = max(largest, drawn)
+        result[0, lane], result[1, lane] = never / size[lane], total / size[lane]
+        result[2, lane] = largest
+
+
+@compiled
 def bitwise_pow(base: Doubles, exponent: float, result: Doubles) -> None:
     """Write `base ** exponent`, one number after another."""
     for index in range(len(base)):
