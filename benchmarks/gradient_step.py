@@ -78,7 +78,7 @@ def of_one_lane(name: str) -> dict[str, float]:
     learner = Learner(agent, [0], shape, actions, torch.device("cpu"))
     batch = {field: values.numpy() for field, values in drawn(name, STEPS).items()}
     batches = Batch(weight=np.ones((STEPS, agent.batch_size), np.float32), **batch)
-    engine: Any = learner._backend
+    engine: Any = learner.backend
     engine._steps = 1
     state = LaneState(*(rows[0] for rows in engine._lanes))
     output = StepOutput(*(np.zeros(agent.batch_size, np.float32) for _ in range(3)))

@@ -16,14 +16,18 @@ from ablation.agent.losses import BATCHES, bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
+from ablation.config.training_path import TrainedBy, trained_by
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
 MakeBackend = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
 
 
-def choose_backend(device: torch.device) -> MakeBackend:
-    """Return the backend for a device: compiled loops on the processor, PyTorch anywhere else."""
-    return CompiledBackend if device.type == "cpu" else TorchBackend
+BACKENDS: dict[TrainedBy, MakeBackend] = {"compiled": CompiledBackend, "torch": TorchBackend}
+
+
+def choose_backend(config: AgentConfig, device: torch.device) -> MakeBackend:
+    """Return the backend that trains an agent on a device."""
+    return BACKENDS[trained_by(config, device.type)]
 
 
 class Learner:
@@ -51,7 +55,7 @@ class Learner:
         )
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
-        make_backend = make_backend or choose_backend(device)
+        make_backend = make_backend or choose_backend(config, device)
         self.backend = make_backend(config, network, self.parameters)
         self.gradient_steps = 0
 

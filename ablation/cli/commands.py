@@ -122,6 +122,7 @@ def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyFor
         line = composer.read([word for word in arguments if not word.startswith("-")])
         config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
         values = to_plain(config)
+        composer.device = values["device"]
         stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
         sweep_config = parse_sweep_config(values)
         store = Store(sweep_config.results_dir)

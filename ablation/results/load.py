@@ -191,12 +191,15 @@ def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
 def _load_run(store: Store, key: RunKey) -> Run:
     record = store.read_record(key)
     if record is None:
-        status = UNREADABLE if store.run_directory(key).exists() else MISSING
-        return Run(key, status, RunRecord(), {})
+        reason = store.why_unreadable(key)
+        return Run(key, UNREADABLE if reason else MISSING, RunRecord(error=reason), {})
     status = record.status or UNREADABLE
     if status not in ENDED:
         return Run(key, status, record, {})
     try:
+        altered = store.altered_tables(key, READ)
+        if altered:
+            raise ValueError(f"{', '.join(altered)}: not the file that run.json has the checksum of")
         tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
         return Run(key, UNREADABLE, replace(record, error=str(error)), {})

@@ -1,0 +1,116 @@
+"""A fingerprint of the arithmetic that trains: equal where the same run has the same numbers.
+
+It is a hash of fixed short trainings through the same code as any run's: environment steps, products,
+gradient steps, priorities and their segment tree, powers, sines and cosines. Where other libraries
+compute too, it also has some of their results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+
+import numpy as np
+import torch
+
+from ablation.config.schema import (
+    AgentConfig,
+    CellConfig,
+    EnvConfig,
+    ReplayConfig,
+    Schedule,
+    TrainConfig,
+)
+from ablation.config.training_path import is_portable, trained_by
+from ablation.training.dqn import DQNTrainer
+
+DIGITS = 12
+STEPS = 48
+"""Environment steps of each training: some milliseconds."""
+SEED = 17
+
+
+def fingerprint(config: CellConfig, device: str) -> str:
+    """Return 12 hex digits for the arithmetic of this process, of what trains a cell on a device.
+
+    Computed once in a process for each of: compiled loops, PyTorch on a device, with other libraries.
+    """
+    return _fingerprint(trained_by(config.agent, device) == "torch", device, is_portable(config, device))
+
+
+@cache
+def _fingerprint(by_torch: bool, device: str, portable: bool) -> str:
+    digest = hashlib.sha256()
+    for env_id, loss in (("CartPole-v1", "huber"), ("Acrobot-v1", "squared")):
+        digest.update(_trained(env_id, loss, by_torch, torch.device(device)))
+    if not portable:
+        digest.update(_of_libraries())
+    return digest.hexdigest()[:DIGITS]
+
+
+def _trained(env_id: str, loss: str, by_torch: bool, device: torch.device) -> bytes:
+    """Return what a short training stores and learned, as bytes."""
+    config = _config(env_id, loss, by_torch)
+    trainer = DQNTrainer(config, [SEED], device)
+    records = trainer.run(lambda *_: None)
+    trainer.close()
+    parameters = trainer.state()["learner"]["parameters"].cpu().numpy().tobytes()
+    return json.dumps(records.lanes[0].tables()).encode() + parameters
+
+
+def _config(env_id: str, loss: str, by_torch: bool) -> CellConfig:
+    agent = AgentConfig(
+        hidden_sizes=(24, 24),
+        batch_size=16,
+        learning_rate=0.01,
+        adam_epsilon=1e-8,
+        discount=0.99,
+        time_limit_bootstrap=True,
+        loss=loss,
+        double_q=True,
+        max_gradient_norm=1.0,
+        target_network=True,
+        target_update_period=8,
+        target_update_unit="env_steps",
+        learn_period=1,
+        replay_ratio=None,
+        exploration_epsilon=Schedule(0.5, 0.5, 0),
+        backend="torch" if by_torch else "auto",
+    )
+    replay = ReplayConfig(
+        kind="proportional",
+        capacity=40,
+        oldest_policy=None,
+        min_replay_size=16,
+        eviction="fifo",
+        replacement=True,
+        combined=False,
+        n_step=1,
+        priority_exponent=Schedule(0.6, 0.6, 0),
+        priority_epsilon=0.01,
+        priority_epsilon_enters="error",
+        new_priority="max_seen",
+        stratified=True,
+        uniform_share=0.0,
+        importance_sampling_exponent=Schedule(0.4, 0.4, 0),
+        weight_normalisation="batch_max",
+        priority_refresh_period=1,
+    )
+    train = TrainConfig("env_steps", STEPS, None, STEPS, 1, STEPS // 2)
+    return CellConfig(EnvConfig(id=env_id, backend="auto", time_limit=STEPS), agent, replay, train)
+
+
+def _of_libraries() -> bytes:
+    """Return results of NumPy's and PyTorch's own kernels, which they choose by the processor."""
+    values = np.linspace(-3, 3, 203)
+    matrix = values[:196].reshape(14, 14)
+    parts: list[np.ndarray] = []
+    for array in (values, values.astype(np.float32)):
+        tensor = torch.from_numpy(array)
+        parts += [np.sin(array), np.cos(array), np.exp(array), np.tanh(array), array.sum()[None]]
+        parts += [np.abs(array) ** array.dtype.type(0.6), np.log1p(np.abs(array))]
+        parts += [part.numpy() for part in (tensor.sin(), tensor.exp(), tensor.abs().pow(0.6))]
+        square = matrix.astype(array.dtype)
+        parts += [square @ square, (torch.from_numpy(square) @ torch.from_numpy(square)).numpy()]
+    return b"".join(part.tobytes() for part in parts)
