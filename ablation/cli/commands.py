@@ -20,6 +20,7 @@ from ablation.cli.messages import (
     print_undecided,
 )
 from ablation.cli.progress import clock
+from ablation.results.arithmetic import OTHER_ARITHMETIC
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.store.runs import Store
 from ablation.study.plan import Arm
@@ -30,7 +31,7 @@ from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit
 from ablation.sweep.stages import stages_of
 
-SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
+SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MISSING, CORRUPT)
 
 
 def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
@@ -66,7 +67,8 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
         print_plan(stage.plan, stage.inventory, stage.changed)
         waiting = study.undecided_in(stage)
         print_undecided(waiting, len(stage.plan.study.seeds))
-        shown = [status for status in SHOWN_STATUSES if status in stage.inventory.statuses.values()]
+        present = {status for arm in stage.plan.arms for status in stage.counts(arm)}
+        shown = [status for status in SHOWN_STATUSES if status in present]
         shown = list(dict.fromkeys(["complete", *shown, MISSING]))
         table = _table(("arm", "environment"), shown)
         for arm in stage.plan.arms:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
 from ablation.results.references import reference
 from ablation.results.scores import SCORES, RunRows, score_run
 from ablation.store.files import read_json
@@ -184,8 +185,15 @@ def _not_found(store: Store, study: str, path: Path) -> str:
 
 
 def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
-    """Return a plan with all the runs that it asks for; those that are not stored are `missing`."""
-    return StudyRuns(plan, {key: _load_run(store, key) for key in plan.runs()}, store.root, command)
+    """Return a plan with all the runs that it asks for; those that are not stored are `missing`.
+
+    Runs whose arithmetic is not that of most others have no rows: nothing mixes them with the rest.
+    """
+    runs = {key: _load_run(store, key) for key in plan.runs()}
+    ended = {key: arithmetic_of(run.record) for key, run in runs.items() if run.status in ENDED}
+    for key in other_arithmetic(plan, ended):
+        runs[key] = replace(runs[key], status=OTHER_ARITHMETIC, tables={})
+    return StudyRuns(plan, runs, store.root, command)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:

@@ -39,14 +39,15 @@ class LaunchConfig:
 class SweepConfig:
     """Device, results directory, tracking and launching of a sweep, and which arms it trains.
 
-    `retry` gives runs that used up their attempts new ones; `only` is an arm or a pattern of arms.
+    `retry` gives runs that used up their attempts new ones (`failed`), or trains those again whose
+    arithmetic is not that of most others (`arithmetic`); `only` is an arm or a pattern of arms.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
     results_dir: Path
     tracking: TrackingConfig
     launch: LaunchConfig
-    retry: Literal["failed"] | None = None
+    retry: Literal["failed", "arithmetic"] | None = None
     only: str | None = None
 
 

@@ -41,12 +41,18 @@ def fingerprint(config: CellConfig, device: str) -> str:
 
 @cache
 def _fingerprint(by_torch: bool, device: str, portable: bool) -> str:
-    digest = hashlib.sha256()
-    for env_id, loss in (("CartPole-v1", "huber"), ("Acrobot-v1", "squared")):
-        digest.update(_trained(env_id, loss, by_torch, torch.device(device)))
-    if not portable:
-        digest.update(_of_libraries())
-    return digest.hexdigest()[:DIGITS]
+    threads = torch.get_num_threads()
+    # As in workers.
+    torch.set_num_threads(1)
+    try:
+        parts = [
+            _trained(env_id, loss, by_torch, torch.device(device))
+            for env_id, loss in (("CartPole-v1", "huber"), ("Acrobot-v1", "squared"))
+        ]
+        parts += [] if portable else [_of_libraries()]
+    finally:
+        torch.set_num_threads(threads)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:DIGITS]
 
 
 def _trained(env_id: str, loss: str, by_torch: bool, device: torch.device) -> bytes:

@@ -1,11 +1,16 @@
-"""Whether the runs of one table can be compared: environment versions, budgets, devices, commits."""
+"""Whether the runs of one table can be compared: environment versions, budgets, devices, commits.
+
+Runs of another arithmetic than most are not: they were left out when the study was read, and named here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
 
+from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
 from ablation.results.load import Run, StudyRuns
+from ablation.store.run_record import ENDED
 from ablation.study.plan import Arm
 
 ASPECTS = ("environment", "budget", "device", "commit")
@@ -41,6 +46,27 @@ def require_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Differ
             f"  to show them in one table all the same, add --allow {' '.join(refused)}"
         )
     return differences
+
+
+def left_out(runs: StudyRuns) -> list[str]:
+    """Return a line for each group of runs that are left out because their arithmetic is another."""
+    stored = {key: run for key, run in runs.runs.items() if run.status in (*ENDED, OTHER_ARITHMETIC)}
+    arithmetic = {key: arithmetic_of(run.record) for key, run in stored.items()}
+    env_ids = {arm.cell: arm.env_id for arm in runs.plan.arms}
+    groups: dict[tuple[str, str, str], int] = {}
+    for key, (own, kept) in other_arithmetic(runs.plan, arithmetic).items():
+        shown = next(run for key, run in stored.items() if arithmetic[key] == kept)
+        name = env_ids[key.cell], _arithmetic(stored[key]), _arithmetic(shown)
+        groups[name] = groups.get(name, 0) + 1
+    return [
+        f"{env_id}: {count} run{'s' if count != 1 else ''} of other arithmetic left out ({own}); shown are "
+        f"those of {kept}; RETRY=arithmetic trains the others again"
+        for (env_id, own, kept), count in groups.items()
+    ]
+
+
+def _arithmetic(run: Run) -> str:
+    return f"{run.record.arithmetic or 'unknown'}, {run.record.processor.get('name', 'unknown processor')}"
 
 
 def _groups(runs: StudyRuns, arms: list[Arm], describe: Callable[[Run], str]) -> dict[str, str]:

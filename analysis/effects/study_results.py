@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ablation.results.load import StudyRuns
 from analysis.effects.aggregates import ArmAggregates, across_environments
-from analysis.effects.comparability import Differences
+from analysis.effects.comparability import Differences, left_out
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
 from analysis.effects.factorial_effects import FactorialEffect, factorial_effects
@@ -23,6 +23,11 @@ class StudyResults:
     runs: StudyRuns
     score: str
     mixed: Differences
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """Return a line for each group of runs whose arithmetic is not that of most others."""
+        return left_out(self.runs)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:

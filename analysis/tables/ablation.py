@@ -221,4 +221,5 @@ def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str
     if sizes and not _is_share(score):
         notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
+    notes += [f"{line}." for line in results.left_out]
     return [*notes, provenance_line(results.runs)]
