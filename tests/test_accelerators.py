@@ -82,9 +82,7 @@ def test_cells_of_an_accelerator_are_those_of_pytorch() -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_training_by_pytorch_equals_training_by_compiled_loops(
-    configure: Configure, case: str
-) -> None:
+def test_training_by_pytorch_equals_training_by_compiled_loops(configure: Configure, case: str) -> None:
     compiled = trained(configure, CASES[case])
     by_pytorch = trained(configure, CASES[case] | {"agent__backend": "torch"})
     assert isinstance(by_pytorch._learner.backend, TorchBackend)

@@ -129,8 +129,7 @@ def test_a_record_has_the_checksum_of_each_table_and_a_changed_table_is_named(tm
     record = store.read_record(KEY)
     assert record is not None
     assert record.checksums == {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in directory.glob("*.parquet")
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.glob("*.parquet")
     }
     assert store.altered_tables(KEY) == []
     shutil.copy(directory / "evaluations.parquet", directory / "episodes.parquet")

@@ -6,11 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.types import RunMode
 from rich.table import Table
 
-from ablation.cli.compose import CONFIG_NAME, Composer, plan_of, to_plain
-from ablation.cli.config_errors import config_loader
 from ablation.cli.messages import (
     console,
     failure_lines,
@@ -19,17 +16,15 @@ from ablation.cli.messages import (
     print_plan,
     print_undecided,
 )
+from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
+from ablation.cli.verify import verify
 from ablation.results.arithmetic import OTHER_ARITHMETIC
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
-from ablation.store.runs import Store
 from ablation.study.plan import Arm
-from ablation.study.tuning import with_waiting
-from ablation.sweep.config import parse_sweep_config
 from ablation.sweep.estimates.forecast import Forecast, forecast
 from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit
-from ablation.sweep.stages import stages_of
 
 SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MISSING, CORRUPT)
 
@@ -80,10 +75,12 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
                 console.print(line, soft_wrap=True)
 
 
-COMMANDS: dict[str, Callable[[str, Sequence[str]], None]] = {
+COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
     "plan": show_plan,
     "status": show_status,
+    "verify": verify,
 }
+"""Each returns its exit status, None for 0."""
 
 
 @dataclass(frozen=True)
@@ -119,21 +116,9 @@ def _errors(stage: Forecast) -> dict[str, Any]:
 
 
 def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyForecast:
-    with config_loader(config_directory) as loader:
-        composer = Composer(loader)
-        line = composer.read([word for word in arguments if not word.startswith("-")])
-        config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
-        values = to_plain(config)
-        composer.device = values["device"]
-        stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
-        sweep_config = parse_sweep_config(values)
-        store = Store(sweep_config.results_dir)
-        choices = stages.choices(store)
-        undecided = stages.undecided(choices)
-        reported = with_waiting(stages.reported(choices), stages.plan, undecided)
-        shown = [reported] if stages.tuning is None else [stages.tuning, reported]
-        forecasts = [forecast(plan, sweep_config, store) for plan in shown]
-    return StudyForecast(forecasts, undecided)
+    study = open_study(config_directory, [word for word in arguments if not word.startswith("-")])
+    forecasts = [forecast(plan, study.settings, study.store) for plan in study.plans]
+    return StudyForecast(forecasts, study.undecided)
 
 
 def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:

@@ -11,7 +11,7 @@ TrainedBy = Literal["compiled", "torch"]
 
 
 def trained_by(agent: AgentConfig, device: str = "cpu") -> TrainedBy:
-    """Return the backend that trains an agent: compiled loops, which run on the processor, or PyTorch."""
+    """Return the backend that trains an agent: compiled loops, on the processor only, or PyTorch."""
     return "compiled" if agent.backend == "auto" and device == "cpu" else "torch"
 
 

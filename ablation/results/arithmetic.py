@@ -1,4 +1,4 @@
-"""Which runs of a comparison another arithmetic gave their numbers: those are not mixed with the rest."""
+"""Which runs of a comparison were computed by another arithmetic: they are not mixed with the rest."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def arithmetic_of(record: RunRecord) -> Arithmetic:
 def other_arithmetic(
     plan: Plan, arithmetic: Mapping[RunKey, Arithmetic]
 ) -> dict[RunKey, tuple[Arithmetic, Arithmetic]]:
-    """Return the runs that are left out, each with its arithmetic and that of those it is not mixed with.
+    """Return the runs that are left out, each with its own arithmetic and that of the runs that stay.
 
-    Of the runs of an environment, those of the larger group stay; among equal ones the group whose run
+    Of the runs of an environment those of the larger group stay, among equal ones the group whose run
     comes first in the plan. `arithmetic` has the runs that ended.
     """
     environments = {arm.cell: arm.environment for arm in plan.arms}

@@ -21,8 +21,6 @@ _OF_TRAINED_RUNS = ("wandb_id", "steps_per_second", "peak_rss_bytes")
 """What only the job of a run can say; left out of a run whose worker died."""
 
 
-
-
 def wrong_schema(values: Mapping[str, Any]) -> str | None:
     """Return why this version does not read a `run.json`, None where it does."""
     schema = values.get("schema")

@@ -14,8 +14,8 @@ from ablation.store.runs import RunKey, Store
 class RunInventory:
     """The status of every expected run: one of the store's, or `missing`, `running`, `corrupt`.
 
-    `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended; `arithmetic`
-    has the runs with data that counts.
+    `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended;
+    `arithmetic` has the runs with data that counts.
     """
 
     statuses: dict[RunKey, str]

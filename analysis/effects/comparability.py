@@ -50,23 +50,24 @@ def require_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Differ
 
 def left_out(runs: StudyRuns) -> list[str]:
     """Return a line for each group of runs that are left out because their arithmetic is another."""
-    stored = {key: run for key, run in runs.runs.items() if run.status in (*ENDED, OTHER_ARITHMETIC)}
-    arithmetic = {key: arithmetic_of(run.record) for key, run in stored.items()}
+    ended = {key: run for key, run in runs.runs.items() if run.status in (*ENDED, OTHER_ARITHMETIC)}
+    arithmetic = {key: arithmetic_of(run.record) for key, run in ended.items()}
+    described = {arithmetic[key]: _arithmetic(run) for key, run in reversed(ended.items())}
     env_ids = {arm.cell: arm.env_id for arm in runs.plan.arms}
-    groups: dict[tuple[str, str, str], int] = {}
-    for key, (own, kept) in other_arithmetic(runs.plan, arithmetic).items():
-        shown = next(run for key, run in stored.items() if arithmetic[key] == kept)
-        name = env_ids[key.cell], _arithmetic(stored[key]), _arithmetic(shown)
-        groups[name] = groups.get(name, 0) + 1
+    groups = Counter(
+        (env_ids[key.cell], described[own], described[kept])
+        for key, (own, kept) in other_arithmetic(runs.plan, arithmetic).items()
+    )
     return [
-        f"{env_id}: {count} run{'s' if count != 1 else ''} of other arithmetic left out ({own}); shown are "
-        f"those of {kept}; RETRY=arithmetic trains the others again"
+        f"{env_id}: {count} run{'s' if count != 1 else ''} of other arithmetic left out ({own}); shown "
+        f"are those of {kept}; RETRY=arithmetic trains the others again"
         for (env_id, own, kept), count in groups.items()
     ]
 
 
 def _arithmetic(run: Run) -> str:
-    return f"{run.record.arithmetic or 'unknown'}, {run.record.processor.get('name', 'unknown processor')}"
+    processor = run.record.processor.get("name", "unknown processor")
+    return f"{run.record.arithmetic or 'unknown'}, {processor}"
 
 
 def _groups(runs: StudyRuns, arms: list[Arm], describe: Callable[[Run], str]) -> dict[str, str]:
