@@ -64,7 +64,7 @@ def _chosen(asked: str, there: dict[str, StoredRun], study: OpenStudy) -> list[S
     for name in asked.split(","):
         if name not in there:
             example = next(iter(there))
-            allowed = f"a number of runs, or names of stored ones, as {example}, after one another by ,"
+            allowed = f"must be a number of runs or names of stored ones such as {example}, with commas"
             raise ConfigError("runs", name, f"{allowed}{_swept(study)}")
         chosen.append(there[name])
     return chosen
