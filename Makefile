@@ -8,8 +8,8 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
-# Groups and their order are made in tests/conftest.py.
-PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+# In the order of tests/conftest.py: the longest files first.
+PYTEST := $(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
 RETRY ?=
 ONLY ?=
 RUNS ?= 3
