@@ -158,7 +158,7 @@ class ReplayBuffer:
         sampler, config = self.sampler, self._config
         if sampler.code is None or isinstance(self.ring, FrameRing):
             return None
-        combined = config.combined and config.stores
+        combined = config.combined and REPLAY_KINDS[config.kind].stores
         sampling = Sampling(
             sampler.code,
             self._schedule.batch_size - combined,

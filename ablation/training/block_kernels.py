@@ -281,7 +281,7 @@ def _constants_of_step(constants: StepConstants, corrections: Floats) -> StepCon
     return StepConstants(
         constants.double_q,
         constants.loss,
-        constants.centered,
+        constants.optimizer,
         constants.largest_norm,
         corrections[0],
         corrections[1],

@@ -61,8 +61,8 @@ def _trained(env_id: str, loss: str, by_torch: bool, device: torch.device) -> by
     trainer = DQNTrainer(config, [SEED], device)
     records = trainer.run(lambda *_: None)
     trainer.close()
-    parameters = trainer.state()["learner"]["parameters"].cpu().numpy().tobytes()
-    return json.dumps(records.lanes[0].tables()).encode() + parameters
+    parameters: torch.Tensor = trainer.state()["learner"]["parameters"]
+    return json.dumps(records.lanes[0].tables()).encode() + parameters.cpu().numpy().tobytes()
 
 
 def _config(env_id: str, loss: str, by_torch: bool) -> CellConfig:
@@ -117,6 +117,6 @@ def _of_libraries() -> bytes:
         parts += [np.sin(array), np.cos(array), np.exp(array), np.tanh(array), array.sum()[None]]
         parts += [np.abs(array) ** array.dtype.type(0.6), np.log1p(np.abs(array))]
         parts += [part.numpy() for part in (tensor.sin(), tensor.exp(), tensor.abs().pow(0.6))]
-        square = matrix.astype(array.dtype)
+        square: np.ndarray = matrix.astype(array.dtype)
         parts += [square @ square, (torch.from_numpy(square) @ torch.from_numpy(square)).numpy()]
     return b"".join(part.tobytes() for part in parts)
