@@ -30,7 +30,7 @@ from .analysis_helpers import STUDY, make_store, resolve
 from .conftest import values
 from .studies import study
 
-SHARED: dict[str, Any] = {"arithmetic": "a" * 12, "processor": {"name": "Some CPU"}}
+SHARED: dict[str, Any] = {"arithmetic": "a" * 12, "portable": False, "processor": {"name": "Some CPU"}}
 OTHER: dict[str, Any] = {"arithmetic": "b" * 12, "processor": {"name": "Another CPU"}}
 
 
@@ -120,6 +120,7 @@ def test_runs_of_other_arithmetic_are_in_no_score_and_the_table_says_so(
     page = write_report(results, "s").read_text()
     assert "2 runs of other arithmetic left out" in page
     assert "5 complete, 1 other arithmetic" in page
+    assert "on one machine with the same versions only (18 runs)" in page
 
 
 def test_status_counts_them_apart(stored: tuple[Path, Plan, list[RunKey]]) -> None:

@@ -19,6 +19,7 @@ from ablation.cli.messages import (
 from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
 from ablation.cli.verify import verify
+from ablation.config.training_path import why_not_portable
 from ablation.results.arithmetic import OTHER_ARITHMETIC
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.study.plan import Arm
@@ -135,6 +136,7 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
             cell, counts = arm.cell, (str(stage.counts(arm)["complete"]), str(new), str(again))
         table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
     console.print(table)
+    _print_dependent(stage)
     failed = stage.failed_for_good
     if failed:
         used = "has used up its" if failed == 1 else "have used up their"
@@ -145,6 +147,15 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
             f"{stage.peak_bytes / 1e9:.1f} GB of memory (this machine has {machine_bytes() / 1e9:.1f})"
         )
         console.print(f"Estimated time: {_time(stage.seconds)}")
+
+
+def _print_dependent(stage: Forecast) -> None:
+    """Print which configurations have equal numbers only on one machine, and why."""
+    reasons = [why_not_portable(cell.config) for cell in stage.plan.configured.values()]
+    counts = Counter(reason for reason in reasons if reason is not None)
+    if counts:
+        listed = "; ".join(f"{plural(n, 'configuration')}: {why}" for why, n in counts.items())
+        console.print(f"Equal numbers only on one machine with the same versions: {listed}")
 
 
 def _time(seconds: float | None) -> str:

@@ -22,4 +22,13 @@ def is_portable(config: CellConfig, device: str = "cpu") -> bool:
     environments, and PyTorch, use libraries that choose their instructions by the processor: there the
     numbers are the same on one machine with the same versions.
     """
-    return trained_by(config.agent, device) == "compiled" and stepped_by(config.env) == "tensor"
+    return why_not_portable(config, device) is None
+
+
+def why_not_portable(config: CellConfig, device: str = "cpu") -> str | None:
+    """Return which library's arithmetic a cell's numbers depend on, None for a portable one."""
+    if trained_by(config.agent, device) == "torch":
+        return "trained by PyTorch"
+    if stepped_by(config.env) != "tensor":
+        return f"{config.env.id} computes by other libraries"
+    return None

@@ -10,9 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ablation.config.schema import (
     AgentConfig,
@@ -61,8 +63,8 @@ def _trained(env_id: str, loss: str, by_torch: bool, device: torch.device) -> by
     trainer = DQNTrainer(config, [SEED], device)
     records = trainer.run(lambda *_: None)
     trainer.close()
-    parameters: torch.Tensor = trainer.state()["learner"]["parameters"]
-    return json.dumps(records.lanes[0].tables()).encode() + parameters.cpu().numpy().tobytes()
+    parameters: bytes = trainer.state()["learner"]["parameters"].cpu().numpy().tobytes()
+    return json.dumps(records.lanes[0].tables()).encode() + parameters
 
 
 def _config(env_id: str, loss: str, by_torch: bool) -> CellConfig:
@@ -109,14 +111,13 @@ def _config(env_id: str, loss: str, by_torch: bool) -> CellConfig:
 
 def _of_libraries() -> bytes:
     """Return results of NumPy's and PyTorch's own kernels, which they choose by the processor."""
-    values = np.linspace(-3, 3, 203)
-    matrix = values[:196].reshape(14, 14)
-    parts: list[np.ndarray] = []
-    for array in (values, values.astype(np.float32)):
-        tensor = torch.from_numpy(array)
-        parts += [np.sin(array), np.cos(array), np.exp(array), np.tanh(array), array.sum()[None]]
-        parts += [np.abs(array) ** array.dtype.type(0.6), np.log1p(np.abs(array))]
-        parts += [part.numpy() for part in (tensor.sin(), tensor.exp(), tensor.abs().pow(0.6))]
-        square: np.ndarray = matrix.astype(array.dtype)
-        parts += [square @ square, (torch.from_numpy(square) @ torch.from_numpy(square)).numpy()]
+    parts: list[NDArray[Any]] = []
+    for dtype in (np.float32, np.float64):
+        values = np.linspace(-3, 3, 203, dtype=dtype)
+        matrix = values[:196].reshape(14, 14)
+        parts += [np.sin(values), np.cos(values), np.exp(values), np.tanh(values), values.sum()[None]]
+        parts += [np.abs(values) ** 0.6, np.log1p(np.abs(values)), np.matmul(matrix, matrix)]
+        tensor, square = torch.from_numpy(values), torch.from_numpy(matrix)
+        results = tensor.sin(), tensor.exp(), tensor.abs().pow(0.6), square @ square
+        parts += [result.numpy() for result in results]
     return b"".join(part.tobytes() for part in parts)

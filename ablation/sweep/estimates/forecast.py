@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from ablation.config.training_path import is_portable, trained_by
 from ablation.results.arithmetic import OTHER_ARITHMETIC, other_arithmetic
 from ablation.store.run_record import ENDED, FAILED
 from ablation.store.runs import RunKey, Store
@@ -115,12 +116,15 @@ class Forecast:
     def _arm(self, arm: Arm) -> dict[str, Any]:
         new, again = self.due(arm)
         size = self.size(arm).size
+        config = self.plan.configured[arm.cell].config
         return {
             "arm": arm.name,
             "role": arm.role,
             "levels": arm.levels,
             "environment": arm.env_id,
             "cell": arm.cell,
+            "trained_by": trained_by(config.agent),
+            "portable": is_portable(config),
             "seeds": arm.seeds,
             "statuses": dict(self.counts(arm)),
             "to_do": new,
