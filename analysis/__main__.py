@@ -12,8 +12,10 @@ from ablation.numerics.library_settings import library_settings
 os.environ.update(library_settings())
 
 from ablation.results.load import StudyNotFound
+from ablation.results.outside.request import ImportRefused
 from analysis.commands.compare import add_compare_command
 from analysis.commands.expectations import add_expectation_commands
+from analysis.commands.outside import add_outside_commands
 from analysis.commands.studies import add_study_commands
 from analysis.commands.wandb import add_wandb_commands
 from analysis.effects.comparability import NotComparable
@@ -29,7 +31,7 @@ def main() -> None:
         status = arguments.run(arguments)
         sys.stdout.flush()
         sys.exit(status or 0)
-    except (StudyNotFound, NotComparable, RequestError) as error:
+    except (StudyNotFound, NotComparable, RequestError, ImportRefused) as error:
         _refuse(str(error))
     except BrokenPipeError:
         # The reader closed the pipe (`| head`); the flush at exit must not fail on it again.
@@ -44,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     add_study_commands(commands)
     add_compare_command(commands)
     add_expectation_commands(commands)
+    add_outside_commands(commands)
     add_wandb_commands(commands)
     return parser
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
+from ablation.results.outside.data import DamagedImport, OutsideData
+from ablation.results.outside.data import read as read_outside
+from ablation.results.outside.names import CELL, has_outside, is_outside
 from ablation.results.references import reference
-from ablation.results.scores import SCORES, RunRows, score_run
+from ablation.results.run import Run
+from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from ablation.store.run_record import ENDED, MISSING, RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
@@ -31,38 +34,6 @@ READ = ("episodes", "evaluations")
 
 class StudyNotFound(Exception):
     """There is no plan of that name, or none that can be read."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: its record (empty if none is stored), its rows by table and column if it ended."""
-
-    key: RunKey
-    status: str
-    record: RunRecord
-    tables: dict[str, dict[str, NDArray[Any]]]
-
-    @cached_property
-    def rows(self) -> RunRows | None:
-        """Return what the scores are computed from, or None for a run without data that counts."""
-        if self.status not in ENDED:
-            return None
-        # References are those of an environment's own time limit.
-        own_limit = self.record.setting("env", "time_limit") is None
-        env_id, env_steps = self.record.setting("env", "id"), self.record.setting("train", "env_steps")
-        return RunRows(
-            self.tables["episodes"],
-            self.tables["evaluations"],
-            str(env_id or "") if own_limit else "",
-            env_steps if isinstance(env_steps, int) else None,
-        )
-
-    @cached_property
-    def scores(self) -> dict[str, float]:
-        """Return every score, NaN where the run has no rows to compute it from."""
-        if self.rows is None:
-            return dict.fromkeys(SCORES, float("nan"))
-        return {name: score_run(name, self.rows) for name in SCORES}
 
 
 @dataclass(frozen=True)
@@ -87,6 +58,21 @@ class StudyRuns:
         """Return the reference arm of an environment."""
         arms = self.arms(environment)
         return next((arm for arm in arms if arm.role == "baseline"), arms[0])
+
+    def is_outside(self, arm: Arm) -> bool:
+        """Return whether an arm's runs were trained elsewhere and imported."""
+        return is_outside(self.plan.cells, arm.cell)
+
+    def paired(self, arm: Arm, other: Arm) -> bool:
+        """Return whether equal seeds of two arms are pairs: from elsewhere, only if declared so."""
+        outside = [
+            self.plan.cells[each.cell]["outside"] for each in (arm, other) if self.is_outside(each)
+        ]
+        return all(values.get("shared_seeds") for values in outside)
+
+    def beside_ours(self, arm: Arm) -> bool:
+        """Return whether an arm from elsewhere stands beside arms of ours in one study."""
+        return self.is_outside(arm) and not all(map(self.is_outside, self.plan.arms))
 
     def of_cell(self, arm: Arm) -> list[Run]:
         """Return all runs of an arm in the plan, in the order of their seeds."""
@@ -184,19 +170,32 @@ def _not_found(store: Store, study: str, path: Path) -> str:
     return f"no study '{study}' below {store.root / 'studies'}; {there}"
 
 
-def read(plan: Plan, store: Store, command: str = "") -> StudyRuns:
+def read(plan: Plan, store: Store, command: str = "", outside: OutsideData | None = None) -> StudyRuns:
     """Return a plan with all the runs that it asks for; those that are not stored are `missing`.
 
     Runs whose arithmetic is not that of most others have no rows: nothing mixes them with the rest.
+    `outside` has the runs of an import that is still in memory.
     """
-    runs = {key: _load_run(store, key) for key in plan.runs()}
-    ended = {key: arithmetic_of(run.record) for key, run in runs.items() if run.status in ENDED}
+    if outside is None and has_outside(plan.cells):
+        try:
+            outside = read_outside(store, plan.study.name)
+        except DamagedImport as error:
+            raise StudyNotFound(str(error)) from None
+    imported = {} if outside is None else dict(outside.runs(plan.cells))
+    runs = {key: imported.get(key) or _load_run(store, key) for key in plan.runs()}
+    ended = {
+        key: arithmetic_of(run.record)
+        for key, run in runs.items()
+        if run.status in ENDED and key not in imported
+    }
     for key in other_arithmetic(plan, ended):
         runs[key] = replace(runs[key], status=OTHER_ARITHMETIC, tables={})
     return StudyRuns(plan, runs, store.root, command)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:
+    if CELL.fullmatch(key.cell):
+        return Run(key, MISSING, RunRecord(), {})
     record = store.read_record(key)
     if record is None:
         reason = store.why_unreadable(key)

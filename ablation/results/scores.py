@@ -78,6 +78,8 @@ def area_under_curve(run: RunRows) -> float:
 
 def area_per_gradient_step(run: RunRows) -> float:
     """Return the area under the curve per gradient step; arms that learn more often are not favored."""
+    if "gradient_step" not in run.evaluations:
+        return math.nan
     _, first = np.unique(run.evaluations["env_step"], return_index=True)
     return _area(run.evaluations["gradient_step"][first], run.curve[1])
 

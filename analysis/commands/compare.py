@@ -75,7 +75,8 @@ def _pairs_by_environment(results: StudyResults, one: str, other: str) -> dict[s
         arms = {arm.name: arm for arm in results.runs.arms(environment)}
         if one in arms and other in arms:
             first, second = (results.runs.scores(arms[name], results.score) for name in (one, other))
-            pairs[env_id] = compare_pair(first, second, results.score)
+            paired = results.runs.paired(arms[one], arms[other])
+            pairs[env_id] = compare_pair(first, second, results.score, paired)
     return pairs
 
 
@@ -85,12 +86,15 @@ def _print_pairs(arms: tuple[str, str], score: str, pairs: Mapping[str, Pairwise
     for env_id, pair in pairs.items():
         print(f"{arms[0]} minus {arms[1]}, {score}, {env_id}")
         for kind, difference in (("paired by seed", pair.paired), ("unpaired", pair.unpaired)):
+            if difference is None:
+                continue
             interval = difference.interval
             print(
                 f"  {kind}: {interval_text(interval, signed=True)}, n = {interval.n}, "
                 f"p {p_value_text(difference.p_value)}"
             )
-        print(f"  correlation over seeds: {number(pair.paired.correlation)}")
-        print(f"  permutation test: p {p_value_text(pair.permutation)}")
+        if pair.paired is not None:
+            print(f"  correlation over seeds: {number(pair.paired.correlation)}")
+            print(f"  permutation test: p {p_value_text(pair.permutation)}")
         print(f"  P({arms[0]} > {arms[1]}): {interval_text(pair.improvement)}")
     print("p-values are not corrected: this is one comparison.")

@@ -13,7 +13,7 @@ from ablation.results.load import Run, StudyRuns
 from ablation.store.run_record import ENDED
 from ablation.study.plan import Arm
 
-ASPECTS = ("environment", "budget", "device", "commit")
+ASPECTS = ("environment", "budget", "score", "device", "commit")
 Differences = dict[str, list[str]]
 """Aspect -> one line for each group of runs that differ in it."""
 
@@ -27,8 +27,8 @@ def find_differences(runs: StudyRuns) -> Differences:
     differences: Differences = {}
     for environment in runs.environments:
         arms = runs.arms(environment)
-        for aspect, describe in _DESCRIBE.items():
-            groups = _groups(runs, arms, describe)
+        for aspect in ASPECTS:
+            groups = _groups(runs, arms, aspect)
             if len(groups) > 1:
                 lines = [f"{arms[0].env_id}: {text} ({who})" for text, who in groups.items()]
                 differences.setdefault(aspect, []).extend(lines)
@@ -70,10 +70,17 @@ def _arithmetic(run: Run) -> str:
     return f"{run.record.arithmetic or 'unknown'}, {processor}"
 
 
-def _groups(runs: StudyRuns, arms: list[Arm], describe: Callable[[Run], str]) -> dict[str, str]:
-    """Return for each description the number of runs that have it and their arms."""
+OF_OUR_PROGRAM = ("device", "commit")
+"""Aspects that runs from elsewhere need not share with ours."""
+
+
+def _groups(runs: StudyRuns, arms: list[Arm], aspect: str) -> dict[str, str]:
+    """Return for each description of an aspect the number of runs that have it and their arms."""
+    describe = _DESCRIBE[aspect]
     counts: dict[str, Counter[str]] = {}
     for arm in arms:
+        if aspect in OF_OUR_PROGRAM and runs.is_outside(arm):
+            continue
         for run in runs.of_arm(arm):
             counts.setdefault(describe(run), Counter())[arm.name] += 1
     return {text: _runs_of_arms(names) for text, names in counts.items()}
@@ -93,7 +100,12 @@ def _budget(run: Run) -> str:
     steps = run.record.setting("train", "env_steps")
     updates = run.record.setting("train", "gradient_steps")
     # Arms of equal gradient steps may differ in environment steps: that is what their study is about.
-    return f"{updates} gradient steps" if updates else f"{steps} environment steps"
+    return f"{updates} gradient steps" if updates else f"{steps or 'unknown'} environment steps"
+
+
+def _score(run: Run) -> str:
+    given = ", ".join(run.given_scores)
+    return f"scores {given} as a file gave them" if given else "scores computed from the rows"
 
 
 def _device(run: Run) -> str:
@@ -108,6 +120,7 @@ def _commit(run: Run) -> str:
 _DESCRIBE: dict[str, Callable[[Run], str]] = {
     "environment": _environment,
     "budget": _budget,
+    "score": _score,
     "device": _device,
     "commit": _commit,
 }

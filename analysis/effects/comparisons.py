@@ -12,6 +12,7 @@ from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
+from analysis.statistics.exact import fisher_p_value
 
 SIGNIFICANCE = round(1 - LEVEL, 12)
 
@@ -24,7 +25,7 @@ class Comparison:
     for the number of arms compared in the environment; `detectable` is the minimum detectable effect:
     the smallest true difference that so many runs find with 80 % power. `among_best` says that the arm
     is the best one or not significantly different from it. `censored` counts runs that never reached
-    the threshold.
+    the threshold. Where equal seeds are no pairs (not `paired`), `difference` is the unpaired one.
     """
 
     arm: Arm
@@ -41,6 +42,7 @@ class Comparison:
     detectable: float = np.nan
     among_best: bool = False
     censored: int = 0
+    paired: bool = True
 
     @property
     def significant(self) -> bool:
@@ -50,34 +52,55 @@ class Comparison:
 
 @dataclass(frozen=True)
 class PairwiseComparison:
-    """One sample against another: differences, p-values and the probability of improvement."""
+    """One sample against another: differences, p-values and the probability of improvement.
 
-    paired: Difference
+    `paired` is None where equal seeds are no pairs.
+    """
+
+    paired: Difference | None
     unpaired: Difference
     permutation: float
     improvement: Interval
 
+    @property
+    def difference(self) -> Difference:
+        """Return the paired difference where there is one, else the unpaired one."""
+        return self.unpaired if self.paired is None else self.paired
 
-def compare_pair(arm: Sample, other: Sample, score: str) -> PairwiseComparison:
+
+def compare_pair(arm: Sample, other: Sample, score: str, paired: bool = True) -> PairwiseComparison:
     """Return how two samples `[R]` of a score compare, in the same order of seeds, NaN if missing.
+
+    Not `paired`: independent samples `[R]` and `[R']`.
 
     Shares (samples of 0 and 1) get Newcombe's interval and the exact sign-flip test: ten equal runs
     have no variance, which Student's t would take for certainty.
     """
-    better = 1 if SCORES[score].higher_is_better else -1
+    improvement = _improvement(arm, other, score)
+    if not paired:
+        return PairwiseComparison(None, _independent(arm, other, score), np.nan, improvement)
     differences = arm - other
-    paired = statistics.paired_difference(arm, other)
+    within_seeds = statistics.paired_difference(arm, other)
     permutation = statistics.sign_flip_p_value(present(differences))
     if SCORES[score].unit == "share":
         both = ~np.isnan(differences)
         interval = statistics.share_difference(arm[both], other[both])
-        paired = Difference(interval, permutation, paired.correlation)
-    return PairwiseComparison(
-        paired,
-        statistics.unpaired_difference(arm, other),
-        permutation,
-        statistics.probability_of_improvement([better * present(arm)], [better * present(other)]),
-    )
+        within_seeds = Difference(interval, permutation, within_seeds.correlation)
+    unpaired = statistics.unpaired_difference(arm, other)
+    return PairwiseComparison(within_seeds, unpaired, permutation, improvement)
+
+
+def _independent(arm: Sample, other: Sample, score: str) -> Difference:
+    """Return the difference of independent samples: Welch's; of shares Newcombe's and Fisher's."""
+    if SCORES[score].unit == "share":
+        interval = statistics.share_difference(present(arm), present(other))
+        return Difference(interval, fisher_p_value(arm, other))
+    return statistics.unpaired_difference(arm, other)
+
+
+def _improvement(arm: Sample, other: Sample, score: str) -> Interval:
+    better = 1 if SCORES[score].higher_is_better else -1
+    return statistics.probability_of_improvement([better * present(arm)], [better * present(other)])
 
 
 def compare(runs: StudyRuns, score: str) -> list[Comparison]:
@@ -89,9 +112,15 @@ def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparis
     arms, baseline = runs.arms(environment), runs.baseline(environment)
     samples = {arm.name: runs.scores(arm, score) for arm in arms}
     others = [arm for arm in arms if arm.cell != baseline.cell]
-    pairs = {arm.name: compare_pair(samples[arm.name], samples[baseline.name], score) for arm in others}
-    p_values = _corrected(others, {name: pair.paired.p_value for name, pair in pairs.items()})
-    best = _among_best(arms, samples, score)
+    paired = {arm.name: runs.paired(arm, baseline) for arm in arms}
+    pairs = {
+        arm.name: compare_pair(samples[arm.name], samples[baseline.name], score, paired[arm.name])
+        for arm in others
+    }
+    p_values: dict[str, float] = {}
+    for family in _families(runs, others):
+        p_values |= _corrected(family, {arm.name: pairs[arm.name].difference.p_value for arm in family})
+    best = _among_best(runs, [arm for arm in arms if not runs.beside_ours(arm)], samples, score)
     for arm in arms:
         sample = present(samples[arm.name])
         pair = pairs.get(arm.name)
@@ -100,17 +129,26 @@ def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparis
             score,
             _estimate(sample, score),
             statistics.interquartile_mean(sample),
-            pair.paired.interval if pair else None,
+            pair.difference.interval if pair else None,
             p_values[arm.name] if pair else None,
             runs.statuses(arm),
             pair.unpaired.interval if pair else None,
-            pair.paired.correlation if pair else np.nan,
+            pair.difference.correlation if pair else np.nan,
             pair.permutation if pair else np.nan,
             pair.improvement if pair else None,
-            _detectable(samples[arm.name] - samples[baseline.name], len(others)) if pair else np.nan,
+            _detectable(samples[arm.name], samples[baseline.name], len(others), paired[arm.name])
+            if pair
+            else np.nan,
             arm.name in best,
             _censored(runs, arm, score),
+            paired[arm.name],
         )
+
+
+def _families(runs: StudyRuns, arms: Sequence[Arm]) -> list[list[Arm]]:
+    """Return the families of tests: arms of the design, and those from elsewhere beside them."""
+    beside = [arm for arm in arms if runs.beside_ours(arm)]
+    return [[arm for arm in arms if arm not in beside], beside]
 
 
 def present(sample: Sample) -> Sample:
@@ -131,7 +169,9 @@ def _corrected(arms: Sequence[Arm], p_values: dict[str, float]) -> dict[str, flo
     return {arm.name: corrected[arm.cell] for arm in arms}
 
 
-def _among_best(arms: Sequence[Arm], samples: dict[str, Sample], score: str) -> set[str]:
+def _among_best(
+    runs: StudyRuns, arms: Sequence[Arm], samples: dict[str, Sample], score: str
+) -> set[str]:
     """Return the best arm and all that do not differ significantly from it, after correction."""
     values = {arm.name: present(samples[arm.name]) for arm in arms}
     means = {name: float(sample.mean()) for name, sample in values.items() if len(sample)}
@@ -139,26 +179,37 @@ def _among_best(arms: Sequence[Arm], samples: dict[str, Sample], score: str) -> 
         return set()
     choose = max if SCORES[score].higher_is_better else min
     best = choose(means, key=means.__getitem__)
-    cell = next(arm.cell for arm in arms if arm.name == best)
-    rivals = [arm for arm in arms if arm.name in means and arm.cell != cell]
-    p_values = {arm.name: _p_value(samples[arm.name], samples[best], score) for arm in rivals}
-    same_cell = {arm.name for arm in arms if arm.cell == cell}
+    first = next(arm for arm in arms if arm.name == best)
+    rivals = [arm for arm in arms if arm.name in means and arm.cell != first.cell]
+    p_values = {
+        arm.name: _p_value(samples[arm.name], samples[best], score, runs.paired(arm, first))
+        for arm in rivals
+    }
+    same_cell = {arm.name for arm in arms if arm.cell == first.cell}
     # A NaN means that the two could not be compared, which is not the same as being as good.
     return same_cell | {name for name, p in _corrected(rivals, p_values).items() if p > SIGNIFICANCE}
 
 
-def _p_value(arm: Sample, other: Sample, score: str) -> float:
+def _p_value(arm: Sample, other: Sample, score: str, paired: bool) -> float:
     """Return the p-value of `compare_pair` alone."""
+    if not paired:
+        return _independent(arm, other, score).p_value
     if SCORES[score].unit == "share":
         return statistics.sign_flip_p_value(present(arm - other))
     return statistics.paired_difference(arm, other).p_value
 
 
-def _detectable(differences: Sample, tests: int) -> float:
-    values = present(differences)
-    if len(values) < 2:
-        return np.nan
-    return statistics.detectable_effect(float(values.std(ddof=1)), len(values), tests)
+def _detectable(arm: Sample, other: Sample, tests: int, paired: bool) -> float:
+    """Return the minimum detectable effect; of independent samples with the smaller one's degrees."""
+    if paired:
+        values = present(arm - other)
+        n, sd = len(values), float(values.std(ddof=1)) if len(values) > 1 else np.nan
+    else:
+        both = [present(arm), present(other)]
+        n = min(map(len, both))
+        errors = [sample.var(ddof=1) / len(sample) for sample in both if len(sample) > 1]
+        sd = float(np.sqrt(sum(errors) * n)) if n > 1 else np.nan
+    return statistics.detectable_effect(sd, n, tests)
 
 
 def _censored(runs: StudyRuns, arm: Arm, score: str) -> int:

@@ -86,7 +86,7 @@ def as_number(level: str) -> float | None:
 
 def design_grid(runs: StudyRuns, environment: str) -> DesignGrid:
     """Return the design grid of an environment."""
-    arms = {arm.name: arm for arm in runs.arms(environment)}
+    arms = {arm.name: arm for arm in runs.arms(environment) if not runs.beside_ours(arm)}
     merged = [
         (entry.levels, arms[entry.into])
         for entry in runs.plan.merged

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ablation.results.load import StudyRuns
+from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.comparisons import SIGNIFICANCE
 from analysis.effects.design_grid import design_grid
-from analysis.statistics import Interval
+from analysis.statistics import Contrast, Interval
+from analysis.statistics.independent import independent_contrasts
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,20 @@ def _effects(runs: StudyRuns, score: str, environment: str) -> Iterator[Factoria
         combinations = grid.crossed(*names)
         if combinations is None:
             continue
-        means = [
-            np.mean([runs.scores(arm, score) for arm in arms], axis=0) for arms in combinations.values()
-        ]
-        shape = [len(grid.factors[name]) for name in names]
-        for contrast in statistics.contrasts(np.stack(means, axis=1).reshape(-1, *shape)):
+        shape = tuple(len(grid.factors[name]) for name in names)
+        for contrast in _contrasts(runs, score, list(combinations.values()), shape):
             pairs = zip(contrast.factors, contrast.levels, strict=True)
             levels = {names[f]: grid.factors[names[f]][level] for f, level in pairs}
             yield FactorialEffect(environment, levels, contrast.difference.interval, contrast.corrected)
+
+
+def _contrasts(
+    runs: StudyRuns, score: str, combinations: Sequence[Sequence[Arm]], shape: tuple[int, ...]
+) -> list[Contrast]:
+    """Return the contrasts of the arms of each combination; within seeds where these are pairs."""
+    first = combinations[0][0]
+    samples = [[runs.scores(arm, score) for arm in arms] for arms in combinations]
+    if all(runs.paired(arm, first) for arms in combinations for arm in arms):
+        means = [np.mean(of_arms, axis=0) for of_arms in samples]
+        return statistics.contrasts(np.stack(means, axis=1).reshape(-1, *shape))
+    return independent_contrasts(samples, shape)

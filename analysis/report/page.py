@@ -14,9 +14,11 @@ from markupsafe import Markup
 
 from ablation.config.identity import flatten
 from ablation.results.load import StudyRuns
+from ablation.results.outside.data import directory_of
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from ablation.store.run_record import RunRecord
+from ablation.store.runs import Store
 from ablation.study.plan import Merged
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import draw_figures, save_figure
@@ -179,6 +181,7 @@ def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
     records = [run.record for run in runs.runs.values() if run.record]
     complete = sum(run.status == "complete" for run in runs.runs.values())
     facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
+    facts += _outside_facts(runs)
     for key in ("git_commit", "device", "trained_by", "arithmetic"):
         counts = Counter(getattr(record, key) or "unknown" for record in records)
         text = ", ".join(f"{value} ({n} runs)" for value, n in counts.items())
@@ -205,6 +208,23 @@ def _portability(records: Sequence[RunRecord]) -> list[str]:
     }
     counts = Counter(record.portable for record in records if record.portable is not None)
     return [f"{texts[portable]} ({n} runs)" for portable, n in counts.items()]
+
+
+def _outside_facts(runs: StudyRuns) -> list[tuple[str, str]]:
+    """Return where runs from elsewhere come from; nothing for a study of ours."""
+    about = read_json(directory_of(Store(runs.root), runs.plan.study.name) / "import.json")
+    if not about or not any(map(runs.is_outside, runs.plan.arms)):
+        return []
+    files = [f"{file['file']} (sha256 {file['sha256'][:12]})" for file in about["files"]]
+    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
+    declared = ", ".join(f"{key} = {json.dumps(value)}" for key, value in about["declared"].items())
+    return [
+        (
+            "trained elsewhere",
+            f"imported {about['at']} as {about['format']}: {', '.join(files[:5])}{more}",
+        ),
+        ("declared at the import", declared),
+    ]
 
 
 def _versions(text: str) -> str:

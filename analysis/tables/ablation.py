@@ -124,7 +124,7 @@ def _difference_cells(row: Comparison, footnotes: Footnotes) -> list[Cell]:
     if difference is None:
         return [Cell(""), Cell("")]
     marks = ""
-    if 0 < difference.n < row.mean.n:
+    if row.paired and 0 < difference.n < row.mean.n:
         marks = footnotes.mark(f"over the {difference.n} seeds that arm and baseline both have")
     text = interval_text(difference, signed=True, missing="") + ("*" if row.significant else "")
     p_value = Cell(p_value_text(row.p_value) if difference.n else "", value=row.p_value)
@@ -162,17 +162,20 @@ def _name_columns(
     if not components:
         cells = {name: [Cell(name, marks=marks.get(name, ""), value=name)] for name in arms}
         return ["arm"], cells
-    return list(results.grids[runs.environments[0]].factors), {
-        name: [
-            Cell(
-                CROSS if level.lower() in ABSENT else CHECK,
-                marks=marks.get(name, "") if at == 0 else "",
-                value=level,
-            )
-            for at, level in enumerate(results.grids[arm.environment].levels_of(arm))
-        ]
+    factors = list(results.grids[runs.environments[0]].factors)
+    return factors, {
+        name: [Cell(name, value=name), *(Cell("") for _ in factors[1:])]
+        if runs.beside_ours(arm)
+        else _component_cells(results.grids[arm.environment].levels_of(arm), marks.get(name, ""))
         for name, arm in arms.items()
     }
+
+
+def _component_cells(levels: Sequence[str], mark: str) -> list[Cell]:
+    return [
+        Cell(CROSS if level.lower() in ABSENT else CHECK, marks="" if at else mark, value=level)
+        for at, level in enumerate(levels)
+    ]
 
 
 def _merged_marks(results: StudyResults, footnotes: Footnotes) -> dict[str, str]:
@@ -202,24 +205,39 @@ def _is_share(score: str) -> bool:
 
 def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str]:
     score = results.score
-    if _is_share(score):
-        method = (
-            "Share of runs with Wilson's interval; difference with Newcombe's; p of the permutation test"
-        )
-    else:
-        method = (
-            "Mean with Student's t interval (n: runs); IQM: interquartile mean with a bootstrap "
-            "interval; difference of means paired by seed, Student's t"
-        )
+    method = _method(
+        score, all(row.paired for row in comparisons if not results.runs.beside_ours(row.arm))
+    )
     best = "largest" if better_direction(score) == "higher" else "smallest"
     notes = [
         f"{method}; p corrected by Holm's method for the arms of an environment; *: significant (p at "
         "most 0.05), all others are inconclusive. Intervals are not corrected. Bold: the "
         f"{best} estimate and every one that is not significantly different from it."
     ]
+    if any(results.runs.beside_ours(row.arm) for row in comparisons):
+        notes.append(_daggered(score))
     sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
     if sizes and not _is_share(score):
         notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
     notes += [f"{line}." for line in results.left_out]
     return [*notes, provenance_line(results.runs)]
+
+
+def _method(score: str, paired: bool) -> str:
+    if _is_share(score):
+        test = "the permutation test" if paired else "Fisher's exact test"
+        return f"Share of runs with Wilson's interval; difference with Newcombe's; p of {test}"
+    difference = "paired by seed, Student's t" if paired else "unpaired, Welch's t"
+    return (
+        "Mean with Student's t interval (n: runs); IQM: interquartile mean with a bootstrap interval; "
+        f"difference of means {difference}"
+    )
+
+
+def _daggered(score: str) -> str:
+    test = "Newcombe's interval, Fisher's exact test" if _is_share(score) else "Welch's t"
+    return (
+        f"†: trained elsewhere and imported; compared unpaired ({test}) unless their seeds were "
+        "declared to be shared, p corrected among themselves, never among the best of the design."
+    )

@@ -76,8 +76,8 @@ def comparison_table(comparisons: Sequence[Comparison], several_environments: bo
             [
                 Cell(row.arm.name),
                 *where,
-                interval_cell(row.difference, signed=True),
-                Cell(number(row.correlation), value=row.correlation),
+                interval_cell(row.difference, signed=True) if row.paired else Cell(""),
+                Cell(number(row.correlation) if row.paired else "", value=row.correlation),
                 interval_cell(row.unpaired, signed=True),
                 Cell(p_value_text(row.p_value), row.significant, value=row.p_value),
                 Cell(p_value_text(row.permutation), value=row.permutation),

@@ -72,8 +72,9 @@ def _rank_correlation(
 ) -> Interval:
     """Return a diagnostic's rank correlation with the score over the runs of all configurations."""
     once = {arm.cell: arm for arm in arms}.values()
-    missing = np.full(len(results.runs.plan.study.seeds), np.nan)
-    diagnostic = np.concatenate([measured[arm.name].get(name, missing) for arm in once])
+    diagnostic = np.concatenate(
+        [measured[arm.name].get(name, np.full(len(arm.seeds), np.nan)) for arm in once]
+    )
     scores = np.concatenate([results.runs.scores(arm, results.score) for arm in once])
     return statistics.rank_correlation(diagnostic, scores)
 

@@ -89,8 +89,11 @@ def comparison_columns(row: Comparison) -> dict[str, Any]:
 def provenance_line(runs: StudyRuns) -> str:
     """Return the line that names a table's study, plan and commits."""
     commits = {run.record.git_commit[:10] for run in runs.runs.values() if run.record.git_commit}
+    outside = [cell["outside"] for cell in runs.plan.cells.values() if "outside" in cell]
+    files = ", ".join(sorted({values["data"][:12] for values in outside}))
+    imported = f", runs from elsewhere (sha256 {files})" if outside else ""
     return (
-        f"Study {runs.plan.study.name}, plan {runs.plan.hash}, "
+        f"Study {runs.plan.study.name}, plan {runs.plan.hash}{imported}, "
         f"commit {', '.join(sorted(commits)) or 'unknown'}."
     )
 

@@ -163,6 +163,7 @@ _ESCAPES = {character: f"\\{character}" for character in "%&_#${}"} | {
     "✓": "$\\checkmark$",
     "–": "--",
     "×": "$\\times$",
+    "†": "$\\dagger$",
 }
 
 

@@ -1,0 +1,43 @@
+"""What an import is asked for: names of columns, labels of files, and what the user declares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["evaluations", "episodes", "scores"]
+Incomplete = Literal["refuse", "missing", "keep"]
+
+
+class ImportRefused(Exception):
+    """Runs from elsewhere that cannot be taken as they are; one line that says what helps."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user says of runs from elsewhere.
+
+    `columns` names the file's column (or metric) by ours; `factors` are columns whose combinations are
+    the arms. `arm`, `environment` and `seed` label files that do not say it; `pattern` reads labels from
+    paths or names of runs (`{arm}/{environment}_{seed}`). `rows` says what returns are of, `score` which
+    score a file of scores has. `budget` is the environment steps that each run was given. `shared_seeds`
+    declares that runs of equal seeds share their randomness: arms are then compared within seeds.
+    """
+
+    study: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    factors: tuple[str, ...] = ()
+    arm: str | None = None
+    environment: str | None = None
+    seed: int | None = None
+    pattern: str | None = None
+    rows: Literal["evaluations", "episodes"] | None = None
+    score: str | None = None
+    baseline: str | Mapping[str, str] | None = None
+    primary_score: str | None = None
+    budget: int | None = None
+    gymnasium: str | None = None
+    shared_seeds: bool = False
+    incomplete: Incomplete = "refuse"
+    question: str = ""

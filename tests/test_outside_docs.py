@@ -1,0 +1,83 @@
+"""The commands of docs/outside-runs.md, run as they stand."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.__main__ import main
+
+from .analysis_helpers import CROSSED, STUDY, make_store
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs/outside-runs.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def files(directory: Path) -> None:
+    """Write the files that the page's commands name."""
+    rows = [
+        {"algorithm": arm, "env_id": "CartPole-v1", "seed": seed, "step": step, "return": level + seed}
+        for arm, level in (("dqn", 100.0), ("ppo", 120.0))
+        for seed in range(4)
+        for step in (10_000, 20_000)
+    ]
+    frame = pd.DataFrame(rows)
+    frame.to_csv(directory / "runs.csv", index=False)
+    other = frame.rename(columns={"algorithm": "variant", "step": "interactions"}).drop(columns="env_id")
+    other.assign(variant=other["variant"].map({"dqn": "a", "ppo": "b"})).to_csv(
+        directory / "other.csv", index=False
+    )
+    frame[frame["step"] == 20_000].drop(columns="step").to_csv(directory / "scores.csv", index=False)
+    for arm in ("dqn", "ppo"):
+        for seed in (1, 2, 3):
+            run = directory / "logs" / arm / f"CartPole-v1_{seed}"
+            run.mkdir(parents=True)
+            results = np.full((5, 3), 100.0 + seed)
+            steps = np.arange(1, 6) * 10_000
+            np.savez(run / "evaluations.npz", timesteps=steps, results=results, ep_lengths=results)
+            lines = ['#{"t_start": 1.0, "env_id": "CartPole-v1"}', "r,l,t"]
+            lines += [f"{at + seed},{10},{at}" for at in range(30)]
+            (run / "monitor.csv").write_text("\n".join(lines) + "\n")
+    make_store(directory / "results", STUDY | {"name": "replay"}, lambda arm, seed: 100.0 + seed)
+    make_store(directory / "elsewhere" / "results", CROSSED, lambda arm, seed: 100.0 + seed)
+
+
+def test_the_commands_of_the_page_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    commands = [line for block in blocks("bash") for line in block.splitlines() if line]
+    assert len(commands) > 10
+    for command in commands:
+        python, flag, module, *arguments = shlex.split(command)
+        assert (python, flag, module) == ("python", "-m", "analysis")
+        monkeypatch.setattr(sys, "argv", ["analysis", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 0, f"{command}: {capsys.readouterr().err}"
+    printed = capsys.readouterr().out
+    assert "24 runs copied, 12 are stored already" in printed
+    assert (tmp_path / "results/studies/both/report/index.html").exists()
+
+
+def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
+    files(tmp_path)
+    command = [sys.executable, "-c", "\n".join(blocks("python"))]
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ppo" in done.stdout
