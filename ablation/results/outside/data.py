@@ -63,10 +63,7 @@ class OutsideData:
             scores = {name: float(values[at]) for name, values in self.scores.items()}
             if error is not None:
                 tables, scores = {}, {}
-            yield (
-                key,
-                Run(key, record.status, record, tables if counts else {}, scores if counts else {}),
-            )
+            yield key, Run(key, record.status, record, tables, scores)
 
 
 def directory_of(store: Store, study: str) -> Path:
