@@ -9,7 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Collection
 
 from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
-from ablation.results.load import Run, StudyRuns
+from ablation.results.load import StudyRuns
+from ablation.results.run import Run
 from ablation.store.run_record import ENDED
 from ablation.study.plan import Arm
 
