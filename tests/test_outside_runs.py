@@ -472,6 +472,24 @@ def test_a_path_that_says_nothing_needs_labels(tmp_path: Path) -> None:
     assert import_files("sb3-evaluations", [path], labels).data.keys[0].seed == 4
 
 
+def test_two_files_of_one_run_are_refused(tmp_path: Path) -> None:
+    path = zoo(tmp_path)
+    with pytest.raises(ImportRefused, match="is given twice"):
+        import_files("sb3-monitor", [path, path / "ppo" / "CartPole-v1_1"], Request("z", baseline="dqn"))
+    args = path / "ppo" / "CartPole-v1_2" / "CartPole-v1" / "args.yml"
+    args.write_text(args.read_text().replace("22", "11"))
+    with pytest.raises(
+        ImportRefused, match="are both arm ppo, environment CartPole-v1, seed 11; one run"
+    ):
+        import_files("sb3-evaluations", [path], Request("z", baseline="dqn"))
+
+
+def test_seeds_of_any_length_and_spelling_are_kept_apart() -> None:
+    values = frame().astype({"seed": str}).replace({"seed": {"1": "01", "2": "1", "3": "9" * 30}})
+    runs = from_frame(values)
+    assert [runs.statuses(arm) for arm in runs.plan.arms] == [{"complete": 6}] * 2
+
+
 @pytest.mark.parametrize("form", ["sb3-evaluations", "sb3-monitor", "csv", "parquet", "wandb"])
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, form: str) -> None:
     path = tmp_path / "a_1" / "evaluations.npz"
