@@ -1,33 +1,47 @@
-"""From stored runs to statistics, tables, figures and a page: `python -m analysis`.
+"""Tables, figures and statistics of stored runs: `python -m analysis`, and for notebooks.
 
-In: a results directory. Out: what a study's runs allow to conclude, as tables, figures, pages and W&B
-reports. Its packages in order, each importing only those before it: `statistics` (functions of arrays),
-`effects` (numbers of a study), `tables` (and wording), `figures`, `studies` (their special exhibits),
-`expectations` (claims, papers), `report` (files), `wandb`, `commands`. Imports `ablation.results`,
-`study`, `store`, `config` and `tracking`; no PyTorch, Gymnasium or Hydra.
+    import analysis
+    study = analysis.load("replay")       # a Study: study.arms, study.scores(), study.compare()
+    study.table()                         # shows itself; .to_latex(), .to_markdown()
+    study.plot.curves(ax=ax, seeds=True)  # .differences, .sensitivity, .profiles
+    study = analysis.from_frame(frame)    # the same for runs that were trained elsewhere
+    analysis.statistics.iqm([3.1, 4.0])   # an Estimate: value, low, high, n, method
 
-`analysis.load("replay")` returns a study's runs; its `scores_frame()`, `evaluations_frame()` and
-`episodes_frame()` are tidy tables.
+`help(study)` and `help(analysis.statistics)` list the rest; examples/notebook.ipynb shows it.
+
+In: a results directory. Out: tables, figures, pages and W&B reports. Its packages in order, each
+importing only those before it: `statistics` (functions of arrays), `effects` (numbers of a study),
+`tables` (and wording), `figures`, `studies` (their special exhibits), `expectations` (claims, papers),
+`report` (files), `plots` and `study` (the notebook's interface), `wandb`, `commands`. Imports
+`ablation.results`, `study`, `store`, `config` and `tracking`; no PyTorch, Gymnasium or Hydra.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import importlib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ablation.results.load import StudyRuns
+    from analysis import statistics
+    from analysis.study import Study
+
+__all__ = ["Study", "from_frame", "load", "statistics"]
 
 
-def load(study: str, root: Path | str = "results") -> StudyRuns:
-    """Return a study with all of its runs; raises `StudyNotFound` with the known names."""
-    # Not on import: a program sets what NumPy reads before NumPy is loaded.
+def load(study: str, root: Path | str = "results", *, allow: Collection[str] = ()) -> Study:
+    """Return a study with all of its runs.
+
+    `root` is the results directory; `allow` names in what compared runs may differ (`environment`,
+    `budget`, `score`, `device`, `commit`). Raises `StudyNotFound` with the known names.
+    """
     from ablation.results import load as loading
+    from analysis.study import Study
 
-    return loading.load(study, root)
+    return Study(loading.load(study, root), allow)
 
 
 def from_frame(
@@ -37,8 +51,9 @@ def from_frame(
     baseline: str | Mapping[str, str] | None = None,
     beside: str | None = None,
     root: Path | str = "results",
+    allow: Collection[str] = (),
     **declared: Any,
-) -> StudyRuns:
+) -> Study:
     """Return a study of runs that were trained elsewhere, from a tidy frame; nothing is stored.
 
     The frame has a row per run and step, or per run: arm (or `factors=("a", "b")`), seed, environment,
@@ -50,8 +65,22 @@ def from_frame(
     from ablation.results.outside.importing import import_frame, plan_beside
     from ablation.results.outside.request import Request
     from ablation.store.runs import Store
+    from analysis.study import Study
 
     store = Store(root)
     request = Request(study, baseline=baseline, **declared)
     imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
-    return read(imported.plan, store, outside=imported.data)
+    return Study(read(imported.plan, store, outside=imported.data), allow)
+
+
+def __getattr__(name: str) -> Any:
+    # Not on import: a program sets what NumPy reads before NumPy is loaded.
+    if name == "Study":
+        return importlib.import_module("analysis.study").Study
+    if name == "statistics":
+        return importlib.import_module("analysis.statistics")
+    raise AttributeError(f"module 'analysis' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

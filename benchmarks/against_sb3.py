@@ -175,7 +175,7 @@ def _text(sample: np.ndarray) -> str:
     interval = mean(sample)
     low, middle, high = np.percentile(sample, [25, 50, 75])
     return (
-        f"{interval.estimate:.1f} [{interval.low:.1f}, {interval.high:.1f}], "
+        f"{interval.value:.1f} [{interval.low:.1f}, {interval.high:.1f}], "
         f"{low:.0f} / {middle:.0f} / {high:.0f}"
     )
 

@@ -20,7 +20,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import Study
 from ablation.study.designs import Factor
 from ablation.study.plan import Arm, Plan
-from analysis.statistics import bootstrap, iqm
+from analysis.statistics import AGGREGATES, bootstrap
 
 CELLS, SEEDS, EVALUATIONS, EPISODES = 20, 50, 500, 5
 REPETITIONS, ARMS = 50_000, 3
@@ -86,7 +86,7 @@ def bootstrap_seconds(runs: int, tasks: int) -> float:
     arms = [list(random.normal(size=(tasks, runs))) for _ in range(ARMS)]
     started = time.process_time()
     for arm in arms:
-        bootstrap(arm, iqm, REPETITIONS)
+        bootstrap(arm, AGGREGATES["iqm"].statistic, REPETITIONS)
     return time.process_time() - started
 
 

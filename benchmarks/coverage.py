@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from analysis import statistics
-from analysis.statistics import AGGREGATES, Interval
+from analysis.statistics import AGGREGATES, Estimate
 
 SIZES = (3, 5, 10, 30)
 TASKS = 3
@@ -51,22 +51,21 @@ class Case:
 
     arms: int
     correlation: float
-    interval: Callable[[Array], Interval]
+    interval: Callable[[Array], Estimate]
     truth: Callable[[Array], float]
 
 
 def _aggregate(name: str, tasks: int, repetitions: int) -> Case:
-    what = AGGREGATES[name]
     return Case(
         tasks,
         0.0,
-        lambda x: statistics.aggregate(list(x), what, repetitions),
-        lambda x: float(what.statistic(list(x))),
+        lambda x: statistics.aggregate(list(x), name, repetitions=repetitions),
+        lambda x: float(AGGREGATES[name].statistic(list(x))),
     )
 
 
-def _contrast(at: int) -> Callable[[Array], Interval]:
-    return lambda x: statistics.contrasts(x.T.reshape(-1, *FACTORIAL))[at].difference.interval
+def _contrast(at: int) -> Callable[[Array], Estimate]:
+    return lambda x: statistics.contrasts(x.T.reshape(-1, *FACTORIAL))[at].difference
 
 
 def cases(repetitions: int) -> dict[str, Case]:
@@ -82,19 +81,19 @@ def cases(repetitions: int) -> dict[str, Case]:
         "difference": Case(
             2,
             0.5,
-            lambda x: statistics.paired_difference(x[0], x[1]).interval,
+            lambda x: statistics.difference(x[0], x[1]),
             lambda x: float(x[0].mean() - x[1].mean()),
         ),
         "unpaired difference": Case(
             2,
             0.0,
-            lambda x: statistics.unpaired_difference(x[0], x[1]).interval,
+            lambda x: statistics.difference(x[0], x[1], paired=False),
             lambda x: float(x[0].mean() - x[1].mean()),
         ),
         "improvement": Case(
             2,
             0.0,
-            lambda x: statistics.probability_of_improvement([x[0]], [x[1]]),
+            lambda x: statistics.probability_of_improvement(x[0], x[1]),
             lambda x: float(np.searchsorted(np.sort(x[1]), x[0]).mean() / x.shape[1]),
         ),
         "improvement over 3 tasks": Case(
@@ -109,13 +108,13 @@ def cases(repetitions: int) -> dict[str, Case]:
         "share": Case(
             1,
             0.0,
-            lambda x: statistics.share(int((x > 0.5).sum()), x.shape[1]),
+            lambda x: statistics.share(x[0] > 0.5),
             lambda x: float((x > 0.5).mean()),
         ),
         "share difference": Case(
             2,
             0.5,
-            lambda x: statistics.share_difference(*(x > 0.5).astype(float)),
+            lambda x: statistics.share_difference(*(x > 0.5)),
             lambda x: float((x[0] > 0.5).mean() - (x[1] > 0.5).mean()),
         ),
         "profile of 3 tasks": Case(

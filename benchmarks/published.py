@@ -183,7 +183,7 @@ def main() -> None:
             continue
         scores = our_scores(case, store)
         ours = mean(np.array(scores))
-        text = f"{ours.estimate:.1f} [{ours.low:.1f}, {ours.high:.1f}]"
+        text = f"{ours.value:.1f} [{ours.low:.1f}, {ours.high:.1f}]"
         theirs = published_score(case)
         table.add_row(case.source, case.env_id, case.score, text, str(ours.n), theirs)
         report.append({"case": vars(case), "scores": scores, "published": theirs})

@@ -96,7 +96,7 @@ def test_two_arms_can_be_compared_with_each_other(command: Any) -> None:
     printed = command("compare", "s", "--arms", "capacity=500", "capacity=16")
     assert "paired by seed: +50.3 [47.7, 52.9], n = 3, p <0.001" in printed
     found = json.loads(command("compare", "s", "--arms", "capacity=500", "capacity=16", "--json"))
-    assert found["CartPole-v1"]["paired"]["interval"]["n"] == 3
+    assert found["CartPole-v1"]["paired"]["n"] == 3
     assert found["CartPole-v1"]["permutation"] == 2 / 2**3
 
 

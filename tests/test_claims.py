@@ -14,7 +14,7 @@ from analysis.effects.diagnostics import SHOWN_DIAGNOSTICS
 from analysis.expectations.claims import Claim, claims_table, declared_claims, evaluate_claims
 from analysis.expectations.verdicts import Expectation, contrast, decide
 from analysis.report.expectation_pages import write_claims
-from analysis.statistics import Interval
+from analysis.statistics import Estimate
 
 from .analysis_helpers import STUDY, make_store, outcome
 
@@ -48,7 +48,7 @@ CONF = Path(__file__).parent.parent / "conf"
 def test_a_verdict_follows_from_the_interval_and_the_smallest_effect_of_interest(
     low: float, high: float, sign: int, expected: str
 ) -> None:
-    assert decide(Interval((low + high) / 2, low, high, 9), sign, 8) == expected
+    assert decide(Estimate((low + high) / 2, low, high, 9), sign, 8) == expected
 
 
 def test_a_contrast_is_taken_seed_by_seed_and_leaves_incomplete_seeds_out() -> None:
@@ -59,11 +59,11 @@ def test_a_contrast_is_taken_seed_by_seed_and_leaves_incomplete_seeds_out() -> N
     }
     found = contrast(samples, {"a": 1, "b": -2, "c": 1}, 0.95)
     values = np.array([8.0, 9, 16])
-    assert (found.estimate, found.n) == (pytest.approx(values.mean()), 3)
+    assert (found.value, found.n) == (pytest.approx(values.mean()), 3)
     half = 4.302652729911275 * values.std(ddof=1) / math.sqrt(3)  # t, 2 degrees of freedom
     assert found.high == pytest.approx(values.mean() + half)
     equal = contrast({"a": np.ones(9), "b": np.zeros(9)}, {"a": 1, "b": -1}, 0.95, share=True)
-    assert equal.low < equal.estimate == 1
+    assert equal.low < equal.value == 1
 
 
 def claim(measure: str = "final", study: str = "s", smallest: float = 20, **weights: float) -> Claim:

@@ -57,14 +57,14 @@ def test_intervals_cover_the_truth_as_often_as_is_stated(name: str, distribution
 @pytest.mark.parametrize("n", [5, 10, 30])
 def test_equal_arms_are_told_apart_in_at_most_one_study_of_twenty(n: int, distribution: str) -> None:
     arms, studies = 12, 200
-    case = coverage.Case(arms + 1, 0.5, lambda _: statistics.Interval.missing(), lambda _: 0.0)
+    case = coverage.Case(arms + 1, 0.5, lambda _: statistics.Estimate.missing(), lambda _: 0.0)
     random = np.random.default_rng(n)
     quantile = coverage.DISTRIBUTIONS[distribution]
     wrong = 0
     for _ in range(studies):
         # Every arm and the baseline have the same distribution: the first one's.
         scores = coverage.draw(random, case, lambda uniform, _: quantile(uniform, 0), n)
-        p_values = [statistics.paired_difference(arm, scores[0]).p_value for arm in scores[1:]]
+        p_values = [statistics.difference(arm, scores[0]).p_value for arm in scores[1:]]
         wrong += float(np.min(statistics.holm(np.array(p_values)))) <= 0.05
     assert wrong / studies <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
 
@@ -75,7 +75,7 @@ def test_effects_that_should_be_found_four_times_in_five_are(n: int) -> None:
     effect = statistics.detectable_effect(spread, n)
     random = np.random.default_rng(n)
     differences = random.normal(effect, spread, (studies, n))
-    found = [statistics.paired_difference(row, np.zeros(n)).p_value <= 0.05 for row in differences]
+    found = [statistics.difference(row, np.zeros(n)).p_value <= 0.05 for row in differences]
     assert np.mean(found) == pytest.approx(0.8, abs=3 * math.sqrt(0.8 * 0.2 / studies))
 
 

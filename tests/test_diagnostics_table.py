@@ -51,8 +51,8 @@ def test_a_diagnostic_is_the_mean_of_the_rows_that_have_it() -> None:
 def test_rank_correlation_follows_ranks_and_covers_what_fishers_interval_does() -> None:
     one = np.array([1.0, 2, 3, 4, math.nan, 5])
     found = rank_correlation(one, one**5)
-    assert (found.estimate, found.n) == (pytest.approx(1), 5)
-    assert math.isnan(rank_correlation(one, np.ones(6)).estimate)
+    assert (found.value, found.n) == (pytest.approx(1), 5)
+    assert math.isnan(rank_correlation(one, np.ones(6)).value)
     assert rank_correlation(one[:3], one[:3]).n == 3
     # Spearman's of a bivariate normal with correlation r is 6/pi asin(r/2); 95 % nominal.
     random, covered, truth = np.random.default_rng(0), 0, 6 / math.pi * math.asin(0.6 / 2)

@@ -26,9 +26,7 @@ from ablation.store.runs import RunKey, Store
 from analysis.effects.comparability import NotComparable, require_comparable
 from analysis.effects.comparisons import compare
 from analysis.report.report import open_results, study_tables, write_report
-from analysis.statistics import share_difference, unpaired_difference
-from analysis.statistics.exact import fisher_p_value
-from analysis.tables.writers import to_latex, to_markdown
+from analysis.statistics import difference, fisher_p_value, independent_contrasts, share_difference
 
 from .analysis_helpers import CROSSED, STUDY, make_store, outcome
 
@@ -59,7 +57,7 @@ def frame(
 
 
 def from_frame(values: pd.DataFrame, **declared: Any) -> StudyRuns:
-    return analysis.from_frame(values, **({"baseline": "dqn"} | declared))
+    return analysis.from_frame(values, **({"baseline": "dqn"} | declared)).runs
 
 
 def refusal(values: pd.DataFrame, **declared: Any) -> str:
@@ -116,7 +114,7 @@ def test_factors_make_arms_that_the_analysis_crosses() -> None:
             for size in (8, 16)
         ]
     )
-    runs = analysis.from_frame(crossed, factors=("lr", "size"), baseline={"lr": "1", "size": "8"})
+    runs = analysis.from_frame(crossed, factors=("lr", "size"), baseline={"lr": "1", "size": "8"}).runs
     names = [arm.name for arm in runs.plan.arms]
     assert names == ["baseline", "size=16", "lr=2", "lr=2, size=16"]
     from analysis.effects.factorial_effects import factorial_effects
@@ -125,7 +123,7 @@ def test_factors_make_arms_that_the_analysis_crosses() -> None:
     means = {arm.name: runs.scores(arm, "best") for arm in runs.plan.arms}
     low = (means["baseline"].mean() + means["size=16"].mean()) / 2
     high = (means["lr=2"].mean() + means["lr=2, size=16"].mean()) / 2
-    assert effects[("lr",)].difference.estimate == pytest.approx(high - low)
+    assert effects[("lr",)].difference.value == pytest.approx(high - low)
     assert ("lr", "size") in effects
 
 
@@ -198,8 +196,8 @@ def test_strange_names_are_shown_and_never_become_paths(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "outside", "studies"]
     assert "../../etc" in page.read_text()
     tables = study_tables(open_results(tmp_path, "out", None))
-    assert "a=1, b\\_2 \\& 50\\%" in to_latex(tables["table"])
-    assert "a=1, b_2 & 50%" in to_markdown(tables["table"])
+    assert "a=1, b\\_2 \\& 50\\%" in tables["table"].to_latex()
+    assert "a=1, b_2 & 50%" in tables["table"].to_markdown()
     assert runs.environments == ["ALE-Pong-v5"]
 
 
@@ -211,9 +209,9 @@ def test_arms_from_elsewhere_are_compared_unpaired_unless_seeds_are_shared() -> 
         runs = from_frame(frame(), shared_seeds=shared)
         row = compare(runs, "final")[1]
         baseline, ppo = (runs.scores(arm, "final") for arm in runs.arms("CartPole-v1"))
-        welch = unpaired_difference(ppo, baseline)
+        welch = difference(ppo, baseline, paired=False)
         assert row.paired == shared
-        assert (row.difference == welch.interval) == (not shared)
+        assert (row.difference == welch) == (not shared)
         assert math.isnan(row.correlation) == (not shared)
 
 
@@ -221,7 +219,7 @@ def test_shares_from_elsewhere_get_newcombe_and_fisher() -> None:
     runs = from_frame(frame({"dqn": 480.0, "ppo": 474.9}), primary_score="reached_threshold")
     row = compare(runs, "reached_threshold")[1]
     baseline, ppo = (runs.scores(arm, "reached_threshold") for arm in runs.arms("CartPole-v1"))
-    assert row.difference == share_difference(ppo, baseline)
+    assert row.difference == share_difference(ppo, baseline, paired=False)
     assert row.p_value == fisher_p_value(ppo, baseline)
 
 
@@ -236,13 +234,12 @@ def test_fisher_agrees_with_published_values(table: tuple[int, ...], expected: f
 
 
 def test_independent_contrasts_of_two_levels_are_welch() -> None:
-    from analysis.statistics.independent import independent_contrasts
 
     random = np.random.default_rng(0)
     one, other = random.normal(size=7), random.normal(1, 2, size=5)
     (contrast,) = independent_contrasts([[one], [other]], (2,))
-    welch = unpaired_difference(other, one)
-    assert contrast.difference.interval.low == pytest.approx(welch.interval.low)
+    welch = difference(other, one, paired=False)
+    assert contrast.difference.low == pytest.approx(welch.low)
     assert contrast.difference.p_value == pytest.approx(welch.p_value)
 
 
@@ -270,7 +267,7 @@ def test_beside_our_runs_arms_carry_a_dagger_and_are_a_family_of_their_own(tmp_p
     assert rows["baseline"].arm.role == "baseline"
     table = study_tables(open_results(tmp_path, "both", None))["table"]
     assert any("trained elsewhere" in note for note in table.notes)
-    assert "$\\dagger$" in to_latex(table)
+    assert "$\\dagger$" in table.to_latex()
     write_report(tmp_path, "both")
 
 
@@ -593,7 +590,7 @@ def test_our_evaluations_come_back_to_1e_12(tmp_path: Path) -> None:
             assert back.scores(same.arm, score) == pytest.approx(expected, abs=1e-12, rel=1e-12)
         if row.unpaired is not None:
             assert same.difference is not None
-            ends = [(i.estimate, i.low, i.high) for i in (same.difference, row.unpaired)]
+            ends = [(i.value, i.low, i.high) for i in (same.difference, row.unpaired)]
             assert ends[0] == pytest.approx(ends[1], abs=1e-12, rel=1e-12)
 
 

@@ -15,8 +15,8 @@ from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.report.report import open_results, study_tables
+from analysis.tables.macros import macro_name, to_macros
 from analysis.tables.wording import number, undercoverage_notes
-from analysis.tables.writers import macro_name, to_csv, to_latex, to_macros, to_markdown, to_terminal
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
 
@@ -43,7 +43,7 @@ def test_missing_arms_are_in_every_table_as_missing(made: StudyResults) -> None:
     (cells,) = (row for row in table.rows if row[0].text == "replay=none")
     assert [cell.text for cell in cells[1:]] == ["no data", "", "", ""]
     assert any(note.endswith("of 6 runs 1 failed, 5 missing") for note in table.footnotes)
-    found = rows(to_csv(table))["replay=none"]
+    found = rows(table.to_csv())["replay=none"]
     assert (found["n"], found["mean_estimate"], found["difference_low"], found["p_holm"]) == (
         "0",
         "",
@@ -66,7 +66,7 @@ def test_merged_combinations_are_footnotes_of_what_they_train(made: StudyResults
 
 
 def test_the_csv_holds_full_precision(made: StudyResults) -> None:
-    found = rows(to_csv(study_tables(made)["table"]))
+    found = rows(study_tables(made)["table"].to_csv())
     row = made.comparisons[1]
     assert row.difference is not None
     assert float(found["capacity=16"]["difference_low"]) == row.difference.low
@@ -74,7 +74,7 @@ def test_the_csv_holds_full_precision(made: StudyResults) -> None:
 
 
 def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: StudyResults) -> None:
-    text = to_markdown(study_tables(made)["table"])
+    text = study_tables(made)["table"].to_markdown()
     body = [line for line in text.splitlines() if line.startswith("|")]
     assert len(body) == 2 + len(made.comparisons)
     assert len({line.count("|") for line in body}) == 1
@@ -83,7 +83,7 @@ def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: StudyResult
 
 
 def test_the_terminal_table_is_never_cut(made: StudyResults) -> None:
-    text = to_terminal(study_tables(made)["table"])
+    text = study_tables(made)["table"].to_terminal()
     assert "…" not in text
     assert "-49.9 [-50.4, -49.5]*" in text
 
@@ -122,7 +122,7 @@ def test_environments_are_groups_of_columns(tmp_path: Path) -> None:
     assert any(
         "improvement over 3 tasks at n = 5 is about" in note for note in found["aggregates"].notes
     )
-    assert "CartPole-v1: mean (n)" in to_markdown(found["table"])
+    assert "CartPole-v1: mean (n)" in found["table"].to_markdown()
 
 
 def test_every_number_is_a_macro_with_a_name_of_its_own(made: StudyResults) -> None:
@@ -131,7 +131,7 @@ def test_every_number_is_a_macro_with_a_name_of_its_own(made: StudyResults) -> N
     assert len(macros) == text.count("\\newcommand")
     row = made.comparisons[1]
     assert row.difference is not None
-    assert macros["sCapacityOneSixDifference"] == f"$-${number(-row.difference.estimate)}"
+    assert macros["sCapacityOneSixDifference"] == f"$-${number(-row.difference.value)}"
     assert macros["sReplayNoneMean"] == "missing"
     assert macros["sReplayNoneN"] == "0"
     assert macros["sPlan"] == made.runs.plan.hash
@@ -154,7 +154,7 @@ def test_tables_and_macros_compile(tmp_path: Path, study: dict[str, object]) -> 
         "\\input{numbers}",
         "\\begin{document}",
         *first,
-        *(to_latex(table) for table in study_tables(made).values()),
+        *(table.to_latex() for table in study_tables(made).values()),
         "\\end{document}",
     ]
     (tmp_path / "paper.tex").write_text("\n".join(document))

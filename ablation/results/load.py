@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,9 +23,6 @@ from ablation.store.run_record import ENDED, MISSING, RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.sizes import DEFAULT_SIZE
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 RESULTS = "results"
 UNREADABLE = "unreadable"
@@ -99,43 +96,6 @@ class StudyRuns:
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""
         return dict(Counter(run.status for run in self.of_cell(arm)))
-
-    def scores_frame(self) -> pd.DataFrame:
-        """Return a row per run: arm, environment, seed, status, the arm's levels, every score."""
-        import pandas as pd
-
-        rows = [
-            self._names(arm, run) | {"status": run.status} | arm.levels | run.scores
-            for arm, run in self._pairs()
-        ]
-        return pd.DataFrame(rows)
-
-    def evaluations_frame(self) -> pd.DataFrame:
-        """Return a row per run and evaluation episode, with the columns of the store's table."""
-        return self._rows_frame("evaluations")
-
-    def episodes_frame(self) -> pd.DataFrame:
-        """Return a row per run and training episode, with the columns of the store's table."""
-        return self._rows_frame("episodes")
-
-    def _rows_frame(self, table: str) -> pd.DataFrame:
-        import pandas as pd
-
-        frames = [
-            pd.DataFrame(self._names(arm, run) | run.tables[table])
-            for arm, run in self._pairs()
-            if run.rows is not None
-        ]
-        names = ["arm", "environment", "seed", *TABLES[table]]
-        return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=names)
-
-    def _pairs(self) -> Iterator[tuple[Arm, Run]]:
-        for arm in self.plan.arms:
-            for run in self.of_cell(arm):
-                yield arm, run
-
-    def _names(self, arm: Arm, run: Run) -> dict[str, Any]:
-        return {"arm": arm.name, "environment": arm.env_id, "seed": run.key.seed}
 
 
 def load(study: str, root: Path | str = RESULTS) -> StudyRuns:

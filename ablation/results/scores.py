@@ -69,6 +69,16 @@ def last_training_episodes(run: RunRows) -> float:
     return _mean(np.asarray(run.episodes["episode_return"][-TRAINING_EPISODES:], float))
 
 
+def online_return(run: RunRows) -> float:
+    """Return the mean training return per environment step over the whole run, exploration included.
+
+    Each training episode counts with its number of steps, as in the online evaluation of Patterson et
+    al. (2024): the area under the curve of training returns. An episode that the run's end cut short has
+    no return and is left out.
+    """
+    return _area(run.episodes["env_step"], np.asarray(run.episodes["episode_return"], float))
+
+
 def area_under_curve(run: RunRows) -> float:
     """Return the area under the curve per environment step: each evaluation stands for the steps
     since the one before.
@@ -117,13 +127,14 @@ class ScoreDefinition:
     """A score: how it is computed, what it says, its unit, and which direction is better.
 
     `return`s can be normalised by an environment's references; `share`s are 0 or 1 in each run;
-    `steps` may be censored.
+    `steps` may be censored. `rows` is the table without whose rows there is no score.
     """
 
     compute: Callable[[RunRows], float]
     description: str
     unit: Literal["return", "steps", "share"] = "return"
     higher_is_better: bool = True
+    rows: Literal["evaluations", "episodes"] = "evaluations"
 
 
 SCORES = {
@@ -139,7 +150,12 @@ SCORES = {
     ),
     "best": ScoreDefinition(best, "largest mean return of one greedy evaluation"),
     "last_training_episodes": ScoreDefinition(
-        last_training_episodes, "mean return of the last 100 training episodes"
+        last_training_episodes, "mean return of the last 100 training episodes", rows="episodes"
+    ),
+    "online_return": ScoreDefinition(
+        online_return,
+        "mean training return per environment step over the whole run",
+        rows="episodes",
     ),
     "steps_to_threshold": ScoreDefinition(
         steps_to_threshold,
@@ -160,9 +176,10 @@ SCORES = {
 
 def score_run(name: str, run: RunRows) -> float:
     """Return one of `SCORES` of a run, NaN where its rows do not say or are not finite."""
-    if not len(run.evaluations["env_step"]) and name != "last_training_episodes":
+    score = SCORES[name]
+    if not len(getattr(run, score.rows)["env_step"]):
         return math.nan
-    value = SCORES[name].compute(run)
+    value = score.compute(run)
     return value if math.isfinite(value) else math.nan
 
 

@@ -30,6 +30,7 @@ ScoreName = Literal[
     "area_per_gradient_step",
     "best",
     "last_training_episodes",
+    "online_return",
     "steps_to_threshold",
     "reached_threshold",
     "kept_threshold",

@@ -46,13 +46,12 @@ def _compare(arguments: argparse.Namespace) -> None:
 
 def _compare_with_baseline(results: StudyResults, as_json: bool) -> None:
     from analysis.tables.comparisons import comparison_table
-    from analysis.tables.writers import to_terminal
 
     table = comparison_table(results.comparisons, len(results.environments) > 1)
     if as_json:
         print_json(table.values)
     else:
-        print(to_terminal(table), end="")
+        print(table.to_terminal(), end="")
 
 
 def _two_arms(results: StudyResults, names: Sequence[str]) -> tuple[str, str]:
@@ -88,9 +87,8 @@ def _print_pairs(arms: tuple[str, str], score: str, pairs: Mapping[str, Pairwise
         for kind, difference in (("paired by seed", pair.paired), ("unpaired", pair.unpaired)):
             if difference is None:
                 continue
-            interval = difference.interval
             print(
-                f"  {kind}: {interval_text(interval, signed=True)}, n = {interval.n}, "
+                f"  {kind}: {interval_text(difference, signed=True)}, n = {difference.n}, "
                 f"p {p_value_text(difference.p_value)}"
             )
         if pair.paired is not None:

@@ -32,23 +32,21 @@ def add_expectation_commands(commands: Commands) -> None:
 
 def _claims(arguments: argparse.Namespace) -> None:
     from analysis.report.expectation_pages import write_claims
-    from analysis.tables.writers import to_terminal
 
     table, page = write_claims(arguments.results)
-    print(to_terminal(table))
+    print(table.to_terminal())
     print(f"Claims: {page}")
 
 
 def _papers(arguments: argparse.Namespace) -> None:
     from analysis.expectations.papers import declared_papers, paper_of
     from analysis.report.expectation_pages import write_papers
-    from analysis.tables.writers import to_terminal
 
     if arguments.study is not None and paper_of(arguments.study) is None:
         names = ", ".join(paper.study for paper in declared_papers())
         raise RequestError(f"no paper's study '{arguments.study}'; there are: {names}")
     tables, page = write_papers(arguments.results, arguments.study)
-    print("\n".join(to_terminal(table) for table in tables))
+    print("\n".join(table.to_terminal() for table in tables))
     print(f"Papers: {page}")
 
 

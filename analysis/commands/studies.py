@@ -60,7 +60,8 @@ def _report(arguments: argparse.Namespace) -> None:
 
 def _table(arguments: argparse.Namespace) -> None:
     from analysis.report.report import study_tables
-    from analysis.tables.writers import WRITERS, to_macros, to_terminal
+    from analysis.tables.macros import to_macros
+    from analysis.tables.writers import PRINTERS
 
     results = open_study(arguments)
     if arguments.format == "macros":
@@ -73,7 +74,7 @@ def _table(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({"caption": table.caption, "rows": table.values, "notes": table.notes})
     else:
-        print((WRITERS | {"terminal": to_terminal})[arguments.format](table), end="")
+        print(PRINTERS[arguments.format](table), end="")
 
 
 def _figure(arguments: argparse.Namespace) -> None:
@@ -95,9 +96,9 @@ def _figure(arguments: argparse.Namespace) -> None:
 
 
 def _scores(arguments: argparse.Namespace) -> None:
-    from ablation.results.load import load
+    from analysis import load
 
-    frame = load(arguments.study, arguments.results).scores_frame()
+    frame = load(arguments.study, arguments.results).scores()
     if arguments.json:
         print(frame.to_json(orient="records", indent=1))
     else:

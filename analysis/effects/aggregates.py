@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ablation.results.load import StudyRuns
 from analysis import statistics
 from analysis.effects.comparisons import present
-from analysis.statistics import Interval, Sample
+from analysis.statistics import Estimate, Sample
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,8 @@ class ArmAggregates:
     """An arm's normalized scores over all environments, by aggregate, and P(arm > baseline)."""
 
     name: str
-    aggregates: dict[str, Interval]
-    improvement: Interval | None
+    aggregates: dict[str, Estimate]
+    improvement: Estimate | None
 
 
 def across_environments(runs: StudyRuns, score: str) -> list[ArmAggregates]:
@@ -33,9 +33,7 @@ def across_environments(runs: StudyRuns, score: str) -> list[ArmAggregates]:
     for name, samples in strata.items():
         if not samples:
             continue
-        aggregates = {
-            label: statistics.aggregate(samples, what) for label, what in statistics.AGGREGATES.items()
-        }
+        aggregates = {label: statistics.aggregate(samples, label) for label in statistics.AGGREGATES}
         improvement = None
         if name != baseline and strata[baseline]:
             improvement = statistics.probability_of_improvement(samples, strata[baseline])

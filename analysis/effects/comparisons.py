@@ -11,8 +11,8 @@ from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
-from analysis.statistics import LEVEL, Difference, Interval, Sample, holm
-from analysis.statistics.exact import fisher_p_value
+from analysis.effects.spread import Spread, spread
+from analysis.statistics import LEVEL, Difference, Estimate, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)
 
@@ -30,15 +30,16 @@ class Comparison:
 
     arm: Arm
     score: str
-    mean: Interval
-    interquartile_mean: Interval
-    difference: Interval | None
+    mean: Estimate
+    interquartile_mean: Estimate
+    difference: Estimate | None
     p_value: float | None
     statuses: dict[str, int]
-    unpaired: Interval | None = None
+    spread: Spread
+    unpaired: Estimate | None = None
     correlation: float = np.nan
     permutation: float = np.nan
-    improvement: Interval | None = None
+    improvement: Estimate | None = None
     detectable: float = np.nan
     among_best: bool = False
     censored: int = 0
@@ -60,7 +61,7 @@ class PairwiseComparison:
     paired: Difference | None
     unpaired: Difference
     permutation: float
-    improvement: Interval
+    improvement: Estimate
 
     @property
     def difference(self) -> Difference:
@@ -72,44 +73,40 @@ def compare_pair(arm: Sample, other: Sample, score: str, paired: bool = True) ->
     """Return how two samples `[R]` of a score compare, in the same order of seeds, NaN if missing.
 
     Not `paired`: independent samples `[R]` and `[R']`.
-
-    Shares (samples of 0 and 1) get Newcombe's interval and the exact sign-flip test: ten equal runs
-    have no variance, which Student's t would take for certainty.
     """
-    improvement = _improvement(arm, other, score)
-    if not paired:
-        return PairwiseComparison(None, _independent(arm, other, score), np.nan, improvement)
-    differences = arm - other
-    within_seeds = statistics.paired_difference(arm, other)
-    permutation = statistics.sign_flip_p_value(present(differences))
-    if SCORES[score].unit == "share":
-        both = ~np.isnan(differences)
-        interval = statistics.share_difference(arm[both], other[both])
-        within_seeds = Difference(interval, permutation, within_seeds.correlation)
-    unpaired = statistics.unpaired_difference(arm, other)
-    return PairwiseComparison(within_seeds, unpaired, permutation, improvement)
-
-
-def _independent(arm: Sample, other: Sample, score: str) -> Difference:
-    """Return the difference of independent samples: Welch's; of shares Newcombe's and Fisher's."""
-    if SCORES[score].unit == "share":
-        interval = statistics.share_difference(present(arm), present(other))
-        return Difference(interval, fisher_p_value(arm, other))
-    return statistics.unpaired_difference(arm, other)
-
-
-def _improvement(arm: Sample, other: Sample, score: str) -> Interval:
     better = 1 if SCORES[score].higher_is_better else -1
-    return statistics.probability_of_improvement([better * present(arm)], [better * present(other)])
+    return PairwiseComparison(
+        _difference(arm, other, score) if paired else None,
+        _difference(arm, other, score, paired=False),
+        statistics.sign_flip_p_value(arm - other) if paired else np.nan,
+        statistics.probability_of_improvement(better * arm, better * other),
+    )
 
 
-def compare(runs: StudyRuns, score: str) -> list[Comparison]:
-    """Return the comparison of every arm with its baseline, in the plan's order."""
-    return [row for environment in runs.environments for row in _compare(runs, score, environment)]
+def _difference(arm: Sample, other: Sample, score: str, paired: bool = True) -> Difference:
+    """Return the difference of two samples of a score; of shares as such."""
+    if SCORES[score].unit == "share":
+        return statistics.share_difference(arm, other, paired=paired)
+    return statistics.difference(arm, other, paired=paired)
 
 
-def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparison]:
-    arms, baseline = runs.arms(environment), runs.baseline(environment)
+def compare(runs: StudyRuns, score: str, baseline: str | None = None) -> list[Comparison]:
+    """Return the comparison of every arm with its baseline, in the plan's order.
+
+    `baseline` is the name of an arm that takes the baseline's place, in environments that have it.
+    """
+    rows: list[Comparison] = []
+    for environment in runs.environments:
+        named = [arm for arm in runs.arms(environment) if arm.name == baseline]
+        if baseline is None:
+            named = [runs.baseline(environment)]
+        for arm in named:
+            rows += _compare(runs, score, environment, arm)
+    return rows
+
+
+def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> Iterator[Comparison]:
+    arms = runs.arms(environment)
     samples = {arm.name: runs.scores(arm, score) for arm in arms}
     others = [arm for arm in arms if arm.cell != baseline.cell]
     paired = {arm.name: runs.paired(arm, baseline) for arm in arms}
@@ -122,17 +119,18 @@ def _compare(runs: StudyRuns, score: str, environment: str) -> Iterator[Comparis
         p_values |= _corrected(family, {arm.name: pairs[arm.name].difference.p_value for arm in family})
     best = _among_best(runs, [arm for arm in arms if not runs.beside_ours(arm)], samples, score)
     for arm in arms:
-        sample = present(samples[arm.name])
+        sample = samples[arm.name]
         pair = pairs.get(arm.name)
         yield Comparison(
             arm,
             score,
             _estimate(sample, score),
-            statistics.interquartile_mean(sample),
-            pair.difference.interval if pair else None,
+            statistics.iqm(sample),
+            pair.difference if pair else None,
             p_values[arm.name] if pair else None,
             runs.statuses(arm),
-            pair.unpaired.interval if pair else None,
+            spread(runs, arm, score),
+            pair.unpaired if pair else None,
             pair.difference.correlation if pair else np.nan,
             pair.permutation if pair else np.nan,
             pair.improvement if pair else None,
@@ -156,9 +154,9 @@ def present(sample: Sample) -> Sample:
     return sample[~np.isnan(sample)]
 
 
-def _estimate(sample: Sample, score: str) -> Interval:
+def _estimate(sample: Sample, score: str) -> Estimate:
     if SCORES[score].unit == "share":
-        return statistics.share(int(sample.sum()), len(sample))
+        return statistics.share(sample)
     return statistics.mean(sample)
 
 
@@ -182,7 +180,7 @@ def _among_best(
     first = next(arm for arm in arms if arm.name == best)
     rivals = [arm for arm in arms if arm.name in means and arm.cell != first.cell]
     p_values = {
-        arm.name: _p_value(samples[arm.name], samples[best], score, runs.paired(arm, first))
+        arm.name: _difference(samples[arm.name], samples[best], score, runs.paired(arm, first)).p_value
         for arm in rivals
     }
     same_cell = {arm.name for arm in arms if arm.cell == first.cell}
@@ -190,20 +188,11 @@ def _among_best(
     return same_cell | {name for name, p in _corrected(rivals, p_values).items() if p > SIGNIFICANCE}
 
 
-def _p_value(arm: Sample, other: Sample, score: str, paired: bool) -> float:
-    """Return the p-value of `compare_pair` alone."""
-    if not paired:
-        return _independent(arm, other, score).p_value
-    if SCORES[score].unit == "share":
-        return statistics.sign_flip_p_value(present(arm - other))
-    return statistics.paired_difference(arm, other).p_value
-
-
 def _detectable(arm: Sample, other: Sample, tests: int, paired: bool) -> float:
     """Return the minimum detectable effect; of independent samples with the smaller one's degrees."""
     if paired:
-        values = present(arm - other)
-        n, sd = len(values), float(values.std(ddof=1)) if len(values) > 1 else np.nan
+        within = statistics.standard_deviation(arm - other)
+        n, sd = within.n, within.value
     else:
         both = [present(arm), present(other)]
         n = min(map(len, both))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ablation.results.load import StudyRuns
@@ -23,6 +24,18 @@ ArmLevels = tuple[dict[str, str], Arm]
 
 
 @dataclass(frozen=True)
+class CrossedPart:
+    """Factors with levels of theirs that are crossed completely, the baseline's level first.
+
+    `arms` has the arms of every combination, one for each setting of the other factors, in the same
+    order for every combination.
+    """
+
+    factors: dict[str, list[str]]
+    arms: dict[tuple[str, ...], list[Arm]]
+
+
+@dataclass(frozen=True)
 class DesignGrid:
     """The factors of an environment and the arm of every combination of their levels.
 
@@ -35,7 +48,7 @@ class DesignGrid:
 
     def levels_of(self, arm: Arm) -> tuple[str, ...]:
         """Return an arm's level of every factor."""
-        return next(levels for levels, other in self.arm_at.items() if other is arm)
+        return tuple(arm.levels.get(factor, known[0]) for factor, known in self.factors.items())
 
     @property
     def complete(self) -> bool:
@@ -58,6 +71,26 @@ class DesignGrid:
         full = [arms for arms in settings.values() if len(arms) == len(combinations)]
         return {levels: [arms[levels] for arms in full] for levels in combinations} if full else None
 
+    def largest_crossed_part(self) -> CrossedPart | None:
+        """Return the part of the whole design that is crossed completely, None below two factors.
+
+        Levels are left out one at a time, each time the one of whose combinations most are lacking.
+        """
+        levels = {name: list(known) for name, known in self.factors.items()}
+        present = dict(self.arm_at)
+        while len(present) < math.prod(map(len, levels.values())):
+            factor, level = _most_lacking(levels, present)
+            levels[factor].remove(level)
+            column = list(levels).index(factor)
+            present = {key: arm for key, arm in present.items() if key[column] != level}
+        columns = [at for at, known in enumerate(levels.values()) if len(known) > 1]
+        if len(columns) < 2:
+            return None
+        factors = {name: known for name, known in levels.items() if len(known) > 1}
+        combinations = itertools.product(*levels.values())
+        arms = {tuple(key[at] for at in columns): [present[key]] for key in combinations}
+        return CrossedPart(factors, arms)
+
     def along(self, factor: str) -> dict[str, Arm]:
         """Return the arms that differ from the baseline in this factor at most, by its level."""
         column = list(self.factors).index(factor)
@@ -72,6 +105,17 @@ class DesignGrid:
             len(levels) == 2 and sum(level.lower() in ABSENT for level in levels) == 1
             for levels in self.factors.values()
         )
+
+
+def _most_lacking(levels: dict[str, list[str]], present: Collection[tuple[str, ...]]) -> tuple[str, str]:
+    """Return the factor and level, none of the baseline's, that lacks most of its combinations."""
+    total = math.prod(map(len, levels.values()))
+    lacking = {}
+    for column, (factor, known) in enumerate(levels.items()):
+        counts = Counter(key[column] for key in present)
+        for level in known[1:]:
+            lacking[factor, level] = 1 - counts[level] * len(known) / total
+    return max(lacking, key=lacking.__getitem__)
 
 
 def as_number(level: str) -> float | None:

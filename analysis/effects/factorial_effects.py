@@ -12,21 +12,20 @@ from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.comparisons import SIGNIFICANCE
-from analysis.effects.design_grid import design_grid
-from analysis.statistics import Contrast, Interval
-from analysis.statistics.independent import independent_contrasts
+from analysis.effects.design_grid import CrossedPart, DesignGrid, design_grid
+from analysis.statistics import Contrast, Difference, Estimate, holm
 
 
 @dataclass(frozen=True)
 class FactorialEffect:
     """A main effect (one level) or an interaction (two levels), against the baseline's levels.
 
-    `p_value` is corrected for all effects of the design.
+    `p_value` is corrected for all effects of an environment.
     """
 
     environment: str
     levels: dict[str, str]
-    difference: Interval
+    difference: Estimate
     p_value: float
 
     @property
@@ -36,22 +35,81 @@ class FactorialEffect:
 
 
 def factorial_effects(runs: StudyRuns, score: str) -> list[FactorialEffect]:
-    """Return main effects and interactions wherever the arms cross factors completely."""
-    return [effect for environment in runs.environments for effect in _effects(runs, score, environment)]
+    """Return main effects and interactions wherever the arms cross factors completely.
+
+    Where combinations are pruned, over the part that is crossed completely. An effect that is 0
+    because merged combinations cancel out is none.
+    """
+    effects = []
+    for environment in runs.environments:
+        grid = design_grid(runs, environment)
+        found: dict[tuple[tuple[str, str], ...], Difference] = {}
+        for part in _parts(grid):
+            for levels, difference in _effects(runs, score, part):
+                found.setdefault(tuple(levels.items()), difference)
+        corrected = holm([difference.p_value for difference in found.values()]).tolist()
+        for (key, difference), p_value in zip(found.items(), corrected, strict=True):
+            effects.append(FactorialEffect(environment, dict(key), difference, p_value))
+    return effects
 
 
-def _effects(runs: StudyRuns, score: str, environment: str) -> Iterator[FactorialEffect]:
-    grid = design_grid(runs, environment)
-    crossed = [tuple(grid.factors)] if grid.complete else itertools.combinations(grid.factors, 2)
-    for names in crossed:
-        combinations = grid.crossed(*names)
-        if combinations is None:
-            continue
-        shape = tuple(len(grid.factors[name]) for name in names)
-        for contrast in _contrasts(runs, score, list(combinations.values()), shape):
+def left_out(runs: StudyRuns) -> list[str]:
+    """Return a sentence for each environment where pruning keeps levels out."""
+    sentences = []
+    for environment in runs.environments:
+        pruned = [entry for entry in runs.plan.pruned if entry.environment == environment]
+        grid = design_grid(runs, environment)
+        absent = _levels_left_out(grid) if pruned else []
+        if absent:
+            where = f" ({environment})" if len(runs.environments) > 1 else ""
+            reasons = "; ".join(dict.fromkeys(entry.reason for entry in pruned))
+            names = "; ".join(dict.fromkeys(entry.name for entry in pruned))
+            sentences.append(
+                f"Main effects and interactions{where} are over the combinations that are crossed "
+                f"completely, without {', '.join(absent)}: {names} "
+                f"{'is' if len(pruned) == 1 else 'are'} pruned ({reasons})."
+            )
+    return sentences
+
+
+def _levels_left_out(grid: DesignGrid) -> list[str]:
+    used = {
+        (name, level)
+        for part in _parts(grid)
+        for name, levels in part.factors.items()
+        for level in levels
+    }
+    return [
+        f"{name}={level}"
+        for name, levels in grid.factors.items()
+        for level in levels
+        if (name, level) not in used
+    ]
+
+
+def _parts(grid: DesignGrid) -> Iterator[CrossedPart]:
+    """Yield the parts of a design that are crossed completely: the largest, then pairs beyond it."""
+    largest = grid.largest_crossed_part()
+    if largest is not None:
+        yield largest
+    for pair in itertools.combinations(grid.factors, 2):
+        arms = grid.crossed(*pair)
+        if arms is not None and not (largest and set(pair) <= set(largest.factors)):
+            yield CrossedPart({name: grid.factors[name] for name in pair}, arms)
+
+
+def _effects(
+    runs: StudyRuns, score: str, part: CrossedPart
+) -> Iterator[tuple[dict[str, str], Difference]]:
+    shape = tuple(len(levels) for levels in part.factors.values())
+    cells = [tuple(arm.cell for arm in arms) for arms in part.arms.values()]
+    vanishing = statistics.vanishing(np.reshape([cells.index(cell) for cell in cells], shape))
+    contrasts = _contrasts(runs, score, list(part.arms.values()), shape)
+    names, levels = list(part.factors), list(part.factors.values())
+    for contrast, vanishes in zip(contrasts, vanishing, strict=True):
+        if not vanishes:
             pairs = zip(contrast.factors, contrast.levels, strict=True)
-            levels = {names[f]: grid.factors[names[f]][level] for f, level in pairs}
-            yield FactorialEffect(environment, levels, contrast.difference.interval, contrast.corrected)
+            yield {names[f]: levels[f][at] for f, at in pairs}, contrast.difference
 
 
 def _contrasts(
@@ -63,4 +121,4 @@ def _contrasts(
     if all(runs.paired(arm, first) for arms in combinations for arm in arms):
         means = [np.mean(of_arms, axis=0) for of_arms in samples]
         return statistics.contrasts(np.stack(means, axis=1).reshape(-1, *shape))
-    return independent_contrasts(samples, shape)
+    return statistics.independent_contrasts(samples, shape)

@@ -10,7 +10,7 @@ from analysis.effects.aggregates import ArmAggregates, across_environments
 from analysis.effects.comparability import Differences, left_out
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
-from analysis.effects.factorial_effects import FactorialEffect, factorial_effects
+from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, left_out
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class StudyResults:
     def effects(self) -> list[FactorialEffect]:
         """Return main effects and interactions, where factors are crossed."""
         return factorial_effects(self.runs, self.score)
+
+    @cached_property
+    def left_out(self) -> list[str]:
+        """Return what main effects and interactions leave out because combinations are pruned."""
+        return left_out(self.runs)
 
     @cached_property
     def across(self) -> list[ArmAggregates]:

@@ -82,7 +82,7 @@ def _cells(claim: Claim, row: EvaluatedExpectation, first: bool) -> list[Cell]:
         Cell(claim.claim if first else ""),
         Cell(f"{measure_text(test.measure)}: {contrast_text(test.contrast)}"),
         Cell(expected_text(test), value=test.sign * test.smallest),
-        Cell(effect_text(row), value=row.effect.estimate),
+        Cell(effect_text(row), value=row.effect.value),
         Cell(str(n) if n else "", value=float(n)),
         Cell(row.verdict, bold=row.verdict in DECIDED, value=row.verdict),
     ]

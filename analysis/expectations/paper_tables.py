@@ -98,7 +98,7 @@ def _cells(statement: Statement, row: EvaluatedExpectation, whole: str, first: b
         Cell(test.environment or "", value=test.environment or ""),
         Cell(f"{measure_text(test.measure)}: {contrast_text(test.contrast)}"),
         Cell(expected_text(test), value=test.sign * test.smallest),
-        Cell(effect_text(row), value=row.effect.estimate),
+        Cell(effect_text(row), value=row.effect.value),
         Cell(str(n) if n else "", value=float(n)),
         Cell(statement.published if first else "", value=statement.published),
         Cell(part, value=part),

@@ -15,8 +15,8 @@ from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.diagnostics import arm_diagnostics
-from analysis.statistics import LEVEL, Interval, Sample
-from analysis.tables.table import interval_columns
+from analysis.statistics import LEVEL, Estimate, Sample
+from analysis.tables.columns import interval_columns
 from analysis.tables.wording import interval_text, number
 
 Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
@@ -51,7 +51,7 @@ class EvaluatedExpectation:
     """An expectation with its effect and verdict; `reason` says why there is no effect, if so."""
 
     test: Expectation
-    effect: Interval
+    effect: Estimate
     verdict: Verdict
     reason: str = ""
 
@@ -73,7 +73,7 @@ def simultaneous_level(tests: int) -> float:
     return 1 - (1 - LEVEL) / max(tests, 1)
 
 
-def decide(effect: Interval, sign: int, smallest: float) -> Verdict:
+def decide(effect: Estimate, sign: int, smallest: float) -> Verdict:
     """Return what an interval allows to conclude about an expected effect.
 
     Supported: the interval lies on the expected side of zero and the estimate is at least the smallest
@@ -88,26 +88,25 @@ def decide(effect: Interval, sign: int, smallest: float) -> Verdict:
         if max(-effect.low, effect.high) < smallest:
             return "supported"
         nonzero = effect.low > 0 or effect.high < 0
-        return "contradicted" if nonzero and abs(effect.estimate) >= smallest else "inconclusive"
+        return "contradicted" if nonzero and abs(effect.value) >= smallest else "inconclusive"
     low, high = sorted((sign * effect.low, sign * effect.high))
-    if low > 0 and sign * effect.estimate >= smallest:
+    if low > 0 and sign * effect.value >= smallest:
         return "supported"
     return "contradicted" if high < smallest else "inconclusive"
 
 
 def contrast(
     samples: Mapping[str, Sample], weights: Mapping[str, float], level: float, share: bool = False
-) -> Interval:
+) -> Estimate:
     """Return the mean over seeds of a weighted sum of arms, `[R]` each, with Student's t interval.
 
     Seeds that lack one of the arms are left out. A difference of two shares has Newcombe's interval.
     """
     if share and sorted(weights.values()) == [-1, 1]:
         plus, minus = (samples[name] for name in sorted(weights, key=lambda name: -weights[name]))
-        both = ~(np.isnan(plus) | np.isnan(minus))
-        return statistics.share_difference(plus[both], minus[both], level)
+        return statistics.share_difference(plus, minus, level=level)
     total = np.sum([weight * samples[name] for name, weight in weights.items()], axis=0)
-    return statistics.mean(total[~np.isnan(total)], level)
+    return statistics.mean(total, level)
 
 
 def measure_text(name: str) -> str:
@@ -158,14 +157,14 @@ def _load_study(study: str, root: Path | str) -> StudyRuns | str:
 
 def _evaluate(test: Expectation, runs: StudyRuns | str, level: float) -> EvaluatedExpectation:
     if isinstance(runs, str):
-        return EvaluatedExpectation(test, Interval.missing(), NOT_RUN, runs)
+        return EvaluatedExpectation(test, Estimate.missing(), NOT_RUN, runs)
     environment = test.environment or runs.environments[0]
     arms = {arm.name: arm for arm in runs.arms(environment)}
     lacking = [name for name in test.contrast if name not in arms]
     if lacking:
         known = environment in runs.environments
         reason = f"has no arm {', '.join(lacking)}" if known else f"was not run in {environment}"
-        return EvaluatedExpectation(test, Interval.missing(), NOT_RUN, f"study {test.study} {reason}")
+        return EvaluatedExpectation(test, Estimate.missing(), NOT_RUN, f"study {test.study} {reason}")
     samples = {name: _measured(runs, arms[name], test.measure) for name in test.contrast}
     share = test.measure in SCORES and SCORES[test.measure].unit == "share"
     effect = contrast(samples, test.contrast, level, share)

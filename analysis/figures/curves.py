@@ -17,12 +17,13 @@ from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.style import ArmStyle, arm_styles, label, panels
-from analysis.statistics import LEVEL, Interval, performance_profile, share
-from analysis.statistics.intervals import t_quantile
+from analysis.statistics import LEVEL, Estimate, performance_profile
+from analysis.statistics.intervals import t_quantile, wilson
 from analysis.tables.wording import axis_label
 
 COLUMNS = 2
 PROFILE_POINTS = 101
+CURVE_AXES = ("environment steps", "greedy evaluation return")
 
 Array = NDArray[np.float64]
 
@@ -75,7 +76,7 @@ def reached_threshold_line(runs: StudyRuns, arm: Arm) -> Line | None:
         return None
     when = np.array([s["steps_to_threshold"] if s["reached_threshold"] else math.inf for s in scored])
     counts = (when[:, None] <= steps).sum(axis=0).tolist()
-    return _line(steps, [share(count, len(scored)) for count in counts], len(scored))
+    return _line(steps, [wilson(count, len(scored)) for count in counts], len(scored))
 
 
 def profile_line(
@@ -97,9 +98,8 @@ def profile_line(
 def learning_curves(results: StudyResults, environment: str, seeds: bool = False) -> Drawing:
     """Return the learning curves of an environment; with `seeds` of single runs, too."""
     runs = results.runs
-    axis_labels = ("environment steps", "greedy evaluation return")
     figure = small_multiples(
-        runs, environment, lambda arm: learning_curve(runs, arm), axis_labels, single_runs=seeds
+        runs, environment, lambda arm: learning_curve(runs, arm), CURVE_AXES, single_runs=seeds
     )
     last = {arm.name: learning_curve(runs, arm) for arm in runs.arms(environment)}
     return figure, "Mean return at the last evaluation: " + _last(last)
@@ -120,6 +120,25 @@ def steps_to_threshold(results: StudyResults, environment: str) -> Drawing:
 
 def performance_profiles(results: StudyResults, environment: str | None) -> Drawing:
     """Return the fraction of runs with score > x; normalized over all environments if it is None."""
+    found = profile_lines(results, environment)
+    if found is None:
+        return None
+    lines, axis_labels = found
+    figure = small_multiples(
+        results.runs,
+        environment or results.runs.environments[0],
+        lambda arm: lines[arm.name],
+        axis_labels,
+        band=0.07,
+    )
+    texts = [f"{name} {_median(line):.3g}" for name, line in lines.items() if line is not None]
+    return figure, "Score that half of the runs exceed: " + ", ".join(texts) + "."
+
+
+def profile_lines(
+    results: StudyResults, environment: str | None
+) -> tuple[dict[str, Line | None], tuple[str, str]] | None:
+    """Return the performance profile of every arm by name, and the labels of the axes."""
     runs, score, normalized = results.runs, results.score, environment is None
     arms = runs.arms(environment or runs.environments[0])
     values = np.concatenate(
@@ -131,15 +150,23 @@ def performance_profiles(results: StudyResults, environment: str | None) -> Draw
     thresholds = np.linspace(values.min() - 0.02 * np.ptp(values), values.max(), PROFILE_POINTS)
     lines = {arm.name: profile_line(runs, arm, score, thresholds, normalized) for arm in arms}
     x_label = f"x: {axis_label(score)}{', normalized' if normalized else ''}"
-    figure = small_multiples(
-        runs,
-        environment or runs.environments[0],
-        lambda arm: lines[arm.name],
-        (x_label, "fraction of runs with score > x"),
-        band=0.07,
-    )
-    texts = [f"{name} {_median(line):.3g}" for name, line in lines.items() if line is not None]
-    return figure, "Score that half of the runs exceed: " + ", ".join(texts) + "."
+    return lines, (x_label, "fraction of runs with score > x")
+
+
+def draw_arms(
+    axis: Axes,
+    runs: StudyRuns,
+    environment: str,
+    line_of: Callable[[Arm], Line | None],
+    axis_labels: tuple[str, str],
+    single_runs: bool = False,
+) -> None:
+    """Draw the lines of all arms of an environment into given axes."""
+    styles = arm_styles(runs)
+    for arm in runs.arms(environment):
+        _draw_line(axis, line_of(arm), arm.name, styles[arm.name], "default", single_runs, 0.07)
+    axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
+    axis.legend()
 
 
 def small_multiples(
@@ -197,9 +224,9 @@ def _draw_line(
     axis.fill_between(line.x, line.low, line.high, step=step, color=style.color, alpha=band, lw=0)
 
 
-def _line(x: Array, intervals: list[Interval], n: int) -> Line:
+def _line(x: Array, intervals: list[Estimate], n: int) -> Line:
     estimate, low, high = (
-        np.array([getattr(part, name) for part in intervals]) for name in ("estimate", "low", "high")
+        np.array([getattr(part, name) for part in intervals]) for name in ("value", "low", "high")
     )
     return Line(x, estimate, low, high, n)
 

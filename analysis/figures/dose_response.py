@@ -60,11 +60,11 @@ def _dose_panel(
     by_arm = {row.arm.name: row.mean for row in results.of_environment(environment)}
     points = {value: by_arm[arm.name] for value, (_, arm) in levels.items() if by_arm[arm.name].n > 0}
     styles = arm_styles(results.runs)
-    axis.plot(list(points), [point.estimate for point in points.values()], color=FAINT, lw=1, zorder=0)
+    axis.plot(list(points), [point.value for point in points.values()], color=FAINT, lw=1, zorder=0)
     for value, point in points.items():
         style = styles[levels[value][1].name]
         axis.plot([value] * 2, [point.low, point.high], color=style.color, lw=1.6)
-        axis.plot(value, point.estimate, style.marker, color=style.color, ms=5)
+        axis.plot(value, point.value, style.marker, color=style.color, ms=5)
     axis.set_xscale("log")
     axis.set_xticks(list(points), [levels[value][0] for value in points], minor=False)
     axis.minorticks_off()

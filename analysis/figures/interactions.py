@@ -14,12 +14,12 @@ from analysis.effects.design_grid import as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.style import style_at
-from analysis.statistics import Interval, mean
+from analysis.statistics import Estimate, mean
 from analysis.tables.wording import axis_label, interval_text, number
 
 FactorLevels = tuple[str, Sequence[str]]
 """A factor's name and its levels in the order of the axis."""
-Means = Mapping[tuple[str, ...], Interval]
+Means = Mapping[tuple[str, ...], Estimate]
 """(level of the first factor, level of the second) -> mean over seeds."""
 
 
@@ -50,10 +50,10 @@ def interaction_plot(results: StudyResults, environment: str) -> Drawing:
     return figure, "; ".join(texts) + "."
 
 
-def _mean(results: StudyResults, arms: Sequence[Arm]) -> Interval:
+def _mean(results: StudyResults, arms: Sequence[Arm]) -> Estimate:
     """Return the mean over seeds of the arms' mean, from the seeds that have all of them."""
     values = np.mean([results.runs.scores(arm, results.score) for arm in arms], axis=0)
-    return mean(values[~np.isnan(values)])
+    return mean(values)
 
 
 def _ordered(levels: Sequence[str]) -> Sequence[str]:
@@ -66,8 +66,8 @@ def _heat_map(axis: Axes, means: Means, rows: FactorLevels, columns: FactorLevel
     import seaborn as sns
 
     cells = [[means[row, column] for column in columns[1]] for row in rows[1]]
-    values = np.array([[cell.estimate for cell in row] for row in cells])
-    texts = np.array([[f"{number(cell.estimate)}\n(n={cell.n})" for cell in row] for row in cells])
+    values = np.array([[cell.value for cell in row] for row in cells])
+    texts = np.array([[f"{number(cell.value)}\n(n={cell.n})" for cell in row] for row in cells])
     sns.heatmap(
         values,
         annot=texts,
@@ -92,7 +92,7 @@ def _lines(axis: Axes, means: Means, rows: FactorLevels, columns: FactorLevels) 
         points = [means[row, column] for column in columns[1]]
         style = style_at(at)
         x = np.arange(len(columns[1])) + offsets[at]
-        (line,) = axis.plot(x, [point.estimate for point in points], color=style.color, lw=1.2)
+        (line,) = axis.plot(x, [point.value for point in points], color=style.color, lw=1.2)
         line.set(marker=style.marker, markersize=4, label=f"{rows[0]}={row}")
         line.set_dashes(style.dashes or (None, None))
         for position, point in zip(x, points, strict=True):

@@ -16,7 +16,7 @@ from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.style import INK, PAPER, ArmStyle, style_at
-from analysis.statistics import Interval, mean
+from analysis.statistics import Estimate, mean
 from analysis.tables.wording import axis_label, interval_text
 
 MIN_LEVELS = 3
@@ -29,9 +29,9 @@ ARM_OFFSET = 0.16
 class ArmCurve:
     """An arm's score by level; where it was tuned, the chosen level and its score on fresh seeds."""
 
-    by_level: Mapping[str, Interval]
+    by_level: Mapping[str, Estimate]
     chosen: str | None = None
-    fresh: Interval = field(default_factory=Interval.missing)
+    fresh: Estimate = field(default_factory=Estimate.missing)
 
 
 def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
@@ -40,13 +40,18 @@ def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     Scores on tuning seeds are hollow markers with lines; those on fresh seeds at the chosen level are
     filled ones.
     """
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    description = draw_sensitivity(figure.subplots(), results, environment)
+    return None if description is None else (figure, description)
+
+
+def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str | None:
+    """Draw that into given axes and return its text description; None if there is nothing to draw."""
     factor_curves = _tuned_curves(results, environment) or _crossed_curves(results, environment)
     if factor_curves is None:
         return None
     factor, curves = factor_curves
     levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
-    axis = figure.subplots()
     offsets = np.linspace(-ARM_OFFSET, ARM_OFFSET, len(curves)) if len(curves) > 1 else [0.0]
     for at, (name, curve) in enumerate(curves.items()):
         style = ArmStyle(INK, (), "o") if name == BASELINE else style_at(at)
@@ -55,7 +60,7 @@ def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     axis.set(xlabel=factor, ylabel=axis_label(results.score))
     title = _legend_title(curves)
     axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title, title_fontsize=7)
-    return figure, " ".join(_description(name, curve) for name, curve in curves.items())
+    return " ".join(_description(name, curve) for name, curve in curves.items())
 
 
 def _draw_arm(
@@ -67,9 +72,7 @@ def _draw_arm(
     sizes = sorted({point.n for point in points.values()})
     n = f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}" if sizes else "missing"
     label = f"{name} ({n}" + (f", then {curve.fresh.n})" if tuned else ")")
-    (line,) = axis.plot(
-        xs, [p.estimate for p in points.values()], color=style.color, lw=1.2, label=label
-    )
+    (line,) = axis.plot(xs, [p.value for p in points.values()], color=style.color, lw=1.2, label=label)
     line.set(marker=style.marker, markersize=4, markerfacecolor=PAPER if tuned else style.color)
     line.set_dashes(style.dashes or (None, None))
     for x, point in zip(xs, points.values(), strict=True):
@@ -77,7 +80,7 @@ def _draw_arm(
     if curve.chosen is not None and curve.fresh.n:
         x = x_of[curve.chosen]
         axis.plot([x] * 2, [curve.fresh.low, curve.fresh.high], color=style.color, lw=2.2)
-        axis.plot(x, curve.fresh.estimate, style.marker, color=style.color, ms=7)
+        axis.plot(x, curve.fresh.value, style.marker, color=style.color, ms=7)
 
 
 def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
@@ -114,7 +117,7 @@ def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[
         return None
     order = sorted(grid.factors[factor], key=lambda level: as_number(level) or math.nan)
     means = {row.arm.name: row.mean for row in results.of_environment(environment)}
-    curves: dict[str, dict[str, Interval]] = {}
+    curves: dict[str, dict[str, Estimate]] = {}
     for level in order:
         for key, arm in grid.arm_at.items():
             levels = dict(zip(grid.factors, key, strict=True))
@@ -133,9 +136,8 @@ def _longest_numeric_factor(grid: DesignGrid) -> str | None:
     return max(sizes, key=sizes.__getitem__) if sizes else None
 
 
-def _mean(runs: StudyRuns, arm: Arm, score: str) -> Interval:
-    values = runs.scores(arm, score)
-    return mean(values[~np.isnan(values)])
+def _mean(runs: StudyRuns, arm: Arm, score: str) -> Estimate:
+    return mean(runs.scores(arm, score))
 
 
 def _legend_title(curves: Mapping[str, ArmCurve]) -> str:

@@ -22,7 +22,6 @@ from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS, leading_table
 from analysis.tables.table import Table
-from analysis.tables.writers import to_markdown
 
 GALLERY = "gallery"
 PREFERRED = ("cliffwalk", "sensitivity", "dose_response", "differences", "curves")
@@ -110,10 +109,10 @@ def _section(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]
     """Return a study's section of the documentation: ablation table, verdicts, figures."""
     study = results.runs.plan.study.name
     lines = [f"#### Results of `{study}`", "", _cost(results.runs), ""]
-    lines.append(to_markdown(leading_table(study_tables(results))))
+    lines.append(leading_table(study_tables(results)).to_markdown())
     statements = paper_table(paper, study, results.runs.root)
     if statements.rows:
-        lines.append(to_markdown(statements))
+        lines.append(statements.to_markdown())
     lines += [_image(figure, study, "figures") for figure in figures]
     return "\n".join(lines)
 
@@ -129,7 +128,7 @@ def _exhibit(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]
         note = "Mean and difference with 95 % intervals (n: runs); *: significant."
     short = replace(table, notes=[note])
     lines = [f"**`{study.name}`** ([{paper.paper}](docs/papers.md#{paper.study})). {study.question}", ""]
-    lines.append(to_markdown(short).split("\n\n", 1)[1])
+    lines.append(short.to_markdown().split("\n\n", 1)[1])
     lines += [_image(figure, study.name, "docs/figures") for figure in figures[:1]]
     return "\n".join(lines)
 

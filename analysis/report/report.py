@@ -17,8 +17,10 @@ from analysis.studies.registry import extra_tables
 from analysis.tables.ablation import Layout, ablation_table
 from analysis.tables.comparisons import aggregate_table, comparison_table, effects_table
 from analysis.tables.diagnostics import diagnostics_table
+from analysis.tables.macros import to_macros
+from analysis.tables.spread import spread_table
 from analysis.tables.table import Table
-from analysis.tables.writers import to_macros, to_terminal, write_tables
+from analysis.tables.writers import write_tables
 
 
 def write_report(
@@ -37,7 +39,7 @@ def write_report(
     with FileLock(directory.parent / ".report.lock"):
         _remove_earlier_files(directory)
         tables = study_tables(results)
-        print(to_terminal(tables["table"]))
+        print(tables["table"].to_terminal())
         for name, table in tables.items():
             write_tables(table, directory, name)
         (directory / "numbers.tex").write_text(to_macros(results.runs, results.comparisons))
@@ -63,7 +65,8 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
         return tables
     tables |= {
         "comparisons": comparison_table(results.comparisons, several),
-        "effects": effects_table(results.effects, several),
+        "spread": spread_table(results.comparisons, results.score, several),
+        "effects": effects_table(results.effects, several, results.left_out),
         "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
     tables |= extra_tables(results) | _paper_table(results)

@@ -10,60 +10,66 @@ docs/statistics.md has their measured coverage.
 from analysis.statistics.aggregates import (
     AGGREGATES,
     TRIM,
-    Aggregate,
     aggregate,
     bootstrap,
-    interquartile_mean,
     iqm,
 )
 from analysis.statistics.association import rank_correlation
 from analysis.statistics.differences import (
     Difference,
+    difference,
     holm,
-    paired_difference,
     share_difference,
     sign_flip_p_value,
-    unpaired_difference,
 )
-from analysis.statistics.factorial import Contrast, contrasts
+from analysis.statistics.exact import fisher_p_value
+from analysis.statistics.factorial import Contrast, contrasts, vanishing
 from analysis.statistics.improvement import performance_profile, probability_of_improvement
+from analysis.statistics.independent import independent_contrasts
 from analysis.statistics.intervals import (
     LEVEL,
-    Interval,
+    Estimate,
     Sample,
     average,
     mean,
     median,
     share,
+    standard_deviation,
 )
 from analysis.statistics.power import detectable_effect, paired_t_power
+from analysis.statistics.spread import TwoModes, runs_for_tolerance, tolerance, two_modes
 
 __all__ = [
     "AGGREGATES",
     "LEVEL",
     "TRIM",
-    "Aggregate",
     "Contrast",
     "Difference",
-    "Interval",
+    "Estimate",
     "Sample",
+    "TwoModes",
     "aggregate",
     "average",
     "bootstrap",
     "contrasts",
     "detectable_effect",
+    "difference",
+    "fisher_p_value",
     "holm",
-    "interquartile_mean",
+    "independent_contrasts",
     "iqm",
     "mean",
     "median",
-    "paired_difference",
     "paired_t_power",
     "performance_profile",
     "probability_of_improvement",
     "rank_correlation",
+    "runs_for_tolerance",
     "share",
     "share_difference",
     "sign_flip_p_value",
-    "unpaired_difference",
+    "standard_deviation",
+    "tolerance",
+    "two_modes",
+    "vanishing",
 ]

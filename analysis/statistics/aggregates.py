@@ -1,7 +1,7 @@
 """Aggregates over tasks as rliable defines them, with stratified bootstrap intervals.
 
-Scores come as one sample per task, `K` arrays `[R_k]`: tasks are the strata, runs are resampled within
-each. With one task they are the statistics of a single sample.
+Tasks are the strata: runs are resampled within each. With one task they are the statistics of a single
+sample.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from analysis.statistics.intervals import LEVEL, Interval, Sample, t_quantile
+from analysis.statistics.intervals import LEVEL, Estimate, Sample, t_quantile
+from analysis.statistics.tasks import ByTask, as_tasks
 
 TRIM = 0.25
 """Fraction cut off each end for the interquartile mean."""
@@ -32,7 +33,7 @@ class Aggregate:
     degrees: Callable[[Sequence[int]], int]
 
 
-def iqm(strata: Strata) -> NDArray[Any]:
+def iqm_of_tasks(strata: Strata) -> NDArray[Any]:
     """Return the mean of the middle half of the runs of all tasks together, `[...]`."""
     runs = _flat(strata)
     cut = int(TRIM * runs.shape[-1])
@@ -67,7 +68,7 @@ def _runs_of_one_task(sizes: Sequence[int]) -> int:
 
 
 AGGREGATES = {
-    "iqm": Aggregate(iqm, _untrimmed_runs),
+    "iqm": Aggregate(iqm_of_tasks, _untrimmed_runs),
     "mean": Aggregate(mean_of_tasks, _all_runs),
     "median": Aggregate(median_of_tasks, _runs_of_one_task),
     "optimality_gap": Aggregate(optimality_gap, _all_runs),
@@ -91,36 +92,43 @@ def bootstrap(
 
 
 def aggregate(
-    strata: Strata,
-    measure: Aggregate,
+    by_task: ByTask,
+    name: str,
+    level: float = LEVEL,
     repetitions: int = REPETITIONS,
     seed: int = 0,
-    level: float = LEVEL,
-) -> Interval:
-    """Return an aggregate of strata `[R_k]` without NaN, with its expanded percentile interval.
+) -> Estimate:
+    """Return an aggregate of `K` tasks (or of one) with its expanded percentile interval.
+
+    `by_task` are array-likes `[R_k]`, or a mapping to them; `name` is one of `AGGREGATES`.
 
     Percentile intervals are too narrow with few runs. Expanded ones (Hesterberg 2015, section 4.6) take
     percentiles further out, by the ratio of a t interval with unbiased variance to a normal interval;
-    they stay within the range of the scores. The interval needs two runs in each task.
+    they stay within the range of the scores. The interval needs two runs in each task. Raises
+    `ValueError` for an unknown name.
     """
+    if name not in AGGREGATES:
+        raise ValueError(f"no aggregate '{name}'; there are: {', '.join(AGGREGATES)}")
+    strata, method = as_tasks(by_task), "stratified bootstrap, expanded percentiles"
     sizes = [len(runs) for runs in strata]
     n = sum(sizes)
     if not sizes or min(sizes) == 0:
-        return Interval.missing(n)
-    estimate = float(measure.statistic(strata))
+        return Estimate.missing(n, method)
+    measure = AGGREGATES[name]
+    value = float(measure.statistic(strata))
     degrees = max(measure.degrees(sizes), 1)
     if min(sizes) < 2:
-        return Interval(estimate, np.nan, np.nan, n)
+        return Estimate(value, np.nan, np.nan, n, method)
     unbiased = np.sqrt(min(sizes) / (min(sizes) - 1))
     tail = special.ndtr(-unbiased * t_quantile(degrees, level))
     values = bootstrap(strata, measure.statistic, repetitions, seed)
     low, high = np.quantile(values, [tail, 1 - tail])
-    return Interval(estimate, float(low), float(high), n)
+    return Estimate(value, float(low), float(high), n, method)
 
 
-def interquartile_mean(sample: Sample, level: float = LEVEL) -> Interval:
-    """Return the interquartile mean of one task's `[R]` with its expanded percentile interval."""
-    return aggregate([sample], AGGREGATES["iqm"], level=level)
+def iqm(x: ArrayLike, level: float = LEVEL) -> Estimate:
+    """Return the interquartile mean of `[R]`, with the interval of `aggregate`."""
+    return aggregate([x], "iqm", level)
 
 
 def _flat(strata: Strata) -> NDArray[np.float64]:

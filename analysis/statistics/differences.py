@@ -6,12 +6,15 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import special
 
+from analysis.statistics.exact import fisher_p_value
 from analysis.statistics.intervals import (
     LEVEL,
-    Interval,
+    Estimate,
     Sample,
+    as_sample,
     mean,
     share,
     standard_error,
@@ -24,81 +27,97 @@ FLIPS = 9_999
 
 
 @dataclass(frozen=True)
-class Difference:
-    """A mean difference, its two-sided p-value and the correlation of the pairs."""
+class Difference(Estimate):
+    """A difference between two arms, its two-sided p-value and the correlation of the pairs."""
 
-    interval: Interval
-    p_value: float
+    p_value: float = math.nan
     correlation: float = math.nan
 
 
-def paired_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Difference:
-    """Return the mean of `arm - baseline`, both `[R]` in the same order of seeds, NaN if missing.
+def difference(x: ArrayLike, y: ArrayLike, *, paired: bool = True, level: float = LEVEL) -> Difference:
+    """Return the difference of the means, `x` minus `y`, with a t interval and p-value.
 
-    Student's t interval and two-sided p-value over the seeds that both have. Where all differences are
-    equal, so that their variance is zero, the interval is missing and the p-value that of the sign-flip
-    test.
+    Paired: both `[R]` in the same order of seeds, NaN if missing; Student's t over the seeds that both
+    have. Where all differences are equal, so that their variance is zero, the interval is missing and
+    the p-value that of the sign-flip test. Unpaired: `[R]` and `[R']` as independent samples; Welch's t
+    (1947); `n` counts the runs of the smaller one. Raises `ValueError` for pairs of unequal length.
     """
-    both = ~(np.isnan(arm) | np.isnan(baseline))
-    differences = arm[both] - baseline[both]
-    correlation = _correlation(arm[both], baseline[both])
-    interval = mean(differences, level)
-    n = interval.n
+    return _paired(*as_pairs(x, y), level) if paired else _welch(as_sample(x), as_sample(y), level)
+
+
+def share_difference(
+    x: ArrayLike, y: ArrayLike, *, paired: bool = True, level: float = LEVEL
+) -> Difference:
+    """Return the difference of two shares, `[R]` and `[R']` of 0 and 1, with Newcombe's interval.
+
+    His method 10 (1998): Wilson's intervals of both, combined; it takes the samples as independent.
+    Paired: over the seeds that both have, with the p-value of the sign-flip test: ten equal runs have no
+    variance, which Student's t would take for certainty. Unpaired: with Fisher's exact p-value.
+    """
+    one, other = as_pairs(x, y) if paired else (as_sample(x), as_sample(y))
+    n, method = min(len(one), len(other)), "Newcombe's method 10"
+    if n == 0:
+        return Difference(math.nan, math.nan, math.nan, 0, method)
+    first, second = share(one, level), share(other, level)
+    value = first.value - second.value
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    p_value = sign_flip_p_value(one - other) if paired else fisher_p_value(one, other)
+    correlation = _correlation(one, other) if paired else math.nan
+    return Difference(value, value - below, value + above, n, method, p_value, correlation)
+
+
+def as_pairs(x: ArrayLike, y: ArrayLike) -> tuple[Sample, Sample]:
+    """Return the runs of two array-likes `[R]` in the order of their seeds, where neither is missing.
+
+    Raises `ValueError` for unequal lengths.
+    """
+    one, other = np.asarray(x, float), np.asarray(y, float)
+    if one.shape != other.shape:
+        raise ValueError(f"pairs need one run of both for every seed; got {one.shape} and {other.shape}")
+    both = ~(np.isnan(one) | np.isnan(other))
+    return as_sample(one[both]), as_sample(other[both])
+
+
+def _paired(arm: Sample, baseline: Sample, level: float) -> Difference:
+    differences = arm - baseline
+    found = mean(differences, level)
+    n, method = found.n, "paired, Student's t"
+    correlation = _correlation(arm, baseline)
     if n < 2:
-        return Difference(interval, math.nan, correlation)
+        return Difference(found.value, math.nan, math.nan, n, method, math.nan, correlation)
     error = standard_error(differences)
     if error == 0:
-        bare = Interval(interval.estimate, math.nan, math.nan, n)
-        return Difference(bare, sign_flip_p_value(differences), correlation)
-    p_value = 2 * special.stdtr(n - 1, -abs(interval.estimate) / error)
-    return Difference(interval, float(p_value), correlation)
+        p_value = sign_flip_p_value(differences)
+        return Difference(found.value, math.nan, math.nan, n, method, p_value, correlation)
+    p_value = float(2 * special.stdtr(n - 1, -abs(found.value) / error))
+    return Difference(found.value, found.low, found.high, n, method, p_value, correlation)
 
 
-def unpaired_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Difference:
-    """Return the difference of the means of `[R]` and `[R']`, taken as independent samples.
-
-    Welch's t interval and p-value (1947). `n` counts the runs of the smaller sample.
-    """
-    arm, baseline = arm[~np.isnan(arm)], baseline[~np.isnan(baseline)]
-    n = min(len(arm), len(baseline))
+def _welch(arm: Sample, baseline: Sample, level: float) -> Difference:
+    n, method = min(len(arm), len(baseline)), "unpaired, Welch's t"
     if n == 0:
-        return Difference(Interval.missing(), math.nan)
-    estimate = float(arm.mean() - baseline.mean())
-    if n < 2:
-        return Difference(Interval(estimate, math.nan, math.nan, n), math.nan)
-    variances = [standard_error(sample) ** 2 for sample in (arm, baseline)]
+        return Difference(math.nan, math.nan, math.nan, 0, method)
+    value = float(arm.mean() - baseline.mean())
+    variances = [standard_error(sample) ** 2 for sample in (arm, baseline)] if n > 1 else [0.0]
     error = math.sqrt(sum(variances))
     if error == 0:
-        return Difference(Interval(estimate, math.nan, math.nan, n), math.nan)
+        return Difference(value, math.nan, math.nan, n, method)
     parts = zip(variances, (len(arm), len(baseline)), strict=True)
     degrees = error**4 / sum(variance**2 / (size - 1) for variance, size in parts)
     half = t_quantile(degrees, level) * error
-    p_value = float(2 * special.stdtr(degrees, -abs(estimate) / error))
-    return Difference(Interval(estimate, estimate - half, estimate + half, n), p_value)
+    p_value = float(2 * special.stdtr(degrees, -abs(value) / error))
+    return Difference(value, value - half, value + half, n, method, p_value)
 
 
-def share_difference(arm: Sample, baseline: Sample, level: float = LEVEL) -> Interval:
-    """Return the difference of two shares, `[R]` and `[R']` of 0 and 1, with Newcombe's interval.
-
-    His method 10 (1998): Wilson's intervals of both, combined. It takes the samples as independent.
-    """
-    n = min(len(arm), len(baseline))
-    if n == 0:
-        return Interval.missing()
-    one, other = (share(int(sample.sum()), len(sample), level) for sample in (arm, baseline))
-    estimate = one.estimate - other.estimate
-    below = math.hypot(one.estimate - one.low, other.high - other.estimate)
-    above = math.hypot(one.high - one.estimate, other.estimate - other.low)
-    return Interval(estimate, estimate - below, estimate + above, n)
-
-
-def sign_flip_p_value(differences: Sample, seed: int = 0) -> float:
+def sign_flip_p_value(x: ArrayLike, seed: int = 0) -> float:
     """Return the two-sided permutation p-value of paired differences `[R]` being centered on zero.
 
     Under the null hypothesis arm and baseline of a seed could be swapped, which flips the sign of a
     difference. All signs are tried for up to 14 differences; beyond, 9,999 random ones and the observed
     ones (Phipson and Smyth 2010).
     """
+    differences = as_sample(x)
     n = len(differences)
     if n == 0:
         return math.nan
@@ -112,11 +131,12 @@ def sign_flip_p_value(differences: Sample, seed: int = 0) -> float:
     return float(np.mean(sums >= sums[0] * (1 - 1e-12)))
 
 
-def holm(p_values: Sample) -> Sample:
+def holm(p_values: ArrayLike) -> Sample:
     """Return p-values `[K]` corrected for their number by Holm's step-down method (1979).
 
     NaN stays NaN and does not count as a test.
     """
+    p_values = np.asarray(p_values, float)
     corrected = np.full(len(p_values), np.nan)
     tested = np.flatnonzero(~np.isnan(p_values))
     order = tested[np.argsort(p_values[tested], kind="stable")]

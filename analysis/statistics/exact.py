@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
+from numpy.typing import ArrayLike
 
-from analysis.statistics.intervals import Sample
+from analysis.statistics.intervals import as_sample
 
 
-def fisher_p_value(arm: Sample, baseline: Sample) -> float:
+def fisher_p_value(x: ArrayLike, y: ArrayLike) -> float:
     """Return the two-sided p-value of two independent samples of 0 and 1, `[R]` and `[R']`, being alike.
 
     Fisher's exact test (1935): the probability, given both margins, of tables at most as probable as the
     observed one. NaN values are left out; NaN without any others.
     """
-    arm, baseline = arm[~np.isnan(arm)], baseline[~np.isnan(baseline)]
+    arm, baseline = as_sample(x), as_sample(y)
     n, m = len(arm), len(baseline)
     if min(n, m) == 0:
         return math.nan

@@ -14,8 +14,9 @@ from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.study_results import StudyResults
-from analysis.statistics import Interval
-from analysis.tables.table import Cell, Table, interval_cell, interval_columns, provenance_line
+from analysis.statistics import Estimate
+from analysis.tables.columns import interval_cell, interval_columns, provenance_line
+from analysis.tables.table import Cell, Table
 
 STUDY = "article"
 SYSTEMS = {"baseline": "as meant", "literal": "as written"}
@@ -89,7 +90,7 @@ def article_table(results: StudyResults) -> Table | None:
     )
 
 
-def _mean_over_runs(runs: StudyRuns, arm: Arm, measure: Callable[[Run], float]) -> Interval:
+def _mean_over_runs(runs: StudyRuns, arm: Arm, measure: Callable[[Run], float]) -> Estimate:
     return statistics.mean(np.array([measure(run) for run in runs.of_arm(arm)]))
 
 

@@ -57,11 +57,10 @@ def _draw_system(
     matrix = np.stack([_binned(steps, values, edges) for steps, values in curves])
     if logarithmic:
         matrix = np.log(matrix)
-    intervals = [mean(column[~np.isnan(column)]) for column in matrix.T]
+    intervals = [mean(column) for column in matrix.T]
     centers, color = (edges[:-1] + edges[1:]) / 2, style_at(at).color
     estimate, low, high = (
-        np.array([getattr(interval, end) for interval in intervals])
-        for end in ("estimate", "low", "high")
+        np.array([getattr(interval, end) for interval in intervals]) for end in ("value", "low", "high")
     )
     if logarithmic:
         estimate, low, high = np.exp(estimate), np.exp(low), np.exp(high)

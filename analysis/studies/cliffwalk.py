@@ -10,8 +10,9 @@ from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.study_results import StudyResults
-from analysis.statistics import Interval
-from analysis.tables.table import Cell, Table, interval_columns, provenance_line
+from analysis.statistics import Estimate
+from analysis.tables.columns import interval_columns, provenance_line
+from analysis.tables.table import Cell, Table
 
 PREFIX = "BlindCliffwalk-"
 """What the ids of chains begin with; their number of states follows."""
@@ -32,7 +33,7 @@ def transitions(states: int) -> int:
     return int(2 ** (states + 1) - 2)
 
 
-def updates(runs: StudyRuns, arm: Arm) -> tuple[Interval, int]:
+def updates(runs: StudyRuns, arm: Arm) -> tuple[Estimate, int]:
     """Return the median number of updates until the values are correct, and the unfinished runs.
 
     Runs that never get there count with their whole length.
@@ -82,9 +83,9 @@ def replay_title(arm: Arm) -> str:
     return ", ".join(arm.levels.values()) or "uniform"
 
 
-def _cell(median: Interval, unfinished: int) -> Cell:
+def _cell(median: Estimate, unfinished: int) -> Cell:
     if not median.n:
         return Cell("missing")
-    middle, low, high = (f"{end:,.10g}" for end in (median.estimate, median.low, median.high))
+    middle, low, high = (f"{end:,.10g}" for end in (median.value, median.low, median.high))
     text = f"{middle} [{low}, {high}] ({median.n})"
-    return Cell(f"{text}, {unfinished} not finished" if unfinished else text, value=median.estimate)
+    return Cell(f"{text}, {unfinished} not finished" if unfinished else text, value=median.value)

@@ -29,12 +29,10 @@ def updates_by_transitions(results: StudyResults) -> Drawing:
             median, unfinished = updates(runs, arms[0])
             if not median.n:
                 continue
-            points[transitions(states)] = median.estimate
+            points[transitions(states)] = median.value
             axis.plot([transitions(states)] * 2, [median.low, median.high], color=style.color, lw=1.2)
             if unfinished:
-                axis.plot(
-                    transitions(states), median.estimate, style.marker, color=PAPER, ms=2, zorder=3
-                )
+                axis.plot(transitions(states), median.value, style.marker, color=PAPER, ms=2, zorder=3)
         line.set_data(list(points), list(points.values()))
         texts.append(f"{title}: " + ", ".join(f"{x:,}: {number(y)}" for x, y in points.items()))
     axis.set(

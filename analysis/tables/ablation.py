@@ -10,15 +10,10 @@ from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import ABSENT
 from analysis.effects.study_results import StudyResults
+from analysis.tables.columns import comparison_columns, interval_cell, provenance_line
 from analysis.tables.side_columns import PublishedNumbers, SideColumns
-from analysis.tables.table import (
-    Cell,
-    Footnotes,
-    Table,
-    comparison_columns,
-    interval_cell,
-    provenance_line,
-)
+from analysis.tables.spread import modes_notes
+from analysis.tables.table import Cell, Footnotes, Table
 from analysis.tables.wording import (
     better_direction,
     interval_text,
@@ -112,7 +107,7 @@ def _score_cells(row: Comparison | None, columns: list[str], footnotes: Footnote
     prefix = AT_LEAST if row.censored else ""
     text = prefix + interval_text(row.mean, missing=missing_text(row.statuses))
     text += f" ({row.mean.n})" if row.mean.n else ""
-    cells = [Cell(text, row.among_best, marks, row.mean.estimate)]
+    cells = [Cell(text, row.among_best, marks, row.mean.value)]
     if "IQM" in columns:
         cells.append(interval_cell(row.interquartile_mean, missing=""))
     return [*cells, *_difference_cells(row, footnotes)]
@@ -128,7 +123,7 @@ def _difference_cells(row: Comparison, footnotes: Footnotes) -> list[Cell]:
         marks = footnotes.mark(f"over the {difference.n} seeds that arm and baseline both have")
     text = interval_text(difference, signed=True, missing="") + ("*" if row.significant else "")
     p_value = Cell(p_value_text(row.p_value) if difference.n else "", value=row.p_value)
-    return [Cell(text, marks=marks, value=difference.estimate), p_value]
+    return [Cell(text, marks=marks, value=difference.value), p_value]
 
 
 def _remarks(row: Comparison) -> list[str]:
@@ -219,6 +214,9 @@ def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str
     sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
     if sizes and not _is_share(score):
         notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
+    notes += modes_notes(comparisons)
+    if not results.effects:
+        notes += results.left_out
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
     notes += [f"{line}." for line in results.left_out]
     return [*notes, provenance_line(results.runs)]

@@ -9,7 +9,8 @@ from ablation.results.scores import SCORES
 from analysis.effects.aggregates import ArmAggregates
 from analysis.effects.comparisons import Comparison
 from analysis.effects.factorial_effects import FactorialEffect
-from analysis.tables.table import Cell, Table, comparison_columns, interval_cell, interval_columns
+from analysis.tables.columns import comparison_columns, interval_cell, interval_columns
+from analysis.tables.table import Cell, Table
 from analysis.tables.wording import interval_text, number, p_value_text, undercoverage_notes
 
 IMPROVEMENT = "P(arm > baseline)"
@@ -41,7 +42,8 @@ def aggregate_table(rows: Sequence[ArmAggregates], score: str, environments: int
         "runs are on average; expanded percentile intervals of a bootstrap within environments. "
         f"{IMPROVEMENT}: how often a run is better than one of the baseline, with Newcombe's interval."
     )
-    measured: tuple[str, ...] = ("iqm", "optimality gap", "improvement")
+    # The ablation table of one environment already has the note on its IQM.
+    measured: tuple[str, ...] = ("optimality gap", "improvement")
     if environments > 1:
         measured = ("iqm of 3 tasks", "mean of 3 tasks", "median of 3 tasks", "improvement over 3 tasks")
     smallest = min((row.aggregates["mean"].n // environments for row in rows), default=0)
@@ -102,8 +104,10 @@ def comparison_table(comparisons: Sequence[Comparison], several_environments: bo
     )
 
 
-def effects_table(effects: Sequence[FactorialEffect], several_environments: bool) -> Table:
-    """Return main effects and interactions of a design that crosses factors."""
+def effects_table(
+    effects: Sequence[FactorialEffect], several_environments: bool, left_out: Sequence[str] = ()
+) -> Table:
+    """Return main effects and interactions of a design that crosses factors, and what they leave out."""
     rows, values = [], []
     for effect in effects:
         name = " x ".join(f"{factor}={level}" for factor, level in effect.levels.items())
@@ -111,7 +115,7 @@ def effects_table(effects: Sequence[FactorialEffect], several_environments: bool
         kind = "main effect" if len(effect.levels) == 1 else "interaction"
         p_value = Cell(p_value_text(effect.p_value), value=effect.p_value)
         estimate = interval_text(effect.difference, signed=True)
-        shown = Cell(estimate, effect.significant, value=effect.difference.estimate)
+        shown = Cell(estimate, effect.significant, value=effect.difference.value)
         rows.append([Cell(name), *where, Cell(kind), shown, Cell(str(effect.difference.n)), p_value])
         values.append(
             {"effect": name, "environment": effect.environment, "kind": kind}
@@ -130,6 +134,6 @@ def effects_table(effects: Sequence[FactorialEffect], several_environments: bool
         rows,
         names=len(names),
         label="effects",
-        notes=[note],
+        notes=[note, *left_out],
         values=values,
     )

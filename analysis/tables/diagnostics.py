@@ -12,8 +12,9 @@ from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.diagnostics import SHOWN_DIAGNOSTICS, arm_diagnostics
 from analysis.effects.study_results import StudyResults
-from analysis.statistics import Interval, Sample
-from analysis.tables.table import Cell, Table, interval_cell, interval_columns, provenance_line
+from analysis.statistics import Estimate, Sample
+from analysis.tables.columns import interval_cell, interval_columns, provenance_line
+from analysis.tables.table import Cell, Table
 
 UNDEFINED = "not defined"
 
@@ -54,7 +55,7 @@ def diagnostics_table(results: StudyResults, environment: str) -> Table | None:
     )
 
 
-def _columns(intervals: Mapping[str, Interval]) -> dict[str, Any]:
+def _columns(intervals: Mapping[str, Estimate]) -> dict[str, Any]:
     return {
         key: value
         for name, interval in intervals.items()
@@ -62,14 +63,14 @@ def _columns(intervals: Mapping[str, Interval]) -> dict[str, Any]:
     }
 
 
-def _mean(diagnostics: Mapping[str, Sample], name: str) -> Interval:
+def _mean(diagnostics: Mapping[str, Sample], name: str) -> Estimate:
     sample = diagnostics.get(name, np.array([]))
-    return statistics.mean(sample[~np.isnan(sample)])
+    return statistics.mean(sample)
 
 
 def _rank_correlation(
     results: StudyResults, arms: Sequence[Arm], measured: ByArm, name: str
-) -> Interval:
+) -> Estimate:
     """Return a diagnostic's rank correlation with the score over the runs of all configurations."""
     once = {arm.cell: arm for arm in arms}.values()
     diagnostic = np.concatenate(

@@ -1,16 +1,15 @@
-"""What every table is made of: cells, footnotes and notes; the numbers of a comparison as columns."""
+"""Tables: cells, footnotes and notes, written for the terminal or as CSV, Markdown, LaTeX or HTML."""
 
 from __future__ import annotations
 
+import csv
+import io
 import math
+import re
 import string
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
-
-from ablation.results.load import StudyRuns
-from analysis.effects.comparisons import Comparison
-from analysis.statistics import Interval
-from analysis.tables.wording import interval_text
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,99 @@ class Table:
     values: list[dict[str, Any]] = field(default_factory=list)
     label: str = "ablation"
 
+    def to_csv(self) -> str:
+        """Return the table's numbers at full precision, one column each; empty where missing."""
+        file = io.StringIO()
+        writer = csv.DictWriter(file, list(self.values[0]) if self.values else [], lineterminator="\n")
+        writer.writeheader()
+        for row in self.values:
+            writer.writerow({name: "" if is_missing(value) else value for name, value in row.items()})
+        return file.getvalue()
+
+    def to_markdown(self) -> str:
+        """Return the table as Markdown with its notes below."""
+        lines = [f"| {' | '.join(self._headings())} |", f"|{'---|' * len(self.headings)}"]
+        for row in self.rows:
+            lines.append(f"| {' | '.join(_marked(cell, '**', '<sup>{}</sup>') for cell in row)} |")
+        notes = "".join(f"\n{text}\n" for text in [*self.footnotes, *self.notes])
+        return f"{self.caption}.\n\n" + "\n".join(lines) + "\n" + notes
+
+    def to_latex(self) -> str:
+        """Return the table as a LaTeX float; needs booktabs, and amssymb for check marks."""
+        columns = "l" * self.names + "r" * (len(self.headings) - self.names)
+        lines = [
+            "\\begin{table}[t]",
+            "\\centering",
+            "\\footnotesize",
+            "\\setlength{\\tabcolsep}{4pt}",
+            f"\\caption{{{latex(self.caption)}}}",
+        ]
+        lines += [
+            f"\\label{{tab:{self.label}}}",
+            f"\\begin{{tabular}}{{{columns}}}",
+            "\\toprule",
+            *self._spanning(),
+        ]
+        lines += [" & ".join(latex(heading) for heading in self.headings) + " \\\\", "\\midrule"]
+        lines += [" & ".join(_latex_cell(cell) for cell in row) + " \\\\" for row in self.rows]
+        lines += ["\\bottomrule", "\\end{tabular}", "\\par\\raggedright"]
+        for note in self.footnotes:
+            mark, _, text = note.partition(": ")
+            lines.append(f"\\par\\footnotesize\\textsuperscript{{{mark}}} {latex(text)}")
+        lines += [f"\\par\\footnotesize {latex(note)}" for note in self.notes]
+        return "\n".join([*lines, "\\end{table}"]) + "\n"
+
+    def to_terminal(self) -> str:
+        """Return the table as text for a terminal, with its notes below."""
+        from rich.console import Console
+        from rich.table import Table as Rich
+        from rich.text import Text
+
+        shown = Rich(box=None, title=self.caption, title_justify="left", pad_edge=False)
+        for at, heading in enumerate(self._headings()):
+            shown.add_column(Text(heading), justify="left" if at < self.names else "right")
+        for row in self.rows:
+            shown.add_row(*(Text(_terminal_cell(cell), "bold" if cell.bold else "") for cell in row))
+        file = io.StringIO()
+        real = Console()
+        # Output to a file has no width to fit into: long lines are better than cut ones.
+        width = real.width if real.is_terminal else 250
+        console = Console(file=file, width=width, force_terminal=real.is_terminal, highlight=False)
+        console.print(shown)
+        for note in [*self.footnotes, *self.notes]:
+            console.print(Text(note), style="dim", soft_wrap=True)
+        return re.sub(r"[ \t]+\n", "\n", file.getvalue())
+
+    def _repr_html_(self) -> str:
+        """Return the table as HTML, which notebooks show."""
+        rows = ["".join(f"<th>{escape(heading)}</th>" for heading in self._headings())]
+        rows += ["".join(_html_cell(cell) for cell in row) for row in self.rows]
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        notes = "".join(
+            f"<p><small>{escape(text)}</small></p>" for text in [*self.footnotes, *self.notes]
+        )
+        return f"<table><caption>{escape(self.caption)}</caption>{body}</table>{notes}"
+
+    def _headings(self) -> list[str]:
+        """Return the headings, each after its group where there are groups."""
+        spans = [text for text, width in self.groups for _ in range(width)] or [""] * len(self.headings)
+        return [
+            f"{span}: {heading}" if span else heading
+            for span, heading in zip(spans, self.headings, strict=True)
+        ]
+
+    def _spanning(self) -> list[str]:
+        """Return the row of group headings with its rules, or nothing."""
+        if not self.groups:
+            return []
+        cells, rules, at = [], [], 1
+        for text, width in self.groups:
+            cells.append(f"\\multicolumn{{{width}}}{{c}}{{{latex(text)}}}")
+            if text:
+                rules.append(f"\\cmidrule(lr){{{at}-{at + width - 1}}}")
+            at += width
+        return [" & ".join(cells) + " \\\\", "".join(rules)]
+
 
 class Footnotes:
     """Collects footnotes and hands out their marks, the same mark for the same text."""
@@ -64,51 +156,46 @@ class Footnotes:
         return letters[at % 26] * (1 + at // 26)
 
 
-def comparison_columns(row: Comparison) -> dict[str, Any]:
-    """Return a comparison's numbers at full precision by the names of the CSV's columns."""
-    columns: dict[str, Any] = {
-        "arm": row.arm.name,
-        "environment": row.arm.env_id,
-        "cell": row.arm.cell,
-        "score": row.score,
-        "n": row.mean.n,
-    }
-    columns |= interval_columns("mean", row.mean) | interval_columns("iqm", row.interquartile_mean)
-    columns |= interval_columns("difference", row.difference)
-    columns |= {"difference_n": row.difference.n if row.difference else None, "p_holm": row.p_value}
-    columns |= {"significant": row.significant, "among_best": row.among_best, "censored": row.censored}
-    columns |= interval_columns("unpaired", row.unpaired)
-    columns |= interval_columns("improvement", row.improvement)
-    return columns | {
-        "correlation": row.correlation,
-        "p_permutation": row.permutation,
-        "detectable": row.detectable,
-    }
+def latex(text: str) -> str:
+    """Return a text with LaTeX's special characters escaped and symbols in math mode."""
+    escaped = "".join(_ESCAPES.get(character, character) for character in text)
+    return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
 
 
-def provenance_line(runs: StudyRuns) -> str:
-    """Return the line that names a table's study, plan and commits."""
-    commits = {run.record.git_commit[:10] for run in runs.runs.values() if run.record.git_commit}
-    outside = [cell["outside"] for cell in runs.plan.cells.values() if "outside" in cell]
-    files = ", ".join(sorted({values["data"][:12] for values in outside}))
-    imported = f", runs from elsewhere (sha256 {files})" if outside else ""
-    return (
-        f"Study {runs.plan.study.name}, plan {runs.plan.hash}{imported}, "
-        f"commit {', '.join(sorted(commits)) or 'unknown'}."
-    )
+_ESCAPES = {character: f"\\{character}" for character in "%&_#${}"} | {
+    "\\": "\\textbackslash{}",
+    "~": "\\textasciitilde{}",
+    "^": "\\textasciicircum{}",
+    "<": "$<$",
+    ">": "$>$",
+    "≥": "$\\geq$",
+    "✓": "$\\checkmark$",
+    "–": "--",
+    "×": "$\\times$",
+    "†": "$\\dagger$",
+}
 
 
-def interval_cell(interval: Interval, signed: bool = False, missing: str = "missing") -> Cell:
-    """Return a cell that shows an interval and sorts by its estimate."""
-    return Cell(interval_text(interval, signed, missing), value=interval.estimate)
+def is_missing(value: Any) -> bool:
+    """Return whether a value is None or NaN."""
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
-def interval_columns(name: str, interval: Interval | None) -> dict[str, float | None]:
-    """Return an interval as three numbers by name, None for what is missing."""
-    ends = ("estimate", "low", "high")
-    return {
-        f"{name}_{end}": None
-        if interval is None or math.isnan(getattr(interval, end))
-        else getattr(interval, end)
-        for end in ends
-    }
+def _marked(cell: Cell, bold: str, mark: str) -> str:
+    text = cell.text.replace("|", "\\|").replace("*", "\\*")
+    text = f"{bold}{text}{bold}" if cell.bold and text else text
+    return text + (mark.format(cell.marks) if cell.marks else "")
+
+
+def _terminal_cell(cell: Cell) -> str:
+    return cell.text + (f" ({cell.marks})" if cell.marks else "")
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = f"\\textbf{{{latex(cell.text)}}}" if cell.bold and cell.text else latex(cell.text)
+    return text + (f"\\textsuperscript{{{cell.marks}}}" if cell.marks else "")
+
+
+def _html_cell(cell: Cell) -> str:
+    text = f"<b>{escape(cell.text)}</b>" if cell.bold and cell.text else escape(cell.text)
+    return f"<td>{text}{f'<sup>{cell.marks}</sup>' if cell.marks else ''}</td>"

@@ -12,7 +12,7 @@ from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import UNNAMED, DesignGrid
 from analysis.effects.factorial_effects import FactorialEffect
-from analysis.statistics import Interval
+from analysis.statistics import Estimate, TwoModes
 
 NO_INTERVAL = "n/a"
 ENOUGH = 0.93
@@ -31,14 +31,14 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
-def interval_text(interval: Interval, signed: bool = False, missing: str = "missing") -> str:
+def interval_text(interval: Estimate, signed: bool = False, missing: str = "missing") -> str:
     """Return `estimate [low, high]`; `missing` without runs, `[n/a]` where there is no interval."""
-    if interval.n == 0 or math.isnan(interval.estimate):
+    if interval.n == 0 or math.isnan(interval.value):
         return missing
-    sign = "+" if signed and interval.estimate > 0 else ""
+    sign = "+" if signed and interval.value > 0 else ""
     if math.isnan(interval.low):
-        return f"{sign}{number(interval.estimate)} [{NO_INTERVAL}]"
-    return f"{sign}{number(interval.estimate)} [{number(interval.low)}, {number(interval.high)}]"
+        return f"{sign}{number(interval.value)} [{NO_INTERVAL}]"
+    return f"{sign}{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
 
 
 def p_value_text(p_value: float | None) -> str:
@@ -125,25 +125,40 @@ def summary(rows: list[Comparison]) -> str:
     return f"{named} {counted}." if inconclusive else named
 
 
-def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
-    """Return a sentence for each interval whose measured coverage is below 93 % with so few runs.
+def modes_text(name: str, score: str, modes: TwoModes) -> str:
+    """Return a clause about an arm whose runs fall into two groups."""
+    share, upper, lower = modes.upper_share, number(modes.upper.value), number(modes.lower.value)
+    if SCORES[score].unit == "return":
+        low, high = 100 * share.low, 100 * share.high
+        return (
+            f"{name} learns in {100 * share.value:.0f} % of seeds [{low:.0f}, {high:.0f}]; "
+            f"{upper} when it does, {lower} when not"
+        )
+    return f"{name} has {modes.lower.n} runs near {lower} and {modes.upper.n} near {upper}"
 
-    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`.
+
+def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
+    """Return a note of the intervals whose simulated coverage is below 93 % with so few runs.
+
+    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`; each is named
+    with the n that it was simulated at.
     """
-    notes = []
+    clauses = []
     for name, n in intervals.items():
-        measured = [size for interval, _, size in _coverage() if interval == name]
-        sizes = [size for size in measured if size <= n] or measured[:1]
-        for scores in ("normal", "skewed") if sizes else ():
-            size = max(sizes)
-            coverage = _coverage()[name, scores, size]
-            if coverage < ENOUGH:
-                kind = "skewed, bounded" if scores == "skewed" else scores
-                notes.append(
-                    f"Actual coverage of the 95 % interval of the {name} at n = {size} is about "
-                    f"{100 * coverage:.1f} % (simulation with {kind} scores)."
-                )
-    return notes
+        measured = sorted({size for interval, _, size in _coverage() if interval == name})
+        size = max((size for size in measured if size <= n), default=measured[0])
+        short = {
+            kind: _coverage()[name, scores, size]
+            for scores, kind in (("normal", "normal"), ("skewed", "skewed, bounded"))
+            if _coverage()[name, scores, size] < ENOUGH
+        }
+        for kind, coverage in short.items():
+            clauses.append(
+                f"{name} at n = {size} is about {100 * coverage:.1f} % (simulation with {kind} scores)"
+            )
+    if not clauses:
+        return []
+    return [f"Actual coverage of 95 % intervals that hold less often: {'; '.join(clauses)}."]
 
 
 @cache
@@ -159,11 +174,11 @@ def _baseline_level(grid: DesignGrid, factor: str) -> str:
     return grid.factors.get(factor, [UNNAMED])[0]
 
 
-def _direction(difference: Interval) -> str:
-    return "higher" if difference.estimate > 0 else "lower"
+def _direction(difference: Estimate) -> str:
+    return "higher" if difference.value > 0 else "lower"
 
 
-def _effect_text(difference: Interval, p_value: float | None) -> str:
+def _effect_text(difference: Estimate, p_value: float | None) -> str:
     p_text = p_value_text(p_value)
     equals = "" if p_text.startswith("<") else "= "
     return f"{interval_text(difference, signed=True)}, n = {difference.n}, p {equals}{p_text}"
