@@ -349,8 +349,7 @@ def test_duplicated_rows_are_refused() -> None:
 
 def test_episodes_of_one_evaluation_are_no_duplicates() -> None:
     two = pd.concat([frame().assign(episode=at) for at in range(2)])
-    runs = from_frame(two)
-    assert len(runs.evaluations_frame()) == 240
+    assert len(analysis.from_frame(two, baseline="dqn").evaluations()) == 240
     assert "more than once" in refusal(pd.concat([two, two]))
 
 
@@ -389,7 +388,7 @@ def test_a_score_that_one_run_lacks_is_missing_for_that_run() -> None:
     scores = pd.DataFrame(
         {"arm": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "final": [1.0, None, 3.0, 4.0], "best": 5.0}
     )
-    runs = analysis.from_frame(scores, baseline="a", environment="E-v0")
+    runs = analysis.from_frame(scores, baseline="a", environment="E-v0").runs
     assert np.isnan(runs.scores(runs.plan.arms[0], "final")).tolist() == [False, True]
     assert runs.scores(runs.plan.arms[0], "best").tolist() == [5.0, 5.0]
     with pytest.raises(ImportRefused, match="none of its scores"):

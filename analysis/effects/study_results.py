@@ -10,7 +10,7 @@ from analysis.effects.aggregates import ArmAggregates, across_environments
 from analysis.effects.comparability import Differences, left_out
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
-from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, left_out
+from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, pruned_levels
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,9 @@ class StudyResults:
         return factorial_effects(self.runs, self.score)
 
     @cached_property
-    def left_out(self) -> list[str]:
+    def pruned_levels(self) -> list[str]:
         """Return what main effects and interactions leave out because combinations are pruned."""
-        return left_out(self.runs)
+        return pruned_levels(self.runs)
 
     @cached_property
     def across(self) -> list[ArmAggregates]:
