@@ -6,6 +6,7 @@ Simulates them on scores of known shapes and prints the table of docs/statistics
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -68,20 +69,24 @@ SHAPES = {
 }
 
 
-def _planted(lower: float, capped: bool) -> Draw:
+def _planted(smaller: float, above: bool, capped: bool) -> Draw:
+    """Return two normal groups, the smaller one with that part of the runs, above or below the other."""
+
     def draw(random: np.random.Generator, n: int) -> Array:
-        scores = random.normal(size=n) + APART * (np.arange(n) >= int(np.ceil(lower * n)))
+        small = np.arange(n) < math.ceil(smaller * n)
+        scores = random.normal(size=n) + APART * (small if above else ~small)
         return np.minimum(scores, APART) if capped else scores
 
     return draw
 
 
 PLANTED: dict[str, Draw] = {
-    "halves": _planted(0.5, False),
-    "a quarter below": _planted(0.25, False),
-    "a quarter above": _planted(0.74, False),
-    "a quarter below, rest capped": _planted(0.25, True),
-    "a quarter above, capped": _planted(0.74, True),
+    "halves": _planted(0.5, True, False),
+    "halves, upper capped": _planted(0.5, True, True),
+    "a quarter below": _planted(0.25, False, False),
+    "a quarter above": _planted(0.25, True, False),
+    "a quarter below, rest capped": _planted(0.25, False, True),
+    "a quarter above, capped": _planted(0.25, True, True),
 }
 
 
@@ -98,7 +103,7 @@ def tolerance_held(shape: str, n: int, samples: int) -> tuple[float, float]:
 
 
 def share_coverage(n: int) -> Array:
-    """Return how often Wilson's interval of `n` runs holds each of `SHARES`: exact, from the binomial."""
+    """Return how often Wilson's interval of `n` runs holds each of `SHARES`, by the binomial."""
     intervals = [wilson(count, n) for count in range(n + 1)]
     counts = np.arange(n + 1)
     chances = special.comb(n, counts) * SHARES[:, None] ** counts * (1 - SHARES[:, None]) ** (n - counts)

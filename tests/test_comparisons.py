@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,8 @@ from ablation.study.plan import Arm
 from analysis.effects.aggregates import across_environments
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import design_grid
-from analysis.effects.factorial_effects import factorial_effects
+from analysis.effects.factorial_effects import factorial_effects, left_out
+from analysis.report.report import open_results, study_tables
 from analysis.tables.wording import answers_by_factor, summary
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
@@ -217,3 +219,64 @@ def test_an_unknown_or_broken_study_is_refused_by_name(results: Path) -> None:
     plan.write_text("{")
     with pytest.raises(StudyNotFound, match="cannot be read"):
         load("s", results)
+
+
+def three_by_three(**changes: Any) -> dict[str, Any]:
+    factors = {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64, 128]},
+        "batch": {"key": "agent.batch_size", "levels": [2, 8, 16]},
+    }
+    return CROSSED | {"factors": factors} | changes
+
+
+def test_a_pruned_design_keeps_its_contrasts_over_the_complete_part(tmp_path: Path) -> None:
+    rule = {"forbid": {"capacity": 16, "batch": 16}, "reason": "too few transitions"}
+    seeds = [math.sin(seed) for seed in range(SEEDS)]
+
+    def level(arm: Arm, seed: int) -> float:
+        more = {"2": -7.0, "16": 5.0}.get(arm.levels.get("batch", "8"), 0.0)
+        less = {"16": -20.0, "128": 3.0}.get(arm.levels.get("capacity", "64"), 0.0)
+        return 100 + more + less + seeds[seed] * (1 + 0.01 * len(arm.name))
+
+    make_store(tmp_path, three_by_three(constraints=[rule]), level)
+    runs = load("crossed", tmp_path)
+    found = {tuple(effect.levels.items()): effect for effect in factorial_effects(runs, "final")}
+    # One of the two levels of the pruned combination goes: of equally complete ones the first.
+    assert set(found) == {
+        (("capacity", "128"),),
+        (("batch", "2"),),
+        (("batch", "16"),),
+        (("capacity", "128"), ("batch", "2")),
+        (("capacity", "128"), ("batch", "16")),
+    }
+    assert found[("batch", "16"),].difference.value == pytest.approx(5, abs=0.2)
+    assert found[("capacity", "128"),].difference.value == pytest.approx(3, abs=0.2)
+    (sentence,) = left_out(runs)
+    assert "without capacity=16: capacity=16, batch=16 is pruned (too few transitions)" in sentence
+    tables = study_tables(open_results(tmp_path, "crossed", None))
+    assert sentence in tables["effects"].notes
+
+
+def test_a_design_without_pruned_combinations_leaves_nothing_out(tmp_path: Path) -> None:
+    make_store(tmp_path, three_by_three(), lambda arm, seed: 100 + noise(arm.name, seed))
+    runs = load("crossed", tmp_path)
+    assert len(factorial_effects(runs, "final")) == 2 + 2 + 4
+    assert left_out(runs) == []
+
+
+def test_effects_that_are_zero_because_combinations_were_merged_are_not_listed(tmp_path: Path) -> None:
+    rule = {"collapse": ["batch"], "when": {"capacity": [16, 64]}, "reason": "no batch there"}
+    factors = {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
+        "batch": {"key": "agent.batch_size", "levels": [2, 8]},
+        "speed": {"key": "agent.learning_rate", "levels": [0.001, 0.01]},
+    }
+    study = CROSSED | {"factors": factors, "constraints": [rule], "baseline": {"agent.batch_size": 8}}
+    study["baseline"] |= {"replay.capacity": 64, "agent.learning_rate": 0.001}
+    make_store(tmp_path, study, lambda arm, seed: 100 + noise(arm.name, seed))
+    found = [effect.levels for effect in factorial_effects(load("crossed", tmp_path), "final")]
+    assert found == [
+        {"capacity": "16"},
+        {"speed": "0.01"},
+        {"capacity": "16", "speed": "0.01"},
+    ]

@@ -34,6 +34,16 @@ def test_scores_of_a_known_run() -> None:
     assert score_run("final", run([1, 2])) == 2
 
 
+def test_the_online_return_weighs_training_episodes_by_their_steps() -> None:
+    episodes = [(10, 10.0), (40, 30.0), (50, 2.0)]
+    rows = [{"env_step": at, "gradient_step": 0, "episode_return": value} for at, value in episodes]
+    none = columns([])
+    known = RunRows(columns(rows), none, "CartPole-v1", 60)
+    assert score_run("online_return", known) == (10 * 10 + 30 * 30 + 10 * 2) / 50
+    assert math.isnan(score_run("final", known))
+    assert math.isnan(score_run("online_return", RunRows(none, columns(rows))))
+
+
 def test_the_area_per_gradient_step_weighs_evaluations_by_the_learning_before_them() -> None:
     # Gradient steps 10, 40, 90: the evaluations stand for 10, 30 and 50 of them.
     assert score_run("area_per_gradient_step", run([9, 3, 0])) == pytest.approx((10 * 9 + 30 * 3) / 90)

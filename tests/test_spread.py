@@ -1,4 +1,4 @@
-"""The spread of single runs: tolerance intervals, failures, two groups, by simulation with fixed seeds."""
+"""The spread of single runs: tolerance intervals, failures, two groups; simulated with fixed seeds."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ def test_the_interval_of_a_share_of_failures_holds(n: int) -> None:
 
 @pytest.mark.parametrize("planted", spread.PLANTED)
 def test_two_groups_six_standard_deviations_apart_are_seen(planted: str) -> None:
-    assert spread.flagged(spread.PLANTED[planted], 30, SAMPLES) >= 0.95
+    assert spread.flagged(spread.PLANTED[planted], 30, 4 * SAMPLES) >= 0.95
 
 
 @pytest.mark.parametrize("shape", spread.SHAPES)
 def test_one_group_is_not_taken_for_two(shape: str) -> None:
-    assert spread.flagged(spread.SHAPES[shape].draw, 30, SAMPLES) <= 0.05
+    assert spread.flagged(spread.SHAPES[shape].draw, 30, 4 * SAMPLES) <= 0.05
 
 
 def test_two_groups_are_described() -> None:
@@ -98,7 +98,7 @@ def test_tables_show_spread_failures_and_groups(tmp_path: Path) -> None:
     assert row.spread.standard_deviation.value == pytest.approx(values.std(ddof=1))
     assert (row.spread.failures.value, row.spread.failures.n) == (5 / 30, 30)
     (note,) = (note for note in tables["spread"].notes if "Two groups" in note)
-    assert "capacity=16 learns in 83 % of seeds [66, 93]; 480.0 when it does, 20" in note
+    assert "capacity=16 learns in 83 % of seeds [66, 93]; 480.1 when it does, 20.8 when not" in note
     assert note in tables["table"].notes
     cells = {cells[0].text: [cell.text for cell in cells] for cells in tables["spread"].rows}
     assert cells["capacity=16"][4:] == ["n/a", "0.167 [0.0734, 0.336]"]

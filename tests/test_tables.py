@@ -97,6 +97,10 @@ def test_intervals_that_fall_short_are_named_at_that_n() -> None:
     (note,) = undercoverage_notes({"mean": 5})
     assert re.search(r"mean at n = 5 is about 8\d\.\d % \(.* skewed, bounded scores", note)
     assert undercoverage_notes({"mean": 30, "iqm": 30, "difference": 5}) == []
+    (both,) = undercoverage_notes({"mean": 6, "iqm": 3})
+    assert both.count("Actual coverage") == 1
+    assert "mean at n = 5" in both
+    assert "iqm at n = 3" in both
 
 
 def test_components_become_check_marks(tmp_path: Path) -> None:

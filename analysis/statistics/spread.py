@@ -75,9 +75,9 @@ class TwoModes:
 def two_modes(x: ArrayLike) -> TwoModes | None:
     """Return the two groups that the scores `[R]` of ten or more runs fall into, None if they do not.
 
-    The groups are split where Ashman's D is largest. D must exceed 4.3 + 24 / q^2, with q a quarter of
+    The groups are split where Ashman's D is largest. D must exceed 4.27 + 23.5 / q^2, with q a quarter of
     the runs, rounded up: one mode, be it skewed or cut off at a largest return, exceeds that in at most
-    5 % of samples (docs/statistics.md). A group of fewer runs than q must be 2.5 times as far away.
+    5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times as far away.
     """
     sample = np.sort(as_sample(x))
     n = len(sample)
@@ -85,7 +85,7 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
         return None
     sizes = np.arange(3, n - 2)
     quarter = math.ceil(n / 4)
-    bounds = (4.3 + 24 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 2.5, 1)
+    bounds = (4.27 + 23.5 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
     separations = _separations(sample, sizes)
     best = int(np.argmax(separations / bounds))
     if separations[best] <= bounds[best]:
@@ -142,4 +142,7 @@ def _normal_factor(n: int, content: float, level: float) -> float:
         surely = special.chdtrc(n - 1, (n - 1) * (radii / factor) ** 2)
         return float(weights @ surely) - level
 
-    return float(brentq(excess, 0.1, 1000))
+    # Howe's approximation (1969) is a few percent off at most.
+    howe = special.ndtri((1 + content) / 2) * math.sqrt(1 + 1 / n)
+    howe *= math.sqrt((n - 1) / special.chdtri(n - 1, level))
+    return float(brentq(excess, 0.8 * howe, 1.25 * howe, xtol=1e-9))

@@ -45,8 +45,8 @@ def spread_table(comparisons: Sequence[Comparison], score: str, several_environm
     names = ["arm", "environment"] if several_environments else ["arm"]
     note = (
         "The 95 % interval is about the mean, the tolerance interval about single runs: it holds 90 % "
-        f"of all runs with 95 % confidence; by order statistics it needs {runs_for_tolerance()} runs and "
-        "no assumption. Failures: share of runs below random actions plus 10 % of the way to the solved "
+        f"of all runs with 95 % confidence; order statistics need {runs_for_tolerance()} runs and no "
+        "assumption. Failures: share of runs below random actions plus 10 % of the way to the solved "
         "threshold, Wilson's interval."
     )
     return Table(
