@@ -63,11 +63,13 @@ def constants(config: AgentConfig, steps: int) -> dict[str, float]:
 
 def corrections(config: AgentConfig, first: int, last: int) -> NDArray[np.float32]:
     """Return `step_size` and `second_correction` of gradient steps `first` to `last - 1`, `[N, 2]`."""
-    if config.optimizer == "rmsprop":
-        return np.full((last - first, 2), [config.learning_rate, 1.0], np.float32)
     result = np.empty((last - first, 2), np.float32)
-    _adam_corrections(config.learning_rate, first, result)
+    CORRECTIONS[config.optimizer](config.learning_rate, first, result)
     return result
+
+
+def _no_corrections(learning_rate: float, _: int, result: NDArray[np.float32]) -> None:
+    result[:] = learning_rate, 1.0
 
 
 @compiled
@@ -106,6 +108,11 @@ def _centered_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
     }
 
 
+CORRECTIONS: dict[str, Callable[[float, int, NDArray[np.float32]], None]] = {
+    "adam": _adam_corrections,
+    "rmsprop": _no_corrections,
+}
+"""(learning rate, first gradient step, result): see `corrections`."""
 TORCH_OPTIMIZERS: dict[str, Callable[[AgentConfig, Tensor], torch.optim.Optimizer]] = {
     "adam": _torch_adam,
     "rmsprop": CenteredRMSProp,

@@ -24,16 +24,28 @@ from ablation.replay.lane_kernels import (
     BATCH_MAX,
     BUFFER_MAX,
     NOT_NORMALIZED,
+    PRIORITIZED,
+    RECENT,
+    SUBSET,
+    UNIFORM,
     Buffer,
     Priorities,
     Sampling,
     Window,
 )
 from ablation.replay.n_step import NStep, NStepItem
+from ablation.replay.prioritized import NO_TREE, Prioritized
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import SamplerInputs
+from ablation.replay.samplers import Combined, Recent, SamplerInputs, Uniform, UniformSubset
 from ablation.replay.weights import importance_weights
 
+SAMPLERS: dict[type, int] = {
+    Recent: RECENT,
+    Uniform: UNIFORM,
+    UniformSubset: SUBSET,
+    Prioritized: PRIORITIZED,
+}
+"""Samplers that `lane_kernels` know, by the very type: a subclass may draw otherwise."""
 NORMALIZATIONS = {"none": NOT_NORMALIZED, "batch_max": BATCH_MAX, "pool_max": BUFFER_MAX}
 
 NO_WINDOW = Window(
@@ -44,7 +56,18 @@ NO_WINDOW = Window(
     np.float32(0),
     np.empty(0, np.float32),
 )
-NO_PRIORITIES = Priorities(np.zeros(0, np.int64), *[np.empty((0, 0))] * 6, 0.0, 0.0, -1.0)
+NO_PRIORITIES = Priorities(
+    starts=np.zeros(0, np.int64),
+    sums=NO_TREE,
+    minima=NO_TREE,
+    maxima=NO_TREE,
+    errors=NO_TREE,
+    ranked=NO_TREE,
+    largest=NO_TREE,
+    inside=0.0,
+    outside=0.0,
+    new_error=-1.0,
+)
 
 
 def transition_fields(spec: EnvSpec) -> dict[str, Field]:
@@ -155,12 +178,14 @@ class ReplayBuffer:
 
     def arrays(self) -> Buffer | None:
         """Return the buffer as `lane_kernels` read and change it; None: they cannot."""
-        sampler, config = self.sampler, self._config
-        if sampler.code is None or isinstance(self.ring, FrameRing):
+        config, combined = self._config, isinstance(self.sampler, Combined)
+        sampler = self.sampler.sampler if isinstance(self.sampler, Combined) else self.sampler
+        prioritized = self.prioritized
+        priorities = NO_PRIORITIES if prioritized is None else prioritized.arrays()
+        if type(sampler) not in SAMPLERS or isinstance(self.ring, FrameRing) or priorities is None:
             return None
-        combined = config.combined and REPLAY_KINDS[config.kind].stores
         sampling = Sampling(
-            sampler.code,
+            SAMPLERS[type(sampler)],
             self._schedule.batch_size - combined,
             combined,
             config.stratified,
@@ -170,13 +195,7 @@ class ReplayBuffer:
         )
         items = self.ring.arrays(self.usage.table.numpy())
         window = NO_WINDOW if self._n_step is None else self._n_step.arrays()
-        prioritized = self.prioritized
-        return Buffer(
-            items,
-            window,
-            sampling,
-            NO_PRIORITIES if prioritized is None else prioritized.arrays(),
-        )
+        return Buffer(items, window, sampling, priorities)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""

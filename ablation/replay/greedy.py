@@ -22,7 +22,6 @@ class Greedy:
     """
 
     width = 0
-    code = None
 
     def __init__(self, batch_size: int, lanes: int, capacity: int) -> None:
         self._batch_size = batch_size

@@ -39,7 +39,7 @@ def take_slot(lane: int, capacity: int, word: int, size: Integers, newest: Integ
 
     In a full lane a random item is overwritten given a `word`, the oldest given a negative one.
     """
-    slot = (newest[lane] + 1) % capacity
+    slot: int = (newest[lane] + 1) % capacity
     if word >= 0:
         slot = (word * capacity) >> 32 if size[lane] == capacity else size[lane]
     newest[lane] = slot

@@ -42,7 +42,7 @@ class Items(NamedTuple):
 
 
 class Window(NamedTuple):
-    """The transitions of an `NStep`: `[n, L, O]`, `[n, L]`, `[n, L]`, and their count `[L]`.
+    """The transitions of an `NStep`: `[n, L, O]`, `[n, L]`, `[n, L]`, and how many there are, `[L]`.
 
     Of length 0 where transitions are stored as they are. `factors [n]` are powers of the discount.
     """
@@ -50,16 +50,16 @@ class Window(NamedTuple):
     observation: Singles
     action: Integers
     reward: Singles
-    count: Integers
+    filled: Integers
     discount: np.float32
     factors: Singles
 
 
 class Sampling(NamedTuple):
-    """How a batch is drawn: `count` slots, and the newest if `combined`; see `prioritized.Draws`."""
+    """How a batch is drawn: `draws` slots, and the newest if `combined`; see `prioritized.Draws`."""
 
     sampler: int
-    count: int
+    draws: int
     combined: bool
     stratified: bool
     replacement: bool
@@ -101,7 +101,7 @@ class Sample(NamedTuple):
     probabilities: Doubles
     errors: Doubles
     masses: Doubles
-    index: Integers
+    nodes: Integers
 
 
 @borrowing
@@ -138,7 +138,7 @@ def add(
         _write_item(buffer.items, lane, slot, observation, action, reward, discount, next_observation)
         _on_add(buffer, lane, slot, exponent, sample)
         return
-    count = window.count[lane]
+    count = window.filled[lane]
     copy(observation, window.observation[count, lane])
     window.action[count, lane] = action
     window.reward[count, lane] = reward
@@ -163,7 +163,7 @@ def add(
     if count == n:
         _roll(window, lane)
         count -= 1
-    window.count[lane] = 0 if ended else count
+    window.filled[lane] = 0 if ended else count
 
 
 @merged
@@ -228,7 +228,7 @@ def _write(
     priorities: Priorities, lane: int, slots: Integers, errors: Doubles, exponent: float, sample: Sample
 ) -> None:
     """Write items' absolute errors and the masses that follow from them; see `Prioritized`."""
-    starts, masses, index = priorities.starts, sample.masses[: len(slots)], sample.index
+    starts, masses, nodes = priorities.starts, sample.masses[: len(slots)], sample.nodes
     inside, outside = priorities.inside, priorities.outside
     if len(priorities.ranked):
         for draw in range(len(slots)):
@@ -238,11 +238,11 @@ def _write(
     else:
         for draw in range(len(slots)):
             masses[draw] = kernels.priority(errors[draw], inside, exponent, outside)
-    kernels.lane_write(priorities.sums[lane], starts, SUM, slots, masses, index)
+    kernels.lane_write(priorities.sums[lane], starts, SUM, slots, masses, nodes)
     if len(priorities.minima):
-        kernels.lane_write(priorities.minima[lane], starts, MIN, slots, masses, index)
+        kernels.lane_write(priorities.minima[lane], starts, MIN, slots, masses, nodes)
     if len(priorities.maxima):
-        kernels.lane_write(priorities.maxima[lane], starts, MAX, slots, errors, index)
+        kernels.lane_write(priorities.maxima[lane], starts, MAX, slots, errors, nodes)
     if priorities.errors.shape[1]:
         for draw in range(len(slots)):
             priorities.errors[lane, slots[draw]] = errors[draw]
@@ -265,21 +265,21 @@ def _rank(ranked: Doubles, value: float) -> int:
 def draw(buffer: Buffer, lane: int, words: Integers, sample: Sample) -> None:
     """Write the slots of a batch and, for prioritized samplers, their probabilities; count the draws."""
     items, sampling = buffer.items, buffer.sampling
-    size, slots = items.size[lane], sample.slots[: sampling.count]
+    size, slots = items.size[lane], sample.slots[: sampling.draws]
     if sampling.sampler == PRIORITIZED:
         _draw_by_mass(buffer, lane, words, slots, sample)
-    for number in range(sampling.count):
+    for number in range(sampling.draws):
         if sampling.sampler == UNIFORM:
             slots[number] = (words[number] * size) >> 32
         elif sampling.sampler == SUBSET:
             slots[number] = _new_of_subset(slots, number, size, words[number])
         elif sampling.sampler == RECENT:
-            slots[number] = (items.newest[lane] - (sampling.count - 1 - number)) % items.capacity
+            slots[number] = (items.newest[lane] - (sampling.draws - 1 - number)) % items.capacity
     if sampling.combined:
-        sample.slots[sampling.count] = items.newest[lane]
+        sample.slots[sampling.draws] = items.newest[lane]
         if sampling.sampler == PRIORITIZED:
             chance = _probability(buffer, lane, items.newest[lane])
-            sample.probabilities[sampling.count] = chance
+            sample.probabilities[sampling.draws] = chance
     for number in range(len(sample.slots)):
         items.usage[lane, sample.slots[number], 2] += 1
 
@@ -325,8 +325,8 @@ def _draw_subset(
         kernels.lane_find(row, starts, zero, one)
         masses[number] = row[one[0]]
         zero[0] = 0.0
-        kernels.lane_write(row, starts, SUM, one, zero, sample.index)
-    kernels.lane_write(row, starts, SUM, slots, masses, sample.index)
+        kernels.lane_write(row, starts, SUM, one, zero, sample.nodes)
+    kernels.lane_write(row, starts, SUM, slots, masses, sample.nodes)
 
 
 @borrowing

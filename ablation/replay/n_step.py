@@ -68,8 +68,9 @@ class NStep:
 
     def arrays(self) -> Window:
         """Return the transitions as compiled loops read and change them."""
-        window = [self._window[name].numpy() for name in ("observation", "action", "reward")]
-        return Window(*window, self._count.numpy(), np.float32(self._discount), self._powers.numpy())
+        arrays = {name: values.numpy() for name, values in self._window.items()}
+        discount, powers = np.float32(self._discount), self._powers.numpy()
+        return Window(**arrays, filled=self._count.numpy(), discount=discount, factors=powers)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""

@@ -13,7 +13,7 @@ from torch import Tensor
 from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM
-from ablation.replay.lane_kernels import PRIORITIZED, Priorities
+from ablation.replay.lane_kernels import Priorities
 from ablation.replay.priority_schemes import PriorityScheme, Proportional, Rank
 from ablation.replay.ring import Ring
 from ablation.replay.segment_tree import SegmentTree
@@ -40,8 +40,6 @@ class Prioritized:
     `exponent` (alpha) is set from outside as its schedule goes on. A non-finite error counts as the
     largest that its lane has seen.
     """
-
-    code = PRIORITIZED
 
     def __init__(
         self,
@@ -125,22 +123,22 @@ class Prioritized:
         """Set the priorities of the items at `slots [L, B]` by their TD errors `[L, B]`, float32."""
         self._write(slots, self._absolute(errors), None)
 
-    def arrays(self) -> Priorities:
-        """Return trees and tables as compiled loops read and change them."""
-        trees = [
-            NO_TREE if tree is None else tree.values.numpy()
-            for tree in (self._sums, self._minima, self._maxima)
-        ]
+    def arrays(self) -> Priorities | None:
+        """Return trees and tables for compiled loops; None: they do not know the priority scheme."""
+        if type(self._scheme) not in (Proportional, Rank):
+            return None
         new_error, scheme = self._draws.new_error, self._scheme
         return Priorities(
-            self._sums.starts,
-            *trees,
-            self._errors.numpy(),
-            scheme.sorted.numpy() if isinstance(scheme, Rank) else NO_TREE,
-            self._largest.numpy(),
-            scheme.inside if isinstance(scheme, Proportional) else 0.0,
-            scheme.outside if isinstance(scheme, Proportional) else 0.0,
-            new_error if isinstance(new_error, float) else -1.0,
+            starts=self._sums.starts,
+            sums=self._sums.values.numpy(),
+            minima=NO_TREE if self._minima is None else self._minima.values.numpy(),
+            maxima=NO_TREE if self._maxima is None else self._maxima.values.numpy(),
+            errors=self._errors.numpy(),
+            ranked=scheme.sorted.numpy() if isinstance(scheme, Rank) else NO_TREE,
+            largest=self._largest.numpy(),
+            inside=scheme.inside if isinstance(scheme, Proportional) else 0.0,
+            outside=scheme.outside if isinstance(scheme, Proportional) else 0.0,
+            new_error=new_error if isinstance(new_error, float) else -1.0,
         )
 
     def state(self) -> dict[str, Any]:

@@ -140,16 +140,18 @@ class Ring:
     def arrays(self, usage: NDArray[np.int32]) -> Items:
         """Return a ring of transitions as compiled loops read and change it, with its `ItemUsage`."""
         offsets = self._layout.offsets()
-        fields = ("observation", "reward", "discount", "next_observation")
         return Items(
-            self._item_words,
-            self._items.view(torch.float32).numpy(),
-            offsets["action"] // 8,
-            *(offsets[name] // 4 for name in fields),
-            self.capacity,
-            self._size,
-            self._newest,
-            usage,
+            words=self._item_words,
+            singles=self._items.view(torch.float32).numpy(),
+            action_at=offsets["action"] // 8,
+            observation_at=offsets["observation"] // 4,
+            reward_at=offsets["reward"] // 4,
+            discount_at=offsets["discount"] // 4,
+            next_observation_at=offsets["next_observation"] // 4,
+            capacity=self.capacity,
+            size=self._size,
+            newest=self._newest,
+            usage=usage,
         )
 
     def state(self) -> dict[str, Any]:

@@ -13,7 +13,6 @@ from torch import Tensor
 from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
-from ablation.replay.lane_kernels import RECENT, SUBSET, UNIFORM
 from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 
@@ -43,8 +42,6 @@ class Sampler(Protocol):
 
     width: int
     """Random words that one draw takes for each lane."""
-    code: int | None
-    """What `lane_kernels` call the sampler; None: they do not know it."""
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Register new items at `slots`: `[L]`, or `[M]` of those lanes."""
@@ -108,7 +105,6 @@ class Recent(PriorityFree):
     """The newest `batch_size` items, oldest of them first: no randomness, no decorrelation."""
 
     width = 0
-    code = RECENT
 
     def __init__(self, lanes: int, batch_size: int) -> None:
         self._ages = torch.arange(batch_size - 1, -1, -1).repeat(lanes, 1)
@@ -121,8 +117,6 @@ class Recent(PriorityFree):
 
 class Uniform(PriorityFree):
     """Every stored item with the same probability, with replacement."""
-
-    code = UNIFORM
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
@@ -139,8 +133,6 @@ class UniformSubset(PriorityFree):
 
     Floyd's algorithm (Bentley & Floyd 1987): one draw an item, whatever the size of the buffer.
     """
-
-    code = SUBSET
 
     def __init__(self, batch_size: int) -> None:
         self.width = batch_size
@@ -160,40 +152,40 @@ class Combined:
     """The draws of another sampler and the newest item (Zhang & Sutton 2017)."""
 
     def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
-        self.width, self.code = sampler.width, sampler.code
+        self.sampler = sampler
+        self.width = sampler.width
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return the other sampler's slots and then the newest."""
-        slots, probabilities = self._sampler.sample(ring, words)
+        slots, probabilities = self.sampler.sample(ring, words)
         newest = ring.newest.unsqueeze(1)
         extra = self.probabilities(ring, newest)
         return torch.cat([slots, newest], dim=1), torch.cat([probabilities, extra], dim=1)
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Register new items with the other sampler."""
-        self._sampler.on_add(slots, lanes)
+        self.sampler.on_add(slots, lanes)
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
         """Return the other sampler's probabilities."""
-        return self._sampler.probabilities(ring, slots)
+        return self.sampler.probabilities(ring, slots)
 
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the other sampler's smallest probability."""
-        return self._sampler.smallest_probability(ring)
+        return self.sampler.smallest_probability(ring)
 
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the other sampler's entropy and effective sample size."""
-        return self._sampler.sampling_entropy(ring)
+        return self.sampler.sampling_entropy(ring)
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Hand the TD errors on to the other sampler."""
-        self._sampler.update_priorities(slots, errors)
+        self.sampler.update_priorities(slots, errors)
 
     def state(self) -> dict[str, Any]:
         """Return the other sampler's state."""
-        return self._sampler.state()
+        return self.sampler.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
-        self._sampler.restore(state)
+        self.sampler.restore(state)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.kernels import Batch, StepOutput
 from ablation.agent.learner import Learner
+from ablation.agent.losses import BATCHES
 from ablation.agent.optimizers import corrections
 from ablation.config.schedules import values_between
 from ablation.config.schema import CellConfig
@@ -31,7 +32,7 @@ def block_fits(interaction: Interaction, learner: Learner, buffer: ReplayBuffer)
     """Return whether compiled blocks can train a cell; others are trained step by step.
 
     They can where the environment has compiled dynamics, the networks are trained by compiled loops,
-    and the sampler has a `code`.
+    and `ReplayBuffer.arrays` knows the sampler.
     """
     return (
         isinstance(interaction.environment, ArrayLanes)
@@ -105,7 +106,7 @@ class Block:
         every, before = self._config.train.log_every, self._learner.gradient_steps
         most = min(most, every - 1 - env_step % every, BLOCK_STEPS - env_step % BLOCK_STEPS)
         due = self._schedule.all_due(env_step + 1, env_step + 1 + most)
-        last = before + BLOCK_STEPS - before % BLOCK_STEPS
+        last: float = before + BLOCK_STEPS - before % BLOCK_STEPS
         prioritized = self._buffer.prioritized
         if prioritized is not None:
             last = min(last, before + prioritized.draws_to_refresh)
@@ -158,13 +159,16 @@ class Block:
         agent, states = self._config.agent, self._run_states
         lanes, network, constants = self._backend.arrays()
         reward = np.nan if agent.termination_reward is None else agent.termination_reward
+        kept, kept_count, stride = NO_STATES if states is None else states.arrays()
         interaction = kernels.Interaction(
             self._interaction.observation.numpy(),
             np.float32(agent.discount),
             np.float32(reward),
             agent.time_limit_bootstrap,
             *self._records.arrays(),
-            *(NO_STATES if states is None else states.arrays()),
+            kept,
+            kept_count,
+            stride,
         )
         in_env_steps = agent.target_update_unit == "env_steps"
         period = agent.target_update_period
@@ -174,7 +178,7 @@ class Block:
             constants,
             period if in_env_steps and agent.target_network else 0,
             1 if not agent.target_network else 0 if in_env_steps else period,
-            agent.loss == "next_value",
+            agent.loss in BATCHES,
         )
         return self._environment.arrays(), interaction, learning
 
@@ -212,7 +216,7 @@ def make_scratch(backend: CompiledBackend, batch: int, observation_size: int) ->
         backend.new_workspace(batch),
         Batch(vectors(), integers(), floats(batch), floats(batch), vectors(), floats(batch)),
         StepOutput(floats(batch), floats(batch), floats(batch)),
-        Sample(integers(), *(np.zeros(batch) for _ in range(3)), integers()),
+        Sample(integers(), np.zeros(batch), np.zeros(batch), np.zeros(batch), integers()),
         floats(observation_size),
         NO_WORDS,
     )

@@ -46,7 +46,7 @@ class Interaction(NamedTuple):
     """What is acted on and how transitions follow; `observation [L, O]`, `termination_reward` or NaN.
 
     `return_` and `length [L]` are of running episodes. `kept [L, N, O]` holds the observations of
-    environment steps that `stride` divides; the next one becomes number `count`; a stride of 0: none.
+    environment steps that `stride` divides, `kept_count` so far; a stride of 0: none.
     """
 
     observation: Floats
@@ -56,7 +56,7 @@ class Interaction(NamedTuple):
     return_: Doubles
     length: Integers
     kept: Floats
-    count: int
+    kept_count: int
     stride: int
 
 
@@ -203,7 +203,7 @@ def _keep(lane: int, env_step: int, first: int, interaction: Interaction) -> Non
     """Keep the observation that is acted on, if it is one of those that `RunStates` keeps."""
     stride = interaction.stride
     if stride and env_step % stride == 0:
-        place = interaction.count + env_step // stride - (first + stride - 1) // stride
+        place = interaction.kept_count + env_step // stride - (first + stride - 1) // stride
         lane_kernels.copy(interaction.observation[lane], interaction.kept[lane, place])
 
 
