@@ -8,10 +8,11 @@ ARGS ?=
 PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
-# Groups and their order are made in tests/conftest.py.
-PYTEST := $(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+# In the order of tests/conftest.py: the longest files first.
+PYTEST := $(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
 RETRY ?=
 ONLY ?=
+RUNS ?= 3
 JSON ?=
 CALIBRATE ?=
 # How the results of a study in one size are named; without SIZE the analysis looks for the quick one.
@@ -21,13 +22,13 @@ OVERRIDES = study=$(STUDY) $(if $(SIZE),size=$(SIZE)) $(if $(SEEDS),study.seeds=
 FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status report claims papers gallery sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status verify report claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-coverage bench-spread clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  variables: STUDY=replay SIZE=paper SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
-	@echo '  sweep: RETRY=failed, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1'
+	@echo '  sweep: RETRY=failed|arithmetic, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1; verify: RUNS=3'
 
 setup: $(MARK) ## build .venv with the tested versions
 
@@ -47,6 +48,9 @@ status: $(MARK) ## show how many runs of each arm are complete
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(BIN)/python -m analysis report $(STORED) $(ARGS)
+
+verify: $(MARK) ## train stored runs of a study again and compare every bit (RUNS=3, or names of runs)
+	@$(BIN)/python -m ablation verify $(OVERRIDES) 'runs=$(RUNS)'
 
 sync: $(MARK) ## upload every stored run and study that W&B does not have yet
 	$(BIN)/python -m analysis sync $(ARGS)

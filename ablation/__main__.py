@@ -1,4 +1,4 @@
-"""The command line: `python -m ablation [plan|status] [key=value ...]`, Hydra's syntax throughout."""
+"""The command line: `python -m ablation [plan|status|verify] [key=value ...]`, in Hydra's syntax."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def main() -> None:
     try:
         if sys.argv[1:2] == ["work"]:
             train(*sys.argv[2:])
-        elif sys.argv[1:2] and sys.argv[1] in ("plan", "status"):
+        elif sys.argv[1:2] and sys.argv[1] in ("plan", "status", "verify"):
             from ablation.cli.commands import COMMANDS
 
-            COMMANDS[sys.argv[1]](CONFIG_DIRECTORY, sys.argv[2:])
+            sys.exit(COMMANDS[sys.argv[1]](CONFIG_DIRECTORY, sys.argv[2:]))
         else:
             supervise_worker()
     except ConfigError as error:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.results.load import Run, StudyRuns
+from ablation.results.load import StudyRuns
+from ablation.results.run import Run
 from ablation.results.scores import SCORES
 from ablation.store.runs import TABLES, Store
 from ablation.study.plan import Arm

@@ -96,16 +96,10 @@ LONGEST = (
     "test_wandb_failures",
     "test_golden",
 )
-"""Files that take longest, begun first: none is left to one worker alone while the others wait."""
-INDEPENDENT = ("test_recovery", "test_wandb_failures")
-"""Files whose tests share nothing: they may run in several workers."""
+"""Files that take longest: a worker that got one last would keep the others waiting."""
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest files; keep tests that share fixtures, of a file or class, together."""
+    """Begin with the longest files; workers take the tests of one file or class at a time."""
     order = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: order.get(item.path.stem, len(order)))
-    for item in items:
-        if item.path.stem not in INDEPENDENT:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.rpartition("::")[0]))

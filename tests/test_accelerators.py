@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from torch import Tensor
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import choose_backend
 from ablation.agent.torch_backend import TorchBackend
+from ablation.cli.compose import Composer
+from ablation.cli.config_errors import config_loader
+from ablation.config.identity import canonical, cell_name
 from ablation.config.parse import parse
 from ablation.store.records import Records
 from ablation.tasks.digits.trainer import SupervisedTrainer
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure, values
+from .golden import CONF
 
 CPU, META = torch.device("cpu"), torch.device("meta")
 SEEDS = [3, 1, 8]
@@ -52,18 +57,35 @@ def assert_close(ours: Records, theirs: Records) -> None:
 
 
 def test_the_processor_gets_the_compiled_backend_and_other_devices_pytorch() -> None:
-    assert choose_backend(CPU) is CompiledBackend
-    assert choose_backend(torch.device("cuda")) is TorchBackend
+    agent = parse(values()).agent
+    assert choose_backend(agent, CPU) is CompiledBackend
+    assert choose_backend(agent, torch.device("cuda")) is TorchBackend
+    assert choose_backend(replace(agent, backend="torch"), CPU) is TorchBackend
+
+
+def test_the_backend_is_part_of_the_name_unless_it_is_the_compiled_one() -> None:
+    config = parse(values())
+    assert "backend" not in canonical(config)["agent"]
+    other = parse(values(agent__backend="torch"))
+    assert canonical(other)["agent"]["backend"] == "torch"
+    assert cell_name(other) != cell_name(config)
+
+
+def test_cells_of_an_accelerator_are_those_of_pytorch() -> None:
+    with config_loader(str(CONF)) as loader:
+        composer = Composer(loader)
+        composer.device = "cuda:1"
+        on_gpu = composer.resolve({"env": "cartpole"})
+        composer.device = "cpu"
+        assert on_gpu == composer.resolve({"env": "cartpole", "agent.backend": "torch"})
+        assert cell_name(on_gpu) != cell_name(composer.resolve({"env": "cartpole"}))
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_training_by_pytorch_equals_training_by_compiled_loops(
-    configure: Configure, monkeypatch: pytest.MonkeyPatch, case: str
-) -> None:
+def test_training_by_pytorch_equals_training_by_compiled_loops(configure: Configure, case: str) -> None:
     compiled = trained(configure, CASES[case])
-    monkeypatch.setattr("ablation.agent.learner.CompiledBackend", TorchBackend)
-    by_pytorch = trained(configure, CASES[case])
-    assert isinstance(by_pytorch._learner._backend, TorchBackend)
+    by_pytorch = trained(configure, CASES[case] | {"agent__backend": "torch"})
+    assert isinstance(by_pytorch._learner.backend, TorchBackend)
     assert_close(by_pytorch.records, compiled.records)
 
 

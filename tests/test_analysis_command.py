@@ -211,6 +211,19 @@ def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -
     assert "2 of 6 runs ended without the data that this score needs" in page
 
 
+def test_a_run_of_another_schema_and_a_changed_table_are_unreadable_and_say_why(results: Path) -> None:
+    change_record(results, "baseline", 0, schema=1)
+    change_record(results, "baseline", 1, checksums={})
+    runs = load("s", results)
+    first, second = runs.of_cell(runs.plan.arms[0])[:2]
+    assert (first.status, second.status) == ("unreadable", "unreadable")
+    assert first.record.error is not None
+    assert "schema 1, this version reads 2: train again or use the version" in first.record.error
+    assert second.record.error is not None
+    assert "evaluations.parquet: not the file that run.json has the checksum of" in second.record.error
+    assert "has schema 1" in write_report(results, "s").read_text()
+
+
 def test_a_closed_pipe_ends_quietly(results: Path) -> None:
     line = f"{sys.executable} -m analysis scores s --results {results} | head -1"
     done = subprocess.run(

@@ -347,11 +347,11 @@ def test_planned_bytes_of_networks_are_the_bytes_allocated(configure: Configure,
     agent = agent_of(configure, case)
     learner = Learner(agent, [1, 2, 3], case.shape, ACTIONS, CPU)
     learner.update(batches(case, 1, 3, 6)[0], torch.ones(3, 6))
-    engine, parameters = learner._backend, learner.parameters
+    engine, parameters = learner.backend, learner.parameters
     assert isinstance(engine, CompiledBackend)
     # The online networks and gradients count twice: diagnostics keep those of the step before.
     rows = (parameters.online, parameters.gradient) * 2 + (parameters.target, *engine._moments)
-    room = sum(part.nbytes for part in engine._room[6])
+    room = sum(part.nbytes for part in engine._workspaces[6])
     assert network_bytes(layers_of(agent, case.shape), 6, 3) == sum(row.nbytes for row in rows) + room
 
 

@@ -41,6 +41,10 @@ def _batches(seed: int) -> list[tuple[dict[str, Tensor], Tensor]]:
     return batches
 
 
+def _double(values: Tensor) -> Tensor:
+    return values.double() if values.is_floating_point() else values
+
+
 def _plain_network(seed: int, sizes: list[int]) -> nn.Sequential:
     """Return a torch.nn network with the initial parameters that a lane of this seed gets."""
     count = sum(a * b + b for a, b in pairwise(sizes))
@@ -132,8 +136,15 @@ def test_a_thousand_updates_equal_a_plain_pytorch_loop(
             learner.refresh_target()
     observations = torch.randn(2, 64, OBSERVATION, generator=torch.Generator().manual_seed(9))
     ours = learner.action_values(observations)
+    if engine is CompiledBackend:
+        # Judged by a plain loop in double precision: where a gradient is zero but for rounding, Adam
+        # divides it by its own size, and PyTorch's single precision ends 2.5e-5 from the truth.
+        torch.set_default_dtype(torch.float64)
+        batches = [({name: _double(part) for name, part in b.items()}, _double(w)) for b, w in batches]
+        ours, observations = ours.double(), observations.double()
     for lane, seed in enumerate(seeds):
         network = _plain_network(seed, [OBSERVATION, 16, 12, ACTIONS])
         _train_plainly(network, batches, lane, loss, double_q, weighted, clip)
         with torch.no_grad():
-            torch.testing.assert_close(ours[lane], network(observations[lane]), rtol=close, atol=close)
+            expected = network(observations[lane])
+        torch.testing.assert_close(ours[lane], expected, rtol=close, atol=close)

@@ -14,7 +14,7 @@ import pytest
 
 from analysis.__main__ import main
 
-from .analysis_helpers import STUDY, make_store
+from .analysis_helpers import CROSSED, STUDY, make_store
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs/outside-runs.md").read_text()
@@ -50,7 +50,7 @@ def files(directory: Path) -> None:
             lines += [f"{at + seed},{10},{at}" for at in range(30)]
             (run / "monitor.csv").write_text("\n".join(lines) + "\n")
     make_store(directory / "results", STUDY | {"name": "replay"}, lambda arm, seed: 100.0 + seed)
-    make_store(directory / "elsewhere" / "results", STUDY, lambda arm, seed: 100.0 + seed)
+    make_store(directory / "elsewhere" / "results", CROSSED, lambda arm, seed: 100.0 + seed)
 
 
 def test_the_commands_of_the_page_run(
@@ -68,7 +68,7 @@ def test_the_commands_of_the_page_run(
             main()
         assert ended.value.code == 0, f"{command}: {capsys.readouterr().err}"
     printed = capsys.readouterr().out
-    assert "24 runs copied" in printed
+    assert "24 runs copied, 12 are stored already" in printed
     assert (tmp_path / "results/studies/both/report/index.html").exists()
 
 

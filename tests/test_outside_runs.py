@@ -7,6 +7,7 @@ import math
 import stat
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,6 @@ from analysis.effects.comparability import NotComparable, require_comparable
 from analysis.effects.comparisons import compare
 from analysis.report.report import open_results, study_tables, write_report
 from analysis.statistics import difference, fisher_p_value, independent_contrasts, share_difference
-from analysis.study import Study
 
 from .analysis_helpers import CROSSED, STUDY, make_store, outcome
 
@@ -307,6 +307,16 @@ def test_an_environment_that_the_study_lacks_is_refused(tmp_path: Path) -> None:
         imported(tmp_path, frame(env_ids=["Acrobot-v1"]), study="both", **BESIDE)
 
 
+def test_imports_are_not_sent_to_wandb(tmp_path: Path) -> None:
+    from analysis.wandb.upload import everything_to_upload
+
+    native(tmp_path)
+    target = SimpleNamespace(name="p")
+    ids = [wanted.id for wanted in everything_to_upload(tmp_path, target)]  # type: ignore[arg-type]
+    imported(tmp_path, frame(), study="both", **(BESIDE | {"incomplete": "keep"}))
+    assert [wanted.id for wanted in everything_to_upload(tmp_path, target)] == ids  # type: ignore[arg-type]
+
+
 # Bad input: one line each, nothing dropped in silence
 
 
@@ -339,8 +349,7 @@ def test_duplicated_rows_are_refused() -> None:
 
 def test_episodes_of_one_evaluation_are_no_duplicates() -> None:
     two = pd.concat([frame().assign(episode=at) for at in range(2)])
-    runs = from_frame(two)
-    assert len(Study(runs).evaluations()) == 240
+    assert len(analysis.from_frame(two, baseline="dqn").evaluations()) == 240
     assert "more than once" in refusal(pd.concat([two, two]))
 
 
@@ -365,11 +374,25 @@ def test_short_runs_are_refused_or_missing_or_kept() -> None:
 def test_values_that_are_no_numbers_are_refused_or_missing(value: float) -> None:
     values = frame()
     values.loc[15, "return"] = value
-    assert "dqn, seed 1, CartPole-v1: 1 of its values of episode_return" in refusal(values)
+    assert (
+        "dqn, seed 1, CartPole-v1: 1 of its returns are no finite numbers, first at step 60"
+        in refusal(values)
+    )
     runs = from_frame(values, incomplete="missing")
     dqn = runs.arms("CartPole-v1")[0]
     assert runs.statuses(dqn) == {"complete": 5, "missing": 1}
     assert any("no finite numbers" in (run.record.error or "") for run in runs.of_cell(dqn))
+
+
+def test_a_score_that_one_run_lacks_is_missing_for_that_run() -> None:
+    scores = pd.DataFrame(
+        {"arm": ["a", "a", "b", "b"], "seed": [0, 1, 0, 1], "final": [1.0, None, 3.0, 4.0], "best": 5.0}
+    )
+    runs = analysis.from_frame(scores, baseline="a", environment="E-v0").runs
+    assert np.isnan(runs.scores(runs.plan.arms[0], "final")).tolist() == [False, True]
+    assert runs.scores(runs.plan.arms[0], "best").tolist() == [5.0, 5.0]
+    with pytest.raises(ImportRefused, match="none of its scores"):
+        analysis.from_frame(scores.drop(columns="best"), baseline="a", environment="E-v0")
 
 
 def test_names_that_no_table_can_show_are_refused() -> None:
@@ -443,6 +466,24 @@ def test_a_path_that_says_nothing_needs_labels(tmp_path: Path) -> None:
         import_files("sb3-evaluations", [path], Request("z"))
     labels = Request("z", arm="dqn", environment="CartPole-v1", seed=4)
     assert import_files("sb3-evaluations", [path], labels).data.keys[0].seed == 4
+
+
+def test_two_files_of_one_run_are_refused(tmp_path: Path) -> None:
+    path = zoo(tmp_path)
+    with pytest.raises(ImportRefused, match="is given twice"):
+        import_files("sb3-monitor", [path, path / "ppo" / "CartPole-v1_1"], Request("z", baseline="dqn"))
+    args = path / "ppo" / "CartPole-v1_2" / "CartPole-v1" / "args.yml"
+    args.write_text(args.read_text().replace("22", "11"))
+    with pytest.raises(
+        ImportRefused, match="are both arm ppo, environment CartPole-v1, seed 11; one run"
+    ):
+        import_files("sb3-evaluations", [path], Request("z", baseline="dqn"))
+
+
+def test_seeds_of_any_length_and_spelling_are_kept_apart() -> None:
+    values = frame().astype({"seed": str}).replace({"seed": {"1": "01", "2": "1", "3": "9" * 30}})
+    runs = from_frame(values)
+    assert [runs.statuses(arm) for arm in runs.plan.arms] == [{"complete": 6}] * 2
 
 
 @pytest.mark.parametrize("form", ["sb3-evaluations", "sb3-monitor", "csv", "parquet", "wandb"])

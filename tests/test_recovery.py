@@ -189,6 +189,7 @@ def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path
 
 def test_of_two_sweeps_at_once_one_trains_each_run_and_both_end_complete(tmp_path: Path) -> None:
     words = ["replay=none,uniform,rank", "train.env_steps=600", "replay.min_replay_size=64"]
+    words += ["launch.jobs=1"]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
     pair = [start(shared, *words, f"study.seeds={seeds}") for seeds in (2, 3)]
     ended = [finish(process) for process in pair]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,7 @@ def test_a_run_is_stored_under_its_cell_and_four_digit_seed(tmp_path: Path) -> N
     }
     record = store.read_record(KEY)
     assert record is not None
-    assert (record.schema, record.cell, record.seed) == (1, KEY.cell, 7)
+    assert (record.schema, record.cell, record.seed) == (2, KEY.cell, 7)
     assert store.read_table(KEY, "episodes").to_pylist() == [EPISODE]
     assert store.read_table(KEY, "learner").to_pylist() == [LEARNER]
     assert store.read_table(KEY, "evaluations").column_names == list(EVALUATION_COLUMNS)
@@ -91,6 +93,11 @@ def test_a_run_with_data_that_counts_is_never_replaced(tmp_path: Path) -> None:
         ("run.json", b'{"status": "comp', "run.json is missing or cannot be read"),
         ("run.json", None, "run.json is missing or cannot be read"),
         ("run.json", b'{"status": "done"}', "run.json has the status 'done'"),
+        (
+            "run.json",
+            b'{"schema": 1, "status": "complete"}',
+            "run.json has schema 1, this version reads 2: train again or use the version that wrote it",
+        ),
         ("episodes.parquet", None, "episodes.parquet is missing or cut short"),
         ("learner.parquet", b"", "learner.parquet is missing or cut short"),
         ("learner.parquet", b"PAR1 and then the power went", "learner.parquet is missing or cut"),
@@ -114,6 +121,19 @@ def test_a_damaged_run_is_named_quarantined_whole_and_can_be_trained_again(
     assert moved.name.startswith(f"{KEY.cell}-0007-")
     assert {path.name for path in moved.iterdir()} == left
     assert read_inventory(store, [KEY]).statuses == {KEY: "missing"}
+
+
+def test_a_record_has_the_checksum_of_each_table_and_a_changed_table_is_named(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    directory = store.write_run(run("complete"), {"episodes": [EPISODE]})
+    record = store.read_record(KEY)
+    assert record is not None
+    assert record.checksums == {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in directory.glob("*.parquet")
+    }
+    assert store.altered_tables(KEY) == []
+    shutil.copy(directory / "evaluations.parquet", directory / "episodes.parquet")
+    assert store.altered_tables(KEY) == ["episodes.parquet"]
 
 
 def test_writing_over_a_damaged_run_quarantines_it_first(tmp_path: Path) -> None:

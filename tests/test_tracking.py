@@ -5,16 +5,26 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ablation.store.records import LaneRecords, Records
-from ablation.store.runs import TABLES, RunKey
+from ablation.store.runs import TABLES, RunKey, Store
 from ablation.tracking import TrackingConfig, open_sink
 from ablation.tracking.mirrors import Directory, directories
 from ablation.tracking.rows import CARRIED, RowFeed, all_rows, leftover, tables_of
-from ablation.tracking.runs import EndedRun, digest, fingerprint, tables_from, tracked_run, wandb_id
+from ablation.tracking.runs import (
+    RECORD,
+    EndedRun,
+    digest,
+    fingerprint,
+    tables_from,
+    tracked_run,
+    wandb_id,
+)
+from analysis.wandb.pull import Pulled, _pull_run
 
 from . import tracked
 
@@ -196,3 +206,12 @@ def test_directories_of_like_named_runs_are_told_apart(tmp_path: Path) -> None:
         "offline-run-20260101_000000-b-0001"
     ]
     assert Directory(tmp_path / "wandb" / "run-20260101_000000-a-b-0001").id == "a-b-0001"
+
+
+def test_a_run_of_another_schema_is_not_pulled_and_says_why(tmp_path: Path) -> None:
+    sent = tracked.record(3).as_json() | {"schema": 1}
+    run = SimpleNamespace(id="x", summary_metrics={RECORD: json.dumps(sent)})
+    pulled = Pulled()
+    _pull_run(Store(tmp_path), run, pulled)
+    assert pulled.failed["x"].startswith("run.json has schema 1, this version reads 2")
+    assert not (tmp_path / "runs").exists()

@@ -128,7 +128,8 @@ def test_records_have_the_steps_of_the_configuration(configure: Configure) -> No
 
 
 def test_learn_period_and_target_period_count_environment_steps(configure: Configure) -> None:
-    trainer = DQNTrainer(configure(agent__learn_period=4, agent__target_update_period=10), [0], CPU)
+    config = configure(agent__learn_period=4, agent__target_update_period=10)
+    trainer = DQNTrainer(config, [0], CPU, in_blocks=False)
     learner, refreshed = trainer._learner, []
     original = learner.refresh_target
     learner.refresh_target = lambda: (refreshed.append(trainer.env_step), original())  # type: ignore[assignment,func-returns-value]

@@ -162,7 +162,7 @@ class TestAProjectFromFirstSyncToPull:
         done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
         run.lines = whole
         assert done.returncode == 1
-        assert f"failed {wandb_id(key)}: its rows on the server are not those that were" in done.stderr
+        assert f"failed {wandb_id(key)}: its rows on the server differ from" in done.stderr
         assert Store(tmp_path).read_record(key) is None
         assert len(list(Store(tmp_path).run_keys())) == 6
 

@@ -78,7 +78,7 @@ def resumed(config: CellConfig, directory: Path, stops: list[int], seeds: Sequen
                 trainer._evaluate()
         checkpoint.save(directory, "cell", seeds, trainer.state())
         trainer = DQNTrainer(config, seeds, CPU)
-        state = checkpoint.load(directory, "cell", seeds, CPU)
+        state = checkpoint.load(directory, "cell", seeds)
         assert state is not None
         trainer.restore(state)
         assert trainer.env_step == stop

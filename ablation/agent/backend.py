@@ -39,11 +39,17 @@ class LearnerBackend(Protocol):
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
 
+    def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, N, size]` under `parameters [L, P]`, the values last."""
+
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
 
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
+
+    def took(self, steps: int) -> None:
+        """Count gradient steps that somebody else took in its arrays."""
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, all that `restore` needs beside the parameters."""

@@ -3,53 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from operator import is_not
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.agent import kernels
+from ablation.agent import kernels, network_kernels
 from ablation.agent.backend import Parameters, Update
 from ablation.agent.network import StackedNetwork
+from ablation.agent.optimizer_kernels import StepConstants
 from ablation.agent.optimizers import constants
 from ablation.config.schema import AgentConfig
 
 
 class CompiledBackend:
-    """An `LearnerBackend` over NumPy views of the same parameters; see `kernels`."""
+    """A `LearnerBackend` over NumPy views of the same parameters; see `kernels`."""
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
-        self._layers, self._network = network.layers, kernels.network(network.layers)
+        self._layers, self._network = network.layers, network_kernels.layer_table(network.layers)
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
-        self._memory = kernels.Memory(*(tensor.numpy() for tensor in tensors))
-        self._steps, self._rule = 0, self._first_rule()
-        self._room: dict[int, kernels.Space] = {}
-        self._seen: tuple[Update, kernels.Seen] | None = None
-        self._tensors: tuple[Tensor, ...] = ()
-        self._arrays: dict[str, Any] = {}
+        self._lanes = kernels.LaneState(*(tensor.numpy() for tensor in tensors))
+        self._steps, self._constants = 0, self._first_constants()
+        self._workspaces: dict[int, network_kernels.Workspace] = {}
+        self._output: tuple[Update, kernels.StepOutput] | None = None
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
         lanes, rows = observation.shape[:2]
         values = torch.empty((lanes, rows, self._layers[-1].outputs))
-        seen, room = observation.numpy(), self._space(rows).activations
-        kernels.evaluate(self._memory.online, self._network, seen, room, values.numpy())
+        arrays = observation.numpy(), self._workspace(rows), values.numpy()
+        kernels.evaluate(self._lanes.online, self._network, *arrays)
         return values
+
+    def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, N, size]` for observations `[L, N, O]`."""
+        lanes, rows = observation.shape[:2]
+        sizes = [rows * layer.outputs for layer in self._layers]
+        outputs = torch.empty((lanes, sum(sizes)))
+        seen = np.ascontiguousarray(observation)
+        arrays = self._network, seen, self._workspace(rows), outputs.numpy()
+        kernels.evaluate_layers(parameters.numpy(), *arrays)
+        return [part.reshape(lanes, rows, -1) for part in torch.split(outputs, sizes, dim=1)]
 
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         actions = np.empty(len(observation), np.int64)
         kernels.act(
-            self._memory.online,
+            self._lanes.online,
             self._network,
             observation.numpy(),
             epsilon,
             draws.numpy(),
-            self._space(1).activations,
+            self._workspace(1),
             actions,
         )
         return torch.from_numpy(actions)
@@ -57,11 +65,25 @@ class CompiledBackend:
     def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Take one gradient step; see `Learner.update`."""
         self._steps += 1
-        update, seen = self._outputs(weights)
-        space, rule = self._space(weights.shape[1]), self._rule_of_step()
-        arrays = kernels.Batch(weight=weights.numpy(), **self._fields(batch))
-        kernels.learn(self._memory, self._network, arrays, rule, space, seen)
+        update, output = self._outputs(weights)
+        space, constants = self._workspace(weights.shape[1]), self._constants_of_step()
+        # Contiguous, as in the compiled loop over steps, so that they share compiled functions.
+        fields = {name: np.ascontiguousarray(values.numpy()) for name, values in batch.items()}
+        arrays = kernels.Batch(weight=weights.numpy(), **fields)
+        kernels.learn(self._lanes, self._network, arrays, constants, space, output)
         return update
+
+    def arrays(self) -> tuple[kernels.LaneState, network_kernels.Network, StepConstants]:
+        """Return what compiled loops over steps need for their gradient steps."""
+        return self._lanes, self._network, self._constants
+
+    def new_workspace(self, batch: int) -> network_kernels.Workspace:
+        """Return a workspace of its own, for one thread, for batches of this size."""
+        return network_kernels.make_workspace(self._layers, batch, self._lanes.online)
+
+    def took(self, steps: int) -> None:
+        """Count gradient steps that a compiled loop took with `arrays`."""
+        self._steps += steps
 
     def state(self) -> dict[str, Any]:
         """Return the optimiser's state; shares memory with the engine."""
@@ -73,10 +95,10 @@ class CompiledBackend:
             moment.copy_(saved)
         self._steps = state["steps"]
 
-    def _first_rule(self) -> kernels.Rule:
-        config, number = self._config, self._memory.online.dtype.type
+    def _first_constants(self) -> StepConstants:
+        config, number = self._config, self._lanes.online.dtype.type
         largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
-        return kernels.Rule(
+        return StepConstants(
             config.double_q,
             kernels.LOSS_KINDS[config.loss],
             kernels.OPTIMIZER_KINDS[config.optimizer],
@@ -84,28 +106,22 @@ class CompiledBackend:
             **{name: number(value) for name, value in constants(config, 1).items()},
         )
 
-    def _rule_of_step(self) -> kernels.Rule:
-        """Return the rule with what changes from step to step."""
-        number, step = self._memory.online.dtype.type, constants(self._config, self._steps)
-        return self._rule._replace(
+    def _constants_of_step(self) -> StepConstants:
+        """Return the constants with what changes from step to step."""
+        number, step = self._lanes.online.dtype.type, constants(self._config, self._steps)
+        return self._constants._replace(
             step_size=number(step["step_size"]), second_correction=number(step["second_correction"])
         )
 
-    def _fields(self, batch: Mapping[str, Tensor]) -> dict[str, Any]:
-        """Return a batch's arrays; a ring gives the same tensors with other numbers again and again."""
-        tensors = tuple(batch.values())
-        if len(tensors) != len(self._tensors) or any(map(is_not, tensors, self._tensors)):
-            self._tensors = tensors
-            self._arrays = {name: values.numpy() for name, values in batch.items()}
-        return self._arrays
+    def _workspace(self, rows: int) -> network_kernels.Workspace:
+        if rows not in self._workspaces:
+            self._workspaces[rows] = network_kernels.make_workspace(
+                self._layers, rows, self._lanes.online
+            )
+        return self._workspaces[rows]
 
-    def _space(self, rows: int) -> kernels.Space:
-        if rows not in self._room:
-            self._room[rows] = kernels.room(self._layers, rows, self._memory.online)
-        return self._room[rows]
-
-    def _outputs(self, like: Tensor) -> tuple[Update, kernels.Seen]:
-        if self._seen is None or self._seen[0].errors.shape != like.shape:
+    def _outputs(self, like: Tensor) -> tuple[Update, kernels.StepOutput]:
+        if self._output is None or self._output[0].errors.shape != like.shape:
             tensors = [torch.empty(like.shape) for _ in range(3)]
-            self._seen = Update(*tensors), kernels.Seen(*(tensor.numpy() for tensor in tensors))
-        return self._seen
+            self._output = Update(*tensors), kernels.StepOutput(*(tensor.numpy() for tensor in tensors))
+        return self._output

@@ -18,6 +18,9 @@ ROW_MULTIPLE = 64
 """Rows of parameters are padded to a multiple of it: a vectorized kernel computes its tail otherwise
 than its body, and a lane at the tail would get other last bits than the same lane elsewhere."""
 
+PARTIAL_SUMS = 64
+"""Sums that a sum over a row of parameters is added up in."""
+
 
 @dataclass(frozen=True, eq=False)
 class Layer:
@@ -88,16 +91,19 @@ def row_length(layers: Sequence[Layer]) -> int:
     return -(-sum(layer.parameters for layer in layers) // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
-def room_sizes(layers: Sequence[Layer], rows: int) -> tuple[int, ...]:
-    """Return the numbers in each part of `kernels.Space` for a gradient step on `rows` items."""
+def workspace_sizes(layers: Sequence[Layer], batch: int) -> tuple[int, ...]:
+    """Return the numbers in each part of `kernels.Workspace` for a gradient step on `batch` items."""
     widths = [layers[0].inputs, *(layer.outputs for layer in layers)]
     gathered = [layer.index.size for layer in layers if layer.index is not None]
     return (
-        2 * rows * sum(widths + gathered),
-        2 * rows * max(widths),
-        rows * max(gathered[1:], default=0),
+        batch * sum(widths + gathered),
+        2 * batch * max(widths),
+        batch * max(gathered[1:], default=0),
         max(layer.patch * layer.filters for layer in layers),
-        rows * widths[-1],
+        batch * widths[-1],
+        batch * widths[-1],
+        1,
+        PARTIAL_SUMS,
     )
 
 

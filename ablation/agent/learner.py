@@ -16,14 +16,18 @@ from ablation.agent.losses import BATCHES, bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
+from ablation.config.training_path import TrainedBy, trained_by
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
 MakeBackend = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
 
 
-def choose_backend(device: torch.device) -> MakeBackend:
-    """Return the backend for a device: compiled loops on the processor, PyTorch anywhere else."""
-    return CompiledBackend if device.type == "cpu" else TorchBackend
+BACKENDS: dict[TrainedBy, MakeBackend] = {"compiled": CompiledBackend, "torch": TorchBackend}
+
+
+def choose_backend(config: AgentConfig, device: torch.device) -> MakeBackend:
+    """Return the backend that trains an agent on a device."""
+    return BACKENDS[trained_by(config, device.type)]
 
 
 class Learner:
@@ -51,20 +55,20 @@ class Learner:
         )
         online = network.initial(unit_interval(bits).to(device))
         self.parameters = Parameters(online, online.clone(), network.zeros())
-        make_backend = make_backend or choose_backend(device)
-        self._backend = make_backend(config, network, self.parameters)
+        make_backend = make_backend or choose_backend(config, device)
+        self.backend = make_backend(config, network, self.parameters)
         self.gradient_steps = 0
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online network's values `[L, N, A]` for observations `[L, N, O]`."""
-        return self._backend.action_values(observation)
+        return self.backend.action_values(observation)
 
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return actions `[L]` for observations `[L, O]`: random with probability epsilon, else greedy.
 
         `draws`, float64 `[L, EXPLORE_WIDTH]`, are those of `exploration_draws`.
         """
-        return self._backend.act(observation, epsilon, draws)
+        return self.backend.act(observation, epsilon, draws)
 
     def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
         """Change the online parameters by one gradient step on a batch and return what it computed.
@@ -76,7 +80,7 @@ class Learner:
         if self._config.loss in BATCHES:
             next_values = self.action_values(batch["next_observation"])
             batch, weights = BATCHES[self._config.loss](batch, weights, next_values)
-        update = self._backend.step(batch, weights)
+        update = self.backend.step(batch, weights)
         self._after_gradient_step()
         return update
 
@@ -86,9 +90,8 @@ class Learner:
         The inputs come first, the action values `[L, N, A]` last, hidden layers as `[L, N, units]`. A
         filter of a convolution is one unit: its positions in an image count as further rows.
         """
-        network = self._network
-        activations = network.forward(network.views(parameters), observation.to(network.device))
-        return [values.cpu() for values in network.by_unit(activations)]
+        outputs = self.backend.layer_outputs(parameters, observation)
+        return self._network.by_unit([observation, *outputs])
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
@@ -117,9 +120,10 @@ class Learner:
         """Copy the online parameters to the target network."""
         self.parameters.target.copy_(self.parameters.online)
 
-    def gradient_norm(self) -> Tensor:
-        """Return the Euclidean norm `[L]` of each lane's gradient in the last update."""
-        return self.parameters.gradient.square().sum(dim=1).sqrt().cpu()
+    def took(self, gradient_steps: int) -> None:
+        """Count gradient steps that a compiled loop over steps took in the backend's arrays."""
+        self.gradient_steps += gradient_steps
+        self.backend.took(gradient_steps)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`; shares memory with the learner."""
@@ -127,7 +131,7 @@ class Learner:
             "parameters": self.parameters.online,
             "target_parameters": self.parameters.target,
             "gradient": self.parameters.gradient,
-            "optimizer": self._backend.state(),
+            "optimizer": self.backend.state(),
             "gradient_steps": self.gradient_steps,
         }
 
@@ -136,7 +140,7 @@ class Learner:
         self.parameters.online.copy_(state["parameters"])
         self.parameters.target.copy_(state["target_parameters"])
         self.parameters.gradient.copy_(state["gradient"])
-        self._backend.restore(state["optimizer"])
+        self.backend.restore(state["optimizer"])
         self.gradient_steps = state["gradient_steps"]
 
     def _after_gradient_step(self) -> None:

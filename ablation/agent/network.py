@@ -10,6 +10,7 @@ A convolution is the product of its patches, gathered by an index, with its weig
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -57,7 +58,7 @@ class StackedNetwork:
         flat, offset = self.zeros(), 0
         views = self.views(flat)
         for number, layer in enumerate(self.layers):
-            bound = layer.patch**-0.5
+            bound = 1 / math.sqrt(layer.patch)
             for view in views[2 * number : 2 * number + 2]:
                 count = view.shape[1] * view.shape[2]
                 part = units[:, offset : offset + count].reshape(view.shape)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.config.schema import AgentConfig
+from ablation.numerics.compiled import compiled
+from ablation.numerics.elementary import power
 
 FIRST_DECAY, SECOND_DECAY = 0.9, 0.999
 """Adam's decay rates, the paper's (Kingma & Ba 2015) and PyTorch's defaults."""
@@ -52,14 +57,33 @@ class CenteredRMSProp(torch.optim.Optimizer):
 
 
 def constants(config: AgentConfig, steps: int) -> dict[str, float]:
-    """Return the numbers of the `steps`-th gradient step, the first is 1: those of `kernels.Rule`."""
+    """Return the constants of the `steps`-th gradient step, counted from 1: those of `StepConstants`."""
     return CONSTANTS[config.optimizer](config, steps)
+
+
+def corrections(config: AgentConfig, first: int, last: int) -> NDArray[np.float32]:
+    """Return `step_size` and `second_correction` of gradient steps `first` to `last - 1`, `[N, 2]`."""
+    result = np.empty((last - first, 2), np.float32)
+    CORRECTIONS[config.optimizer](config.learning_rate, first, result)
+    return result
+
+
+def _no_corrections(learning_rate: float, _: int, result: NDArray[np.float32]) -> None:
+    result[:] = learning_rate, 1.0
+
+
+@compiled
+def _adam_corrections(learning_rate: float, first: int, result: NDArray[np.float32]) -> None:
+    for number in range(len(result)):
+        step = float(first + number)
+        result[number, 0] = learning_rate / (1 - power(FIRST_DECAY, step))
+        result[number, 1] = 1 / math.sqrt(1 - power(SECOND_DECAY, step))
 
 
 def _adam(config: AgentConfig, steps: int) -> dict[str, float]:
     return {
-        "step_size": config.learning_rate / (1 - FIRST_DECAY**steps),
-        "second_correction": (1 - SECOND_DECAY**steps) ** -0.5,
+        "step_size": config.learning_rate / (1 - power(FIRST_DECAY, steps)),
+        "second_correction": 1 / math.sqrt(1 - power(SECOND_DECAY, steps)),
         "first_decay": FIRST_DECAY,
         "first_share": 1 - FIRST_DECAY,
         "second_decay": SECOND_DECAY,
@@ -84,6 +108,11 @@ def _centered_rmsprop(config: AgentConfig, _: int) -> dict[str, float]:
     }
 
 
+CORRECTIONS: dict[str, Callable[[float, int, NDArray[np.float32]], None]] = {
+    "adam": _adam_corrections,
+    "rmsprop": _no_corrections,
+}
+"""(learning rate, first gradient step, result): see `corrections`."""
 TORCH_OPTIMIZERS: dict[str, Callable[[AgentConfig, Tensor], torch.optim.Optimizer]] = {
     "adam": _torch_adam,
     "rmsprop": CenteredRMSProp,

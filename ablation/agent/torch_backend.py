@@ -37,6 +37,12 @@ class TorchBackend:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
         return self._values(observation.to(self._network.device)).cpu()
 
+    def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, N, size]` for observations `[L, N, O]`."""
+        network = self._network
+        outputs = network.forward(network.views(parameters), observation.to(network.device))
+        return [values.cpu() for values in outputs[1:]]
+
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         values = self.action_values(observation.unsqueeze(1)).squeeze(1)
@@ -59,6 +65,10 @@ class TorchBackend:
         self._clip_gradient()
         self._optimizer.step()
         return Update(errors.cpu(), (losses * weights).cpu(), taken.cpu())
+
+    def took(self, steps: int) -> None:
+        """Refuse: nothing but this takes its steps."""
+        raise NotImplementedError
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state."""

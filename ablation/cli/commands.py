@@ -6,11 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.types import RunMode
 from rich.table import Table
 
-from ablation.cli.compose import CONFIG_NAME, Composer, plan_of, to_plain
-from ablation.cli.config_errors import config_loader
 from ablation.cli.messages import (
     console,
     failure_lines,
@@ -19,18 +16,18 @@ from ablation.cli.messages import (
     print_plan,
     print_undecided,
 )
+from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
+from ablation.cli.verify import verify
+from ablation.config.training_path import why_not_portable
+from ablation.results.arithmetic import OTHER_ARITHMETIC
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
-from ablation.store.runs import Store
 from ablation.study.plan import Arm
-from ablation.study.tuning import with_waiting
-from ablation.sweep.config import parse_sweep_config
 from ablation.sweep.estimates.forecast import Forecast, forecast
 from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit
-from ablation.sweep.stages import stages_of
 
-SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", MISSING, CORRUPT)
+SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MISSING, CORRUPT)
 
 
 def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
@@ -66,7 +63,8 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
         print_plan(stage.plan, stage.inventory, stage.changed)
         waiting = study.undecided_in(stage)
         print_undecided(waiting, len(stage.plan.study.seeds))
-        shown = [status for status in SHOWN_STATUSES if status in stage.inventory.statuses.values()]
+        present = {status for arm in stage.plan.arms for status in stage.counts(arm)}
+        shown = [status for status in SHOWN_STATUSES if status in present]
         shown = list(dict.fromkeys(["complete", *shown, MISSING]))
         table = _table(("arm", "environment"), shown)
         for arm in stage.plan.arms:
@@ -78,10 +76,12 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
                 console.print(line, soft_wrap=True)
 
 
-COMMANDS: dict[str, Callable[[str, Sequence[str]], None]] = {
+COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
     "plan": show_plan,
     "status": show_status,
+    "verify": verify,
 }
+"""Each returns its exit status, None for 0."""
 
 
 @dataclass(frozen=True)
@@ -117,20 +117,9 @@ def _errors(stage: Forecast) -> dict[str, Any]:
 
 
 def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyForecast:
-    with config_loader(config_directory) as loader:
-        composer = Composer(loader)
-        line = composer.read([word for word in arguments if not word.startswith("-")])
-        config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
-        values = to_plain(config)
-        stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
-        sweep_config = parse_sweep_config(values)
-        store = Store(sweep_config.results_dir)
-        choices = stages.choices(store)
-        undecided = stages.undecided(choices)
-        reported = with_waiting(stages.reported(choices), stages.plan, undecided)
-        shown = [reported] if stages.tuning is None else [stages.tuning, reported]
-        forecasts = [forecast(plan, sweep_config, store) for plan in shown]
-    return StudyForecast(forecasts, undecided)
+    study = open_study(config_directory, [word for word in arguments if not word.startswith("-")])
+    forecasts = [forecast(plan, study.settings, study.store) for plan in study.plans]
+    return StudyForecast(forecasts, study.undecided)
 
 
 def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
@@ -147,6 +136,7 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
             cell, counts = arm.cell, (str(stage.counts(arm)["complete"]), str(new), str(again))
         table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
     console.print(table)
+    _print_dependent(stage)
     failed = stage.failed_for_good
     if failed:
         used = "has used up its" if failed == 1 else "have used up their"
@@ -157,6 +147,15 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
             f"{stage.peak_bytes / 1e9:.1f} GB of memory (this machine has {machine_bytes() / 1e9:.1f})"
         )
         console.print(f"Estimated time: {_time(stage.seconds)}")
+
+
+def _print_dependent(stage: Forecast) -> None:
+    """Print which configurations have equal numbers only on one machine, and why."""
+    reasons = [why_not_portable(cell.config) for cell in stage.plan.configured.values()]
+    counts = Counter(reason for reason in reasons if reason is not None)
+    if counts:
+        listed = "; ".join(f"{plural(n, 'configuration')}: {why}" for why, n in counts.items())
+        console.print(f"Equal numbers only on one machine with the same versions: {listed}")
 
 
 def _time(seconds: float | None) -> str:

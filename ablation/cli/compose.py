@@ -44,6 +44,8 @@ class Composer:
 
     def __init__(self, loader: ConfigLoader) -> None:
         self._loader = loader
+        self.device = "cpu"
+        """Where cells are to be trained; it decides by which backend."""
         self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
 
     def read(self, arguments: Sequence[str]) -> CommandLine:
@@ -75,6 +77,8 @@ class Composer:
         for key, value in overrides.items():
             if key not in groups:
                 _set(values, key, value)
+        if self.device != "cpu":
+            _set(values, "agent.backend", "torch")
         return parse(values)
 
     def is_group(self, key: str) -> bool:

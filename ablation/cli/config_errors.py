@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from ablation.cli.compose import CONFIG_NAME
 from ablation.config.validation import ConfigError
 
-COMMANDS = ("plan", "status")
+COMMANDS = ("plan", "status", "verify")
 _EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
 """Launchers, and the extra of ours that each comes with."""
 
@@ -24,7 +24,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
         parser = OverridesParser.create(config_loader=loader)
         known = loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
         for word in arguments:
-            if word.startswith("-") or word in COMMANDS:
+            if word.startswith(("-", "runs=")) or word in COMMANDS:
                 continue
             try:
                 override = parser.parse_override(word)

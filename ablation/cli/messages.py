@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.markup import escape
 
+from ablation.results.arithmetic import other_arithmetic
 from ablation.store.run_record import FAILED, RUNNING
 from ablation.store.runs import RunKey, Store
 from ablation.study.history import PlanDiff
@@ -41,6 +42,13 @@ def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = N
         console.print(f"  pruned: {pruned.name} ({pruned.environment}): {pruned.reason}", style="dim")
     if changed:
         console.print(_changes(changed))
+    # Of a part of the plan it would not be known which group is the larger one.
+    others = other_arithmetic(plan, inventory.arithmetic) if runs == in_plan else {}
+    if others:
+        console.print(
+            f"{plural(len(others), 'run')} of other arithmetic, left out of tables: RETRY=arithmetic "
+            "(retry=arithmetic) trains them again"
+        )
     if not inventory.to_do:
         all_runs = "1 run is" if runs == 1 else f"All {runs:,} runs are"
         console.print(f"{all_runs} complete: nothing to train.")

@@ -29,6 +29,7 @@ def run_sweep(
     """
     values = to_plain(hydra_config)
     composer = Composer(loader)
+    composer.device = values["device"]
     line = composer.read(arguments)
     plan = plan_of(composer, values["study"], line, values["size"])
     stages = stages_of(plan, composer.resolve)

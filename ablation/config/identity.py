@@ -14,6 +14,7 @@ from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
 from ablation.config.step_schedule import StepSchedule, derive_schedule
 from ablation.config.tasks import settings_of, stepped_by
+from ablation.config.training_path import trained_by
 
 CORE_VERSION = 2
 """Raised whenever training would give other numbers than before: old runs then count as others."""
@@ -37,6 +38,7 @@ NEUTRAL: dict[str, Any] = {
     "termination_reward": None,
     "convolutions": [],
     "optimizer": "adam",
+    "backend": "compiled",
     "options": {},
 }
 """Keys that are left out of the identity at these values, so that a new key renames no cell."""
@@ -97,6 +99,7 @@ def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:
         "learn_period": derived.learn_period,
         "replay_ratio": str(derived.replay_ratio),
         "batch_size": derived.batch_size,
+        "backend": trained_by(agent),
     }
     ignored = _read_by_others(LOSSES, agent.loss) | _read_by_others(OPTIMIZERS, agent.optimizer)
     if not agent.target_network:

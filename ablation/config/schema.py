@@ -84,7 +84,8 @@ class AgentConfig:
     moment, `rmsprop_epsilon` to the root of the gradient's variance or, as Mnih et al. do, to the
     variance under it. `termination_reward` is learned in place of the environment's reward where an
     episode terminates; scores keep the environment's. The loss `next_value` is one that an article
-    writes in a TD error's place (docs/article.md): it has no minimum.
+    writes in a TD error's place (docs/article.md): it has no minimum. `backend: auto` trains by
+    compiled loops where they can, `torch` by PyTorch; see `trained_by`.
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -104,6 +105,7 @@ class AgentConfig:
     exploration_epsilon: ScheduleOrNumber
     termination_reward: Finite | None = None
     convolutions: tuple[Convolution, ...] = ()
+    backend: Literal["auto", "torch"] = "auto"
     optimizer: str = "adam"
     rmsprop_decay: Decay = 0.95
     rmsprop_epsilon: Positive = 0.01

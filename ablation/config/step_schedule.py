@@ -10,6 +10,9 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import CellConfig
 from ablation.config.tasks import task_of
@@ -40,6 +43,15 @@ class StepSchedule:
             return 0
         due = self._gradient_steps(env_step) - self._gradient_steps(self.min_replay_size - 1)
         return due if self.gradient_steps is None else min(due, self.gradient_steps)
+
+    def all_due(self, first: int, last: int) -> NDArray[np.int64]:
+        """Return `gradient_steps_due` of environment steps `first` to `last - 1`."""
+        largest, ratio = last * self.replay_ratio.numerator, self.replay_ratio
+        at = np.arange(first, last).astype(np.int64 if largest < 2**63 else object)
+        steps = (at - at % self.learn_period) * ratio.numerator // ratio.denominator
+        due = steps - self._gradient_steps(self.min_replay_size - 1)
+        due = np.where(at < self.min_replay_size, 0, due).astype(np.int64)
+        return due if self.gradient_steps is None else np.minimum(due, self.gradient_steps)
 
     def _gradient_steps(self, env_step: int) -> int:
         """Return the gradient steps by then if learning had begun at once."""

@@ -1,111 +1,124 @@
 """Measures of batches, networks and gradients, for all lanes at once.
 
-`docs/diagnostics.md` has the formulas. Every function maps tensors whose first axis is the lane to
-`[L]`, float64. An undefined measure, such as a correlation within a batch of one, is NaN.
+`docs/diagnostics.md` has the formulas. Every function maps arrays whose first axis is the lane to
+`[L]`, float64. An undefined measure, such as a correlation within a batch of one, is NaN. Sums are
+compiled loops with one order of additions; NumPy only sorts and counts, which rounds nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ablation.diagnostics import kernels
+
+Doubles = NDArray[np.float64]
 
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 DORMANT = 0.025
 """Share of its layer's mean activation up to which a unit counts as dormant (Sokar et al. 2023)."""
 
 
-def quantiles(values: Tensor) -> dict[str, Tensor]:
+def mean(values: ArrayLike) -> Doubles:
+    """Return the mean over everything that a lane has in `[L, ...]`."""
+    return _by_lane(kernels.means, _rows(values))
+
+
+def quantiles(values: ArrayLike) -> dict[str, Doubles]:
     """Return the 10, 50 and 90 % quantiles of `values [L, N]`, interpolated, by name."""
-    values = values.double()
-    fractions = torch.tensor(list(QUANTILES.values()), dtype=torch.float64)
-    return dict(zip(QUANTILES, torch.quantile(values, fractions, dim=1), strict=True))
+    ordered = np.sort(_rows(values), axis=1)
+    result = np.empty((len(QUANTILES), len(ordered)))
+    kernels.quantiles(ordered, np.array(list(QUANTILES.values())), result)
+    return dict(zip(QUANTILES, result, strict=True))
 
 
-def duplicate_share(slots: Tensor) -> Tensor:
+def duplicate_share(slots: ArrayLike) -> Doubles:
     """Return the share of a batch's draws `[L, B]` that repeat another draw of the batch."""
-    ordered = slots.sort(dim=1).values
-    return (ordered[:, 1:] == ordered[:, :-1]).sum(dim=1) / slots.shape[1]
+    ordered = np.sort(np.asarray(slots), axis=1)
+    repeated: Doubles = (ordered[:, 1:] == ordered[:, :-1]).sum(axis=1) / ordered.shape[1]
+    return repeated
 
 
-def adjacent_share(stored: Tensor) -> Tensor:
+def adjacent_share(stored: ArrayLike) -> Doubles:
     """Return the share of a batch's items whose successor in time is in it, by `stored [L, B]`."""
-    ordered = stored.sort(dim=1).values
-    after = stored + 1
-    index = torch.searchsorted(ordered, after).clamp(max=stored.shape[1] - 1)
-    return (ordered.gather(1, index) == after).double().mean(dim=1)
+    return _by_lane(kernels.adjacent_share, np.sort(np.asarray(stored), axis=1))
 
 
-def autocorrelation(observation: Tensor, stored: Tensor) -> Tensor:
+def autocorrelation(observation: ArrayLike, stored: ArrayLike) -> Doubles:
     """Return the lag-1 autocorrelation of a batch's observations `[L, B, O]` in order of `stored`.
 
     The mean over the components that vary in the batch.
     """
-    order = stored.sort(dim=1, stable=True).indices.unsqueeze(-1)
-    values = observation.double().gather(1, order.expand(observation.shape)).mT.contiguous()
-    values = values - values.mean(dim=2, keepdim=True)
-    products = (values[..., 1:] * values[..., :-1]).sum(dim=2)
-    return (products / values.square().sum(dim=2)).nanmean(dim=1)
+    order = np.argsort(np.asarray(stored), axis=1, kind="stable")
+    return _by_lane(kernels.autocorrelation, np.ascontiguousarray(observation), order)
 
 
-def distance(batch: Tensor, reference: Tensor) -> Tensor:
+def distance(batch: ArrayLike, reference: ArrayLike) -> Doubles:
     """Return how far the observations `[L, B, O]` lie from the reference's `[L, R, O]`.
 
     Wasserstein's distance between the marginals in standard deviations of the reference, the mean
     over the components that vary in it; exact where B divides R or R divides B.
     """
-    count = max(batch.shape[1], reference.shape[1])
-    ours, theirs = (_quantiles_by_component(values, count) for values in (batch, reference))
-    scale = theirs.std(dim=2, correction=0)
-    varies = scale > 0
-    apart = (ours - theirs).abs().mean(dim=2) / scale.where(varies, torch.ones_like(scale))
-    return (apart * varies).sum(dim=1) / varies.sum(dim=1).clamp(min=1)
+    return _by_lane(kernels.distance, *(_sorted_marginals(values) for values in (batch, reference)))
 
 
-def effective_share(weights: Tensor) -> Tensor:
+def effective_share(weights: ArrayLike) -> Doubles:
     """Return the effective size of a batch weighted by `[L, B]`, over B (Kish 1965)."""
-    weights = weights.double()
-    return weights.sum(dim=1).square() / weights.square().sum(dim=1) / weights.shape[1]
+    return _by_lane(kernels.effective_share, _rows(weights))
 
 
-def norm(values: Tensor) -> Tensor:
+def norm(values: ArrayLike) -> Doubles:
     """Return the Euclidean norm of all of a lane's numbers in `[L, ...]`."""
-    return values.double().flatten(1).square().sum(dim=1).sqrt()
+    return _by_lane(kernels.norms, _rows(values))
 
 
-def cosine(first: Tensor, second: Tensor) -> Tensor:
+def cosine(first: ArrayLike, second: ArrayLike) -> Doubles:
     """Return the cosine of the angle between vectors `[L, P]`; NaN where one of them is zero."""
-    return (first.double() * second.double()).sum(dim=1) / (norm(first) * norm(second))
+    return _by_lane(kernels.cosines, _rows(first), _rows(second))
 
 
-def drift(online: Tensor, target: Tensor) -> Tensor:
+def drift(online: ArrayLike, target: ArrayLike) -> Doubles:
     """Return the distance of parameters `[L, P]` from the target's, over the norm of the target's."""
-    return norm(online.double() - target.double()) / norm(target)
+    return _by_lane(kernels.drifts, _rows(online), _rows(target))
 
 
-def action_gap(values: Tensor) -> Tensor:
+def action_gap(values: ArrayLike) -> Doubles:
     """Return the mean difference of the best action's value `[L, N, A]` and the second best's."""
-    best = values.double().topk(2, dim=2).values
-    return (best[..., 0] - best[..., 1]).mean(dim=1)
+    return _by_lane(kernels.action_gaps, np.ascontiguousarray(values))
 
 
-def churn(before: Tensor, after: Tensor) -> Tensor:
+def churn(before: ArrayLike, after: ArrayLike) -> Doubles:
     """Return the share of states whose greedy action differs between values `[L, N, A]`."""
-    return (before.argmax(dim=2) != after.argmax(dim=2)).double().mean(dim=1)
+    differs = np.asarray(before).argmax(axis=2) != np.asarray(after).argmax(axis=2)
+    share: Doubles = differs.sum(axis=1) / differs.shape[1]
+    return share
 
 
-def dormant_share(hidden: Sequence[Tensor]) -> Tensor:
+def dormant_share(hidden: Sequence[ArrayLike]) -> Doubles:
     """Return the share of hidden units, of activations `[L, N, H]` each, that hardly ever fire."""
-    dormant = []
-    for activations in hidden:
-        means = activations.double().mT.contiguous().abs().mean(dim=2)
-        dormant.append(means <= DORMANT * means.mean(dim=1, keepdim=True))
-    return torch.cat(dormant, dim=1).double().mean(dim=1)
+    layers = [np.ascontiguousarray(activations) for activations in hidden]
+    dormant = np.zeros(len(layers[0]))
+    for layer in layers:
+        kernels.count_dormant(layer, DORMANT, dormant)
+    share: Doubles = dormant / sum(layer.shape[2] for layer in layers)
+    return share
 
 
-def _quantiles_by_component(values: Tensor, count: int) -> Tensor:
-    """Return `count` quantiles `[L, O, count]` of `[L, N, O]`, at the middles of equal steps."""
-    index = (torch.arange(count) + 0.5) / count * values.shape[1]
-    ordered = values.mT.contiguous().sort(dim=2).values
-    return ordered[..., index.long()].double()
+def _by_lane(kernel: Callable[..., None], *arrays: NDArray[Any]) -> Doubles:
+    result = np.empty(len(arrays[0]))
+    kernel(*arrays, result)
+    return result
+
+
+def _rows(values: ArrayLike) -> NDArray[Any]:
+    """Return a matrix `[L, N]` of everything that each lane has, contiguous for the kernels."""
+    array = np.ascontiguousarray(values)
+    return array.reshape(len(array), -1)
+
+
+def _sorted_marginals(values: ArrayLike) -> NDArray[Any]:
+    """Return `[L, O, N]`, each row in rising order, of `[L, N, O]`."""
+    return np.sort(np.ascontiguousarray(np.asarray(values).swapaxes(1, 2)), axis=2)

@@ -16,6 +16,9 @@ from ablation.diagnostics import measures
 from ablation.diagnostics.run_states import RunStates
 from ablation.numerics.random_streams import Stream, integers, words
 from ablation.replay.buffer import ReplayBuffer, SampledBatch
+from ablation.replay.powers import bitwise_log
+
+Doubles = NDArray[np.float64]
 
 BUFFER_SAMPLE = 256
 """Stored items that represent the buffer."""
@@ -33,68 +36,66 @@ class Diagnostics:
         self, seeds: Sequence[int], learner: Learner, buffer: ReplayBuffer, observation_size: int
     ) -> None:
         self._seeds, self._learner, self._buffer = tuple(seeds), learner, buffer
-        self._states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
+        self.run_states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
         self._online = self._gradient = torch.empty(0)
-        self._drift = torch.empty(0)
+        self._drift = np.empty(0)
 
     def observe(self, env_step: int, observation: Tensor) -> None:
         """Add the observations `[L, O]` of an environment step to the sample of the run's states."""
-        self._states.add(env_step, observation)
+        self.run_states.add(env_step, observation)
 
     def before(self) -> None:
         """Copy the networks and the previous gradient, before a gradient step."""
         parameters = self._learner.parameters
-        self._online, self._gradient = parameters.online.clone(), parameters.gradient.clone()
-        self._drift = measures.drift(parameters.online, parameters.target)
+        self._online, self._gradient = parameters.online.clone(), parameters.gradient.cpu().clone()
+        self._drift = measures.drift(parameters.online.cpu(), parameters.target.cpu())
 
-    def row(
-        self, env_step: int, sampled: SampledBatch, update: Update
-    ) -> dict[str, NDArray[np.float64]]:
+    def row(self, env_step: int, sampled: SampledBatch, update: Update) -> dict[str, Doubles]:
         """Return every measure of the gradient step since `before`, by name, `[L]` each."""
         slots = self._random_slots(env_step)
         row = self._usage(env_step, sampled.slots) | self._batch(sampled, slots)
         row |= self._priorities(slots[:, :STATES])
         row |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
         row |= self._gradients() | self._networks()
-        stacked = torch.stack([values.double().cpu() for values in row.values()]).numpy()
-        return dict(zip(row, stacked, strict=True))
+        return row
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
-        return self._states.state()
+        return self.run_states.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
-        self._states.restore(state)
+        self.run_states.restore(state)
 
-    def _usage(self, env_step: int, slots: Tensor) -> dict[str, Tensor]:
+    def _usage(self, env_step: int, slots: Tensor) -> dict[str, Doubles]:
         """Measure the ages and draws of stored items, and how evenly the sampler draws."""
         ring, sampler, usage = self._buffer.ring, self._buffer.sampler, self._buffer.usage
         # The gradient step is counted already; the batch was drawn before it.
         ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
         counts = usage.draw_counts(ring)
-        entropy, effective = sampler.sampling_entropy(ring)
-        size = ring.size.double()
+        entropy, effective = (values.numpy() for values in sampler.sampling_entropy(ring))
+        size = ring.size.numpy()
+        largest = bitwise_log(ring.size).numpy()
         return {
             **_summary("age_env_steps", ages[0]),
             **_summary("age_gradient_steps", ages[1]),
-            "pool_never_drawn_share": counts["never"],
-            "replays_mean": counts["mean"],
-            "replays_most": counts["max"],
+            "pool_never_drawn_share": counts["never"].numpy(),
+            "replays_mean": counts["mean"].numpy(),
+            "replays_most": counts["max"].numpy(),
             "sampling_entropy": entropy,
-            "sampling_entropy_share": torch.where(size > 1, entropy / size.log(), 1.0),
+            "sampling_entropy_share": np.divide(entropy, largest, np.ones(len(size)), where=size > 1),
             "sampling_effective_share": effective / size,
         }
 
-    def _priorities(self, slots: Tensor) -> dict[str, Tensor]:
+    def _priorities(self, slots: Tensor) -> dict[str, Doubles]:
         """Compare the priorities of stored items with those of their present TD errors."""
         prioritized = self._buffer.prioritized
         if prioritized is None:
             return {}
         errors = self._learner.td_errors(self._buffer.ring.copy_of(slots))
-        return {"priority_staleness": prioritized.staleness(slots, errors).mean(dim=1)}
+        return {"priority_staleness": measures.mean(prioritized.staleness(slots, errors))}
 
-    def _batch(self, sampled: SampledBatch, random_slots: Tensor) -> dict[str, Tensor]:
+    def _batch(self, sampled: SampledBatch, random_slots: Tensor) -> dict[str, Doubles]:
         """Measure a batch in itself, and its distance to the buffer and to the whole run."""
         stored_at = self._buffer.usage.stored_at(sampled.slots)
         observation = sampled.batch["observation"]
@@ -105,21 +106,21 @@ class Diagnostics:
             "batch_autocorrelation": measures.autocorrelation(observation, stored_at),
             "batch_pool_distance": measures.distance(observation, stored),
             "batch_run_distance": measures.distance(
-                observation, self._states.evenly_spaced(BUFFER_SAMPLE)
+                observation, self.run_states.evenly_spaced(BUFFER_SAMPLE)
             ),
             "weight_effective_share": measures.effective_share(sampled.weights),
-            "weight_smallest": sampled.weights.amin(dim=1),
-            "weight_largest": sampled.weights.amax(dim=1),
+            "weight_smallest": sampled.weights.double().amin(dim=1).numpy(),
+            "weight_largest": sampled.weights.double().amax(dim=1).numpy(),
         }
 
-    def _gradients(self) -> dict[str, Tensor]:
-        gradient = self._learner.parameters.gradient
+    def _gradients(self) -> dict[str, Doubles]:
+        gradient = self._learner.parameters.gradient.cpu()
         layers = enumerate(self._learner.layers(gradient), start=1)
         norms = {f"gradient_norm_layer_{number}": measures.norm(layer) for number, layer in layers}
         return norms | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
 
-    def _networks(self) -> dict[str, Tensor]:
-        states = self._states.evenly_spaced(STATES)
+    def _networks(self) -> dict[str, Doubles]:
+        states = self.run_states.evenly_spaced(STATES)
         before = self._learner.activations(self._online, states)
         after = self._learner.activations(self._learner.parameters.online, states)
         return {
@@ -137,9 +138,9 @@ class Diagnostics:
         return integers(bits, size.unsqueeze(1))
 
 
-def _summary(name: str, values: Tensor) -> dict[str, Tensor]:
-    return {f"{name}_mean": values.mean(dim=1)} | _named(name, measures.quantiles(values))
+def _summary(name: str, values: Tensor) -> dict[str, Doubles]:
+    return {f"{name}_mean": measures.mean(values)} | _named(name, measures.quantiles(values))
 
 
-def _named(name: str, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _named(name: str, values: Mapping[str, Doubles]) -> dict[str, Doubles]:
     return {f"{name}_{suffix}": value for suffix, value in values.items()}

@@ -1,32 +1,55 @@
-"""The environments that are stepped as array operations over all lanes, by their ids."""
+"""The environments whose lanes are stepped by compiled loops, by their ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from dataclasses import astuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.registry import load_component
 from ablation.config.tasks import BATCHED
-from ablation.envs.classic_control import Doubles, StepResult
+from ablation.envs import kernels
+from ablation.envs.grid_world import maze
 
-
-class Dynamics(Protocol):
-    """An environment without its episodes: states `[L, S]` in double precision."""
-
-    def begin(self, seeds: Sequence[int]) -> Doubles:
-        """Return the first states `[N, S]` of the episodes that Gymnasium resets with these seeds."""
-
-    def step(self, state: Doubles, actions: NDArray[np.int64]) -> StepResult:
-        """Return the states after `actions [L]`, the rewards `[L]` and whether each lane terminated."""
-
-    def observe(self, state: Doubles) -> NDArray[np.floating]:
-        """Return the observations `[L, O]`."""
-
-
-DYNAMICS: dict[str, Callable[..., Dynamics]] = {
+DYNAMICS: dict[str, Callable[..., Any]] = {
     env_id: load_component(path) for env_id, path in BATCHED.items()
 }
-"""Environment id -> its dynamics; keyword arguments change constants."""
+"""Environment id -> its constants; keyword arguments change them."""
+
+
+class Dynamics:
+    """An environment without its episodes: `code`, `constants` and `moves` are those of `kernels`.
+
+    States are `[L, S]`, float64.
+    """
+
+    def __init__(self, env_id: str, **changed: float) -> None:
+        values: Any = DYNAMICS[env_id](**changed)
+        self.code: int = values.code
+        self.constants = np.array(astuple(values), np.float64)
+        self.moves = maze().after if self.code == kernels.GRID_WORLD else np.empty((0, 0), np.int64)
+        self._state_size, self._observation_size = values.state_size, values.observation_size
+
+    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
+        """Return the first states `[N, S]` of the episodes that Gymnasium resets with these seeds."""
+        state = np.empty((len(seeds), self._state_size))
+        kernels.begin_lanes(self.code, np.array(seeds, np.int64), self.constants, state)
+        return state
+
+    def step(
+        self, state: NDArray[np.float64], actions: NDArray[np.int64], active: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Change the states of active lanes by `actions [L]`; return rewards and ends, `[L]` each."""
+        reward, terminated = np.empty(len(state), np.float32), np.empty(len(state), np.bool_)
+        environment = self.code, self.constants, self.moves
+        kernels.step_lanes(*environment, state, actions, active, reward, terminated)
+        return reward, terminated
+
+    def observe(self, state: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return the observations `[L, O]`."""
+        observation = np.empty((len(state), self._observation_size), np.float32)
+        kernels.observe_lanes(self.code, state, observation)
+        return observation

@@ -7,15 +7,16 @@ reads the state as a one-hot vector, and so does whoever acts here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from ablation.envs import kernels
 
 GRID_WORLD = "ablation/GridWorld-v0"
 TIME_LIMIT = 5000
@@ -103,23 +104,19 @@ class GridWorldEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
         return seen
 
 
+@dataclass(frozen=True)
 class GridWorld:
-    """The same for all lanes at once; a state `[1]` is the number of a cell."""
+    """The same as batched dynamics; a state `[1]` is the number of a cell."""
 
-    def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:
-        """Return the start, for each seed."""
-        return np.full((len(seeds), 1), maze().start, np.float64)
+    code: ClassVar[int] = kernels.GRID_WORLD
+    state_size: ClassVar[int] = 1
+    goal: float = field(default_factory=lambda: maze().goal)
+    start: float = field(default_factory=lambda: maze().start)
 
-    def step(
-        self, state: NDArray[np.float64], actions: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
-        """Return the next states, a reward of -1 for each lane, and whether it is at the goal."""
-        cell = maze().after[state[:, 0].astype(np.int64), actions]
-        return cell.astype(np.float64)[:, None], -np.ones(len(cell)), cell == maze().goal
-
-    def observe(self, state: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Return the one-hot vectors of the cells."""
-        return maze().one_hot[state[:, 0].astype(np.int64)]
+    @property
+    def observation_size(self) -> int:
+        """Numbers of a one-hot vector: one for each open cell."""
+        return len(maze().places)
 
 
 gymnasium.register(GRID_WORLD, f"{__name__}:GridWorldEnv", max_episode_steps=TIME_LIMIT)

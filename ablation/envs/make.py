@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ablation.envs.array_lanes import ArrayLanes
-from ablation.envs.dynamics import DYNAMICS
+from ablation.envs.dynamics import Dynamics
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
 from ablation.envs.spec import Options, maker, time_limit
@@ -31,7 +31,7 @@ def lane_maker(
     def make(lanes: int, reset_seed: ResetSeed, repeat: bool) -> LaneEnvironment:
         if backend == "tensor":
             steps = time_limit(env_id) if limit is None else limit
-            return ArrayLanes(DYNAMICS[env_id](**changed), steps, lanes, reset_seed, repeat)
+            return ArrayLanes(Dynamics(env_id, **changed), steps, lanes, reset_seed, repeat)
         return GymnasiumLanes(maker(env_id, limit, changed, options), lanes, reset_seed, repeat)
 
     return make

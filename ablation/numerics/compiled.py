@@ -1,13 +1,106 @@
-"""How functions are compiled: plain loops over NumPy arrays, by Numba.
+"""How functions are compiled for the processor: plain loops over NumPy arrays, by Numba.
 
-A lane's numbers come from the same instructions whatever its neighbors, and additions happen in the
-order in which they are written: only a product and the sum that takes it up may be fused.
+Every operation is rounded by itself in the order that is written, so results are the same bits on every
+processor; `numerics.scalars.fma` says where a product and a sum are rounded once.
+
+Compiled code is kept in `__pycache__` beside the sources, else in the user's cache directory, else not
+at all. It is compiled anew for another processor (Numba sees to that) and when the source of any
+function that this module compiles has changed: a compiled function contains those that it calls.
 """
 
 from __future__ import annotations
 
-import numba
+import contextlib
+import functools
+import hashlib
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
-compiled = numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-exactly_compiled = numba.njit(cache=True, nogil=True, error_model="numpy")
-"""The same without fusing: for what has to agree with other code to the last bit."""
+import llvmlite
+import numba
+import numba.extending
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    InTreeCacheLocator,
+    UserWideCacheLocator,
+)
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+@functools.cache
+def _sources_hash() -> str:
+    """Return a hash of llvmlite's version and of every source file that compiles functions."""
+    texts = [path.read_bytes() for path in sorted(_PACKAGE.rglob("*.py"))]
+    kernels = [text for text in texts if b"compiled" in text]
+    return hashlib.sha256(llvmlite.__version__.encode() + b"\0".join(kernels)).hexdigest()
+
+
+class _InTree(InTreeCacheLocator):
+    def get_source_stamp(self) -> str:
+        return _sources_hash()
+
+
+class _UserWide(UserWideCacheLocator):
+    def get_source_stamp(self) -> str:
+        return _sources_hash()
+
+
+class _Implementation(CompileResultCacheImpl):
+    _locator_classes = [_InTree, _UserWide]  # noqa: RUF012
+
+
+class _Cache(FunctionCache):
+    """Numba's cache of a function, but that a file that cannot be read or written only costs time."""
+
+    _impl_class = _Implementation
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+        except Exception:  # a damaged file raises whatever its bytes happen to mean
+            with contextlib.suppress(OSError):
+                self.flush()  # type: ignore[no-untyped-call]
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+        except OSError as error:
+            _warn_once(str(error))
+
+
+@functools.cache
+def _warn_once(reason: str) -> None:
+    warnings.warn(f"Compiled code is not kept and will be compiled again: {reason}", stacklevel=2)
+
+
+class _Compiler:
+    def __init__(self, **options: Any) -> None:
+        self._decorate = numba.njit(nogil=True, error_model="numpy", **options)
+
+    def __call__(self, function: Function) -> Function:
+        dispatcher: Any = self._decorate(function)
+        try:
+            dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
+        except RuntimeError:  # no directory can be written
+            _warn_once(f"neither {_PACKAGE} nor the user's cache directory can be written")
+        return cast(Function, dispatcher)
+
+
+compiled = _Compiler()
+borrowing = _Compiler(_nrt=False)
+"""The same for functions that allocate no arrays: they do not count references to those they are given,
+which costs as much as a small product. Call them from Python or from one another only."""
+
+merged = _Compiler(_nrt=False, inline="always")
+"""The same for functions that become a part of each caller: a call that hands on many arrays takes
+longer to compile than what it calls. From compiled functions only."""
+
+intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
+"""Makes a function that emits LLVM code callable from compiled ones."""

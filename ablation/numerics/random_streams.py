@@ -70,20 +70,24 @@ class BlockStream:
         self._seeds, self._stream, self._width = tuple(seeds), stream, width
         self._transform = transform
         self._first_step = -1
-        self._block: Sequence[Tensor] = ()
+        self._block = torch.empty(0)
 
     def words_at(self, step: int) -> Tensor:
         """Return a step's words, `[L, width]`, int64 holding 32-bit values, or their transform."""
-        first_step = step - step % BLOCK_STEPS
-        if first_step != self._first_step:
-            self._block = self._draw(first_step)
-            self._first_step = first_step
-        return self._block[step - first_step]
+        self._draw(step - step % BLOCK_STEPS)
+        return self._block[step - self._first_step]
 
-    def _draw(self, first_step: int) -> Sequence[Tensor]:
-        position = self._stream, first_step, BLOCK_STEPS, self._width
-        lanes = [words(seed, *position) for seed in self._seeds]
-        return self._transform(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64))).unbind()
+    def words_from(self, step: int) -> np.ndarray:
+        """Return the words of this step and those that follow in its block, `[steps, L, width]`."""
+        self._draw(step - step % BLOCK_STEPS)
+        return self._block[step - self._first_step :].numpy()
+
+    def _draw(self, first_step: int) -> None:
+        if first_step != self._first_step:
+            position = self._stream, first_step, BLOCK_STEPS, self._width
+            lanes = [words(seed, *position) for seed in self._seeds]
+            self._block = self._transform(torch.from_numpy(np.stack(lanes, axis=1).astype(np.int64)))
+            self._first_step = first_step
 
 
 def unit_interval(bits: Tensor) -> Tensor:

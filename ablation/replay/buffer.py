@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,10 +20,54 @@ from ablation.replay.build import make_sampler
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.item_usage import ItemUsage
+from ablation.replay.lane_kernels import (
+    BATCH_MAX,
+    BUFFER_MAX,
+    NOT_NORMALIZED,
+    PRIORITIZED,
+    RECENT,
+    SUBSET,
+    UNIFORM,
+    Buffer,
+    Priorities,
+    Sampling,
+    Window,
+)
 from ablation.replay.n_step import NStep, NStepItem
+from ablation.replay.prioritized import NO_TREE, Prioritized
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import SamplerInputs
+from ablation.replay.samplers import Combined, Recent, SamplerInputs, Uniform, UniformSubset
 from ablation.replay.weights import importance_weights
+
+SAMPLERS: dict[type, int] = {
+    Recent: RECENT,
+    Uniform: UNIFORM,
+    UniformSubset: SUBSET,
+    Prioritized: PRIORITIZED,
+}
+"""Samplers that `lane_kernels` know, by the very type: a subclass may draw otherwise."""
+NORMALIZATIONS = {"none": NOT_NORMALIZED, "batch_max": BATCH_MAX, "pool_max": BUFFER_MAX}
+
+NO_WINDOW = Window(
+    np.empty((0, 0, 0), np.float32),
+    np.empty((0, 0), np.int64),
+    np.empty((0, 0), np.float32),
+    np.empty(0, np.int64),
+    np.float32(0),
+    np.empty(0, np.float32),
+)
+NO_PRIORITIES = Priorities(
+    starts=np.zeros(0, np.int64),
+    sums=NO_TREE,
+    minima=NO_TREE,
+    maxima=NO_TREE,
+    errors=NO_TREE,
+    ranked=NO_TREE,
+    largest=NO_TREE,
+    inside=0.0,
+    outside=0.0,
+    new_error=-1.0,
+)
 
 
 def transition_fields(spec: EnvSpec) -> dict[str, Field]:
@@ -86,9 +131,9 @@ class ReplayBuffer:
             self.prioritized.exponent = value_at(replay.priority_exponent, 0, schedule.env_steps)
         # Equal probabilities have these weights, whatever the exponent.
         self._equal_weights = torch.ones((lanes, schedule.batch_size))
-        self._replay_words = BlockStream(seeds, Stream.REPLAY, self.sampler.width)
+        self.replay_words = BlockStream(seeds, Stream.REPLAY, self.sampler.width)
         random = replay.eviction == "random" and kind.stores
-        self._evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if random else None
+        self.evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if random else None
 
     def add(
         self,
@@ -105,7 +150,7 @@ class ReplayBuffer:
         """
         if isinstance(self.ring, FrameRing):
             transition = self.ring.store_frames(transition, ended)
-        words = None if self._evict_words is None else self._evict_words.words_at(env_step)
+        words = None if self.evict_words is None else self.evict_words.words_at(env_step)
         complete: Iterable[NStepItem] = [(transition, None)]
         if self._n_step is not None:
             cut = ended if ends_return is None else ended | ends_return
@@ -119,7 +164,7 @@ class ReplayBuffer:
         """Return the batch of a gradient step, after so many of both; valid until the next call."""
         if self.prioritized is not None:
             self.prioritized.exponent = self._scheduled(self._config.priority_exponent, env_step)
-        words = self._replay_words.words_at(gradient_step)
+        words = self.replay_words.words_at(gradient_step)
         slots, probabilities = self.sampler.sample(self.ring, words)
         self.usage.on_draw(slots)
         weights = self._equal_weights
@@ -130,6 +175,27 @@ class ReplayBuffer:
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Tell the sampler the TD errors `[L, B]` that a gradient step found at `slots [L, B]`."""
         self.sampler.update_priorities(slots, errors)
+
+    def arrays(self) -> Buffer | None:
+        """Return the buffer as `lane_kernels` read and change it; None: they cannot."""
+        config, combined = self._config, isinstance(self.sampler, Combined)
+        sampler = self.sampler.sampler if isinstance(self.sampler, Combined) else self.sampler
+        prioritized = self.prioritized
+        priorities = NO_PRIORITIES if prioritized is None else prioritized.arrays()
+        if type(sampler) not in SAMPLERS or isinstance(self.ring, FrameRing) or priorities is None:
+            return None
+        sampling = Sampling(
+            SAMPLERS[type(sampler)],
+            self._schedule.batch_size - combined,
+            combined,
+            config.stratified,
+            config.replacement,
+            config.uniform_share,
+            NORMALIZATIONS[config.weight_normalisation],
+        )
+        items = self.ring.arrays(self.usage.table.numpy())
+        window = NO_WINDOW if self._n_step is None else self._n_step.arrays()
+        return Buffer(items, window, sampling, priorities)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ablation.replay.kernels import FAN_OUT, MAX
+from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 from ablation.replay.segment_tree import SegmentTree
 
@@ -56,7 +57,7 @@ class Greedy:
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return those of equal probabilities within the batch: log B nats, and B."""
         size = torch.full_like(ring.size, self._batch_size, dtype=torch.float64)
-        return size.log(), size
+        return bitwise_log(size), size
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Remember the items' new errors; one that is not finite counts as infinite."""

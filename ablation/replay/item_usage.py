@@ -40,15 +40,9 @@ class ItemUsage:
 
     def draw_counts(self, ring: Ring) -> dict[str, Tensor]:
         """Return the share of stored items never drawn, and the mean and maximum of draws, `[L]`."""
-        used = int(ring.size.max())
-        drawn = self.table[:, :used, DRAWN]
-        stored = torch.arange(used) < ring.size.unsqueeze(1)
-        size = ring.size.double()
-        return {
-            "never": ((drawn == 0) & stored).sum(dim=1) / size,
-            "mean": (drawn * stored).sum(dim=1) / size,
-            "max": (drawn * stored).amax(dim=1).double(),
-        }
+        counts = torch.empty((3, len(ring.size)), dtype=torch.float64)
+        kernels.draw_counts(self._array, ring.size.numpy(), counts.numpy())
+        return dict(zip(("never", "mean", "max"), counts, strict=True))
 
     def state(self, ring: Ring) -> Tensor:
         """Return the records of the slots that are in use; shares memory with this."""

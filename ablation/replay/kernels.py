@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.numerics.compiled import compiled
+from ablation.numerics.compiled import borrowing, compiled
+from ablation.numerics.elementary import log, power
 
 FAN_OUT = 8
 """Values of a section: one line of a processor's cache."""
@@ -32,6 +33,20 @@ def gather(items: Integers, capacity: int, slots: Integers, drawn: Integers) -> 
                 drawn[lane * draws + draw, word] = items[row, word]
 
 
+@borrowing
+def take_slot(lane: int, capacity: int, word: int, size: Integers, newest: Integers) -> int:
+    """Return the slot for a lane's next item; `size` and `newest [L]` follow.
+
+    In a full lane a random item is overwritten given a `word`, the oldest given a negative one.
+    """
+    slot: int = (newest[lane] + 1) % capacity
+    if word >= 0:
+        slot = (word * capacity) >> 32 if size[lane] == capacity else size[lane]
+    newest[lane] = slot
+    size[lane] = min(size[lane] + 1, capacity)
+    return slot
+
+
 @compiled
 def store(
     items: Integers,
@@ -49,14 +64,9 @@ def store(
     """
     for row in range(len(lanes)):
         lane = lanes[row]
-        slot = (newest[lane] + 1) % capacity
-        if len(words):
-            full = size[lane] == capacity
-            slot = (words[lane] * capacity) >> 32 if full else size[lane]
-        slots[row] = newest[lane] = slot
-        size[lane] = min(size[lane] + 1, capacity)
+        slots[row] = take_slot(lane, capacity, words[lane] if len(words) else -1, size, newest)
         for word in range(items.shape[1]):
-            items[lane * capacity + slot, word] = arriving[lane, word]
+            items[lane * capacity + slots[row], word] = arriving[lane, word]
 
 
 @compiled
@@ -89,19 +99,84 @@ def count(table: Counts, slots: Integers) -> None:
 
 
 @compiled
+def draw_counts(table: Counts, size: Integers, result: Doubles) -> None:
+    """Write the share of stored items never drawn, and the mean and maximum of draws, `[3, L]`."""
+    for lane in range(len(size)):
+        never, total, largest = 0, 0, 0
+        for slot in range(size[lane]):
+            drawn = table[lane, slot, 2]
+            never += drawn == 0
+            total += drawn
+            largest = max(largest, drawn)
+        result[0, lane], result[1, lane] = never / size[lane], total / size[lane]
+        result[2, lane] = largest
+
+
+@compiled
 def bitwise_pow(base: Doubles, exponent: float, result: Doubles) -> None:
     """Write `base ** exponent`, one number after another."""
     for index in range(len(base)):
-        result[index] = base[index] ** exponent
+        result[index] = power(base[index], exponent)
+
+
+@compiled
+def bitwise_log(values: Doubles, result: Doubles) -> None:
+    """Write the natural logarithm of each number."""
+    for index in range(len(values)):
+        result[index] = log(values[index])
+
+
+@compiled
+def entropies(
+    leaves: Doubles, size: Integers, roots: Doubles, uniform_share: float, result: Doubles
+) -> None:
+    """Write entropy in nats and effective sample size, `[2, L]`, of draws by priorities `[L, C]`.
+
+    An item's probability is its priority over the lane's sum, mixed with the uniform share.
+    """
+    terms = np.empty(leaves.shape[1])
+    for lane in range(len(size)):
+        count, root = size[lane], roots[lane]
+        added, squares, entropy = uniform_share / count, 0.0, 0.0
+        for item in range(count):
+            chance = (1.0 - uniform_share) * (leaves[lane, item] / root) + added
+            squares += chance * chance
+            terms[item] = chance
+        # A loop of its own for the logarithms, which vectors compute several at a time.
+        for item in range(count):
+            chance = terms[item]
+            value = chance * log(chance)
+            terms[item] = value if chance > 0.0 else 0.0
+        for item in range(count):
+            entropy -= terms[item]
+        result[0, lane], result[1, lane] = entropy, 1.0 / squares
+
+
+@borrowing
+def priority(error: float, inside: float, exponent: float, outside: float) -> float:
+    """Return `(error + inside) ** exponent + outside`."""
+    raised = power(error + inside, exponent)
+    return raised + outside
 
 
 @compiled
 def priorities(errors: Doubles, inside: float, exponent: float, outside: float, result: Doubles) -> None:
-    """Write `(error + inside) ** exponent + outside`, one number after another."""
+    """Write the priorities of errors `[L, B]`, one number after another."""
     for row in range(errors.shape[0]):
         for column in range(errors.shape[1]):
-            base = errors[row, column] + inside
-            result[row, column] = base**exponent + outside
+            result[row, column] = priority(errors[row, column], inside, exponent, outside)
+
+
+@borrowing
+def lane_weights(
+    probabilities: Doubles, size: float, lowest: float, by_batch: bool, exponent: float, result: Singles
+) -> None:
+    """Write `(size * P / lowest) ** -exponent`, `[B]`; `by_batch` the lowest is their least."""
+    least = np.inf if by_batch else lowest
+    for draw in range(len(probabilities) if by_batch else 0):
+        least = min(least, size * probabilities[draw])
+    for draw in range(len(probabilities)):
+        result[draw] = power(size * probabilities[draw] / least, -exponent)
 
 
 @compiled
@@ -116,14 +191,10 @@ def weights(
     """Write `(size * P / lowest) ** -exponent`, `[L, B]`; `by_batch` the lowest is the row's least."""
     for lane in range(len(size)):
         row, count = probabilities[lane], float(size[lane])
-        least = np.inf if by_batch else lowest[lane]
-        for draw in range(len(row) if by_batch else 0):
-            least = min(least, count * row[draw])
-        for draw in range(len(row)):
-            result[lane, draw] = (count * row[draw] / least) ** -exponent
+        lane_weights(row, count, lowest[lane], by_batch, exponent, result[lane])
 
 
-@compiled
+@borrowing
 def _reduced(section: Doubles, operation: int) -> float:
     """Return the sum of `FAN_OUT` values, four running ones at a time, or the smallest or largest."""
     result: float
@@ -145,12 +216,36 @@ def _reduced(section: Doubles, operation: int) -> float:
     return result
 
 
+@borrowing
+def root(row: Doubles, starts: Integers, operation: int) -> float:
+    """Return the reduction of a lane's leaves."""
+    first = starts[-1]
+    return _reduced(row[first : first + FAN_OUT], operation)
+
+
 @compiled
 def roots(values: Doubles, starts: Integers, operation: int, result: Doubles) -> None:
     """Write the reduction of each lane's leaves, `[L]`."""
-    first = starts[-1]
     for lane in range(len(values)):
-        result[lane] = _reduced(values[lane, first : first + FAN_OUT], operation)
+        result[lane] = root(values[lane], starts, operation)
+
+
+@borrowing
+def lane_write(
+    row: Doubles, starts: Integers, operation: int, leaves: Integers, new: Doubles, index: Integers
+) -> None:
+    """Write `new [B]` at `leaves [B]` of a lane and renew the sections above; `index [B]` is scratch.
+
+    Level by level: a section read right after one of its values was written waits for the write.
+    """
+    for draw in range(len(leaves)):
+        index[draw] = leaves[draw]
+        row[index[draw]] = new[draw]
+    for level in range(1, len(starts)):
+        for draw in range(len(leaves)):
+            index[draw] //= FAN_OUT
+            first = starts[level - 1] + index[draw] * FAN_OUT
+            row[starts[level] + index[draw]] = _reduced(row[first : first + FAN_OUT], operation)
 
 
 @compiled
@@ -162,24 +257,24 @@ def write(
     leaves: Integers,
     new: Doubles,
 ) -> None:
-    """Write `new [M, B]` at `leaves [M, B]` of `lanes [M]` and renew the sections above.
-
-    Level by level: a section read right after one of its values was written waits for the write.
-    """
+    """Write `new [M, B]` at `leaves [M, B]` of `lanes [M]` and renew the sections above."""
     index = np.empty(leaves.shape[1], np.int64)
     for row in range(len(lanes)):
-        lane = values[lanes[row]]
-        for draw in range(len(index)):
-            index[draw] = leaves[row, draw]
-            lane[index[draw]] = new[row, draw]
-        for level in range(1, len(starts)):
-            for draw in range(len(index)):
-                index[draw] //= FAN_OUT
-                first = starts[level - 1] + index[draw] * FAN_OUT
-                lane[starts[level] + index[draw]] = _reduced(lane[first : first + FAN_OUT], operation)
+        lane_write(values[lanes[row]], starts, operation, leaves[row], new[row], index)
 
 
 @compiled
+def renew(values: Doubles, starts: Integers, operation: int) -> None:
+    """Renew all sections above the leaves."""
+    for lane in range(len(values)):
+        row = values[lane]
+        for level in range(1, len(starts)):
+            for section in range((starts[level] - starts[level - 1]) // FAN_OUT):
+                first = starts[level - 1] + section * FAN_OUT
+                row[starts[level] + section] = _reduced(row[first : first + FAN_OUT], operation)
+
+
+@borrowing
 def _last_filled(section: Doubles) -> int:
     for child in range(FAN_OUT - 1, 0, -1):
         if section[child] > 0:
@@ -187,8 +282,8 @@ def _last_filled(section: Doubles) -> int:
     return 0
 
 
-@compiled
-def _find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> None:
+@borrowing
+def lane_find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> None:
     """Write the leaves at which a lane's running sum first exceeds `left [B]`, which is overwritten.
 
     Level by level, so that the draws' reads do not wait for one another, and by halves without
@@ -220,7 +315,28 @@ def _find(row: Doubles, starts: Integers, left: Doubles, index: Integers) -> Non
 def find(values: Doubles, starts: Integers, prefix_sums: Doubles, leaves: Integers) -> None:
     """Write the leaves whose running sum first exceeds `prefix_sums [L, B]`, which is overwritten."""
     for lane in range(len(values)):
-        _find(values[lane], starts, prefix_sums[lane], leaves[lane])
+        lane_find(values[lane], starts, prefix_sums[lane], leaves[lane])
+
+
+@borrowing
+def lane_draw(
+    row: Doubles,
+    starts: Integers,
+    words: Integers,
+    stratified: bool,
+    leaves: Integers,
+    shares: Doubles,
+) -> None:
+    """Write a lane's leaves `[B]` drawn by value and their shares of the sum, from words `[B]`."""
+    size, total = len(leaves), root(row, starts, SUM)
+    for number in range(size):
+        unit = words[number] * 2.0**-32
+        if stratified:
+            unit = (number + unit) / size
+        shares[number] = unit * total
+    lane_find(row, starts, shares, leaves)
+    for number in range(size):
+        shares[number] = row[leaves[number]] / total
 
 
 @compiled
@@ -233,26 +349,22 @@ def draw(
     shares: Doubles,
 ) -> None:
     """Write leaves `[L, B]` drawn by value and their shares of the sum, from words `[L, B]`."""
-    size = words.shape[1]
-    first = starts[-1]
     for lane in range(len(values)):
-        root = _reduced(values[lane, first : first + FAN_OUT], SUM)
-        for number in range(size):
-            unit = words[lane, number] * 2.0**-32
-            if stratified:
-                unit = (number + unit) / size
-            shares[lane, number] = unit * root
-        _find(values[lane], starts, shares[lane], leaves[lane])
-        for number in range(size):
-            shares[lane, number] = values[lane, leaves[lane, number]] / root
+        lane_draw(values[lane], starts, words[lane], stratified, leaves[lane], shares[lane])
+
+
+@borrowing
+def lane_note(errors: Singles, lane: int, largest: Doubles, noted: Doubles) -> None:
+    """Write a lane's absolute errors `[B]`; raise its `largest` to them; see `note`."""
+    before = largest[lane, 0]
+    for number in range(len(errors)):
+        error = abs(float(errors[number]))
+        noted[number] = error if error < np.inf else before
+        largest[lane, 0] = max(largest[lane, 0], noted[number])
 
 
 @compiled
 def note(errors: Singles, largest: Doubles, noted: Doubles) -> None:
     """Write absolute errors `[L, B]`; raise `largest [L, 1]` to them, which replaces non-finite ones."""
     for lane in range(len(errors)):
-        before = largest[lane, 0]
-        for number in range(errors.shape[1]):
-            error = abs(float(errors[lane, number]))
-            noted[lane, number] = error if error < np.inf else before
-            largest[lane, 0] = max(largest[lane, 0], noted[lane, number])
+        lane_note(errors[lane], lane, largest, noted[lane])

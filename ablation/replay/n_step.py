@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from operator import mul
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from ablation.replay.lane_kernels import Window
 
 Item = Mapping[str, Tensor]
 NStepItem = tuple[Item, Tensor | None]
@@ -24,6 +29,9 @@ class NStep:
         """Prepare for transitions shaped like `example`, values `[L, ...]`."""
         self._n = n
         self._discount = discount
+        # By products, not by PyTorch's power: its last bit depends on the processor.
+        powers = list(accumulate([1.0, *[discount] * n], mul))
+        self._powers = torch.tensor(powers, dtype=example["reward"].dtype)
         self._window = {
             name: torch.stack([torch.zeros_like(example[name])] * n)
             for name in ("observation", "action", "reward")
@@ -47,7 +55,7 @@ class NStep:
             ready = (length >= 1) & (ended | (length == self._n))
             lanes = ready.nonzero().flatten()
             if len(lanes):
-                factor = torch.pow(self._discount, (length - 1).clamp(min=0).to(last_discount.dtype))
+                factor = self._powers[(length - 1).clamp(min=0)]
                 item = {
                     "observation": self._window["observation"][start],
                     "action": self._window["action"][start],
@@ -57,6 +65,12 @@ class NStep:
                 }
                 yield item, lanes
         self._forget(ended)
+
+    def arrays(self) -> Window:
+        """Return the transitions as compiled loops read and change them."""
+        arrays = {name: values.numpy() for name, values in self._window.items()}
+        discount, powers = np.float32(self._discount), self._powers.numpy()
+        return Window(**arrays, filled=self._count.numpy(), discount=discount, factors=powers)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
@@ -89,7 +103,7 @@ class NStep:
         full = self._count == self._n
         for values in self._window.values():
             values.copy_(torch.where(_like(full, values[0]), values.roll(-1, dims=0), values))
-        self._count = torch.where(ended, 0, torch.where(full, self._n - 1, self._count))
+        self._count.copy_(torch.where(ended, 0, torch.where(full, self._n - 1, self._count)))
 
 
 def _like(mask: Tensor, values: Tensor) -> Tensor:

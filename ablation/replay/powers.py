@@ -1,4 +1,4 @@
-"""Powers whose bits do not depend on what is computed beside them."""
+"""Powers and logarithms with the same bits on every processor, whatever is computed beside them."""
 
 from __future__ import annotations
 
@@ -17,4 +17,11 @@ def bitwise_pow(base: Tensor, exponent: float) -> Tensor:
     base = base.contiguous()
     result = torch.empty_like(base)
     kernels.bitwise_pow(base.view(-1).numpy(), exponent, result.view(-1).numpy())
+    return result
+
+
+def bitwise_log(values: Tensor) -> Tensor:
+    """Return natural logarithms of a vector, float64."""
+    result = torch.empty(len(values), dtype=torch.float64)
+    kernels.bitwise_log(values.double().numpy(), result.numpy())
     return result

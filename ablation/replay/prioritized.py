@@ -13,9 +13,12 @@ from torch import Tensor
 from ablation.numerics.random_streams import integers, unit_interval
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM
-from ablation.replay.priority_schemes import PriorityScheme, Rank
+from ablation.replay.lane_kernels import Priorities
+from ablation.replay.priority_schemes import PriorityScheme, Proportional, Rank
 from ablation.replay.ring import Ring
 from ablation.replay.segment_tree import SegmentTree
+
+NO_TREE = np.empty((0, 0))
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,13 @@ class Prioritized:
         shape = (lanes, capacity) if scheme.refreshes else (lanes, 0)
         self._errors = torch.full(shape, -1.0, dtype=torch.float64)
         self._largest = torch.ones((lanes, 1), dtype=torch.float64)
-        self._drawn = 0
+        self.drawn = 0
+        """Batches drawn."""
+
+    @property
+    def draws_to_refresh(self) -> float:
+        """Batches that can be drawn before all priorities are computed anew."""
+        return -self.drawn % self._draws.refresh_period if self._scheme.refreshes else np.inf
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Give new items the priority that new items start with."""
@@ -69,9 +78,9 @@ class Prioritized:
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return slots drawn by priority, a share of them uniformly if configured; see `Sampler`."""
-        if self._scheme.refreshes and self._drawn % self._draws.refresh_period == 0:
+        if self.draws_to_refresh == 0:
             self._refresh()
-        self._drawn += 1
+        self.drawn += 1
         words, mixing_words = words.tensor_split([self._draws.batch_size], dim=1)
         if not self._draws.replacement:
             return self._sample_subset(ring, unit_interval(words))
@@ -94,12 +103,12 @@ class Prioritized:
 
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each."""
-        used = int(ring.size.max())
-        stored = torch.arange(used) < ring.size.unsqueeze(1)
-        shares = self._sums.leaves[:, :used] / self._sums.root.unsqueeze(1)
-        probabilities = torch.where(stored, self._mixed(ring, shares), 0.0)
-        entropy = torch.special.entr(probabilities).sum(dim=1)
-        return entropy, 1 / probabilities.square().sum(dim=1)
+        result = np.empty((2, len(ring.size)))
+        priorities, roots = self._sums.leaves.numpy(), self._sums.root.numpy()
+        share = self._draws.uniform_share
+        kernels.entropies(priorities, ring.size.numpy(), roots, share, result)
+        entropy, effective = torch.from_numpy(result)
+        return entropy, effective
 
     def staleness(self, slots: Tensor, errors: Tensor) -> Tensor:
         """Return |new - old| / (new + old) of the priorities of the items at `slots [L, B]`.
@@ -114,6 +123,24 @@ class Prioritized:
         """Set the priorities of the items at `slots [L, B]` by their TD errors `[L, B]`, float32."""
         self._write(slots, self._absolute(errors), None)
 
+    def arrays(self) -> Priorities | None:
+        """Return trees and tables for compiled loops; None: they do not know the priority scheme."""
+        if type(self._scheme) not in (Proportional, Rank):
+            return None
+        new_error, scheme = self._draws.new_error, self._scheme
+        return Priorities(
+            starts=self._sums.starts,
+            sums=self._sums.values.numpy(),
+            minima=NO_TREE if self._minima is None else self._minima.values.numpy(),
+            maxima=NO_TREE if self._maxima is None else self._maxima.values.numpy(),
+            errors=self._errors.numpy(),
+            ranked=scheme.sorted.numpy() if isinstance(scheme, Rank) else NO_TREE,
+            largest=self._largest.numpy(),
+            inside=scheme.inside if isinstance(scheme, Proportional) else 0.0,
+            outside=scheme.outside if isinstance(scheme, Proportional) else 0.0,
+            new_error=new_error if isinstance(new_error, float) else -1.0,
+        )
+
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`: trees by their leaves, which determine the rest."""
         trees = (self._sums, self._minima, self._maxima)
@@ -122,7 +149,7 @@ class Prioritized:
             "errors": self._errors,
             "sorted": getattr(self._scheme, "sorted", None),
             "largest": self._largest,
-            "drawn": self._drawn,
+            "drawn": self.drawn,
             "exponent": self.exponent,
         }
 
@@ -133,7 +160,7 @@ class Prioritized:
                 tree.fill(leaves)
         self._errors.copy_(state["errors"])
         self._largest.copy_(state["largest"])
-        self._drawn = state["drawn"]
+        self.drawn = state["drawn"]
         self.exponent = state["exponent"]
         if isinstance(self._scheme, Rank):
             self._scheme.sorted.copy_(state["sorted"])

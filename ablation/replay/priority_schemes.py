@@ -35,14 +35,14 @@ class Proportional:
         self, epsilon: float, epsilon_enters: Literal["error", "priority"], fixed: bool
     ) -> None:
         """Add `epsilon` inside or outside of the power; `fixed` says that alpha never changes."""
-        self._inside = epsilon if epsilon_enters == "error" else 0.0
-        self._outside = epsilon if epsilon_enters == "priority" else 0.0
+        self.inside = epsilon if epsilon_enters == "error" else 0.0
+        self.outside = epsilon if epsilon_enters == "priority" else 0.0
         self.refreshes = not fixed
 
     def priorities(self, errors: Tensor, exponent: float, lanes: Tensor | None) -> Tensor:  # noqa: ARG002
         """Return the priorities for `errors [L, B]`, each from its own error alone."""
         priorities = np.empty(errors.shape)
-        kernels.priorities(errors.numpy(), self._inside, exponent, self._outside, priorities)
+        kernels.priorities(errors.numpy(), self.inside, exponent, self.outside, priorities)
         return torch.from_numpy(priorities)
 
     def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
@@ -71,7 +71,8 @@ class Rank:
     def all_priorities(self, errors: Tensor, exponent: float) -> Tensor:
         """Sort whole buffers, ties by slot; return the priorities `[L, C]`, 0 where a slot is empty."""
         stored = errors >= 0
-        self.sorted, order = torch.where(stored, -errors, torch.inf).sort(dim=1, stable=True)
+        ranked, order = torch.where(stored, -errors, torch.inf).sort(dim=1, stable=True)
+        self.sorted.copy_(ranked)
         by_rank = bitwise_pow(torch.arange(1, errors.shape[1] + 1).double(), -exponent)
         priorities = torch.zeros_like(errors).scatter_(1, order, by_rank.expand_as(errors))
         return torch.where(stored, priorities, 0.0)

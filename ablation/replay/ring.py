@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.replay import kernels
+from ablation.replay.lane_kernels import Items
 
 WORDS = {1: torch.uint8, 4: torch.int32, 8: torch.int64}
 """The dtype as which an item's bytes are copied, by the bytes of its widest value; items are padded to a
@@ -44,14 +46,21 @@ class Layout:
         self.word = WORDS[word]
         self.item_bytes = -(-used // word) * word
 
+    def offsets(self) -> dict[str, int]:
+        """Return where in an item's bytes each field begins."""
+        offsets, offset = {}, 0
+        for name, field in self._fields.items():
+            offsets[name] = offset
+            offset += field.bytes_per_item
+        return offsets
+
     def split(self, items: Tensor) -> dict[str, Tensor]:
         """Return views `[N, *shape]` of the fields in `items`, bytes `[N, item_bytes]`."""
-        views, offset = {}, 0
-        for name, field in self._fields.items():
-            end = offset + field.bytes_per_item
-            values = items[:, offset:end].view(field.dtype)
+        views = {}
+        for name, offset in self.offsets().items():
+            field = self._fields[name]
+            values = items[:, offset : offset + field.bytes_per_item].view(field.dtype)
             views[name] = values.view(-1, *field.shape)
-            offset = end
         return views
 
 
@@ -127,6 +136,23 @@ class Ring:
         """Return the items at `slots [L, B]` as `gather` does, in memory of their own."""
         rows = (self._lanes.unsqueeze(1) * self.capacity + slots).flatten()
         return self._fields(self._items[rows], slots)
+
+    def arrays(self, usage: NDArray[np.int32]) -> Items:
+        """Return a ring of transitions as compiled loops read and change it, with its `ItemUsage`."""
+        offsets = self._layout.offsets()
+        return Items(
+            words=self._item_words,
+            singles=self._items.view(torch.float32).numpy(),
+            action_at=offsets["action"] // 8,
+            observation_at=offsets["observation"] // 4,
+            reward_at=offsets["reward"] // 4,
+            discount_at=offsets["discount"] // 4,
+            next_observation_at=offsets["next_observation"] // 4,
+            capacity=self.capacity,
+            size=self._size,
+            newest=self._newest,
+            usage=usage,
+        )
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`; shares memory with the ring."""

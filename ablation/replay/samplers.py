@@ -13,6 +13,7 @@ from torch import Tensor
 from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
+from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 
 
@@ -87,7 +88,7 @@ class PriorityFree:
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the logarithm of the number of items, and the number."""
         size = ring.size.double()
-        return size.log(), size
+        return bitwise_log(size), size
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Ignore errors."""
@@ -151,40 +152,40 @@ class Combined:
     """The draws of another sampler and the newest item (Zhang & Sutton 2017)."""
 
     def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+        self.sampler = sampler
         self.width = sampler.width
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return the other sampler's slots and then the newest."""
-        slots, probabilities = self._sampler.sample(ring, words)
+        slots, probabilities = self.sampler.sample(ring, words)
         newest = ring.newest.unsqueeze(1)
         extra = self.probabilities(ring, newest)
         return torch.cat([slots, newest], dim=1), torch.cat([probabilities, extra], dim=1)
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Register new items with the other sampler."""
-        self._sampler.on_add(slots, lanes)
+        self.sampler.on_add(slots, lanes)
 
     def probabilities(self, ring: Ring, slots: Tensor) -> Tensor:
         """Return the other sampler's probabilities."""
-        return self._sampler.probabilities(ring, slots)
+        return self.sampler.probabilities(ring, slots)
 
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the other sampler's smallest probability."""
-        return self._sampler.smallest_probability(ring)
+        return self.sampler.smallest_probability(ring)
 
     def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
         """Return the other sampler's entropy and effective sample size."""
-        return self._sampler.sampling_entropy(ring)
+        return self.sampler.sampling_entropy(ring)
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Hand the TD errors on to the other sampler."""
-        self._sampler.update_priorities(slots, errors)
+        self.sampler.update_priorities(slots, errors)
 
     def state(self) -> dict[str, Any]:
         """Return the other sampler's state."""
-        return self._sampler.state()
+        return self.sampler.state()
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
-        self._sampler.restore(state)
+        self.sampler.restore(state)

@@ -5,8 +5,6 @@ A tree of fan-out 8 instead of 2: a million leaves need seven levels instead of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,12 +12,8 @@ from torch import Tensor
 from ablation.replay import kernels
 from ablation.replay.kernels import FAN_OUT, MAX, MIN, SUM
 
-OPERATIONS: dict[int, tuple[Callable[[Tensor], Tensor], float]] = {
-    SUM: (lambda values: values.sum(dim=-1), 0.0),
-    MIN: (lambda values: values.amin(dim=-1), torch.inf),
-    MAX: (lambda values: values.amax(dim=-1), -torch.inf),
-}
-"""How a section is reduced, and the neutral value, which unset leaves have."""
+EMPTY = {SUM: 0.0, MIN: torch.inf, MAX: -torch.inf}
+"""The neutral value of each way to reduce a section: unset leaves have it."""
 
 
 class SegmentTree:
@@ -31,16 +25,15 @@ class SegmentTree:
 
     def __init__(self, lanes: int, leaves: int, operation: int) -> None:
         self._operation = operation
-        self._reduce, empty = OPERATIONS[operation]
         widths = [-(-leaves // FAN_OUT)]
         while widths[-1] > 1:
             widths.append(-(-widths[-1] // FAN_OUT))
         sizes = [width * FAN_OUT for width in widths]
-        self._starts = np.cumsum([0, *sizes[:-1]])
-        self.values = torch.full((lanes, sum(sizes)), empty, dtype=torch.float64)
+        self.starts = np.cumsum([0, *sizes[:-1]])
+        self.values = torch.full((lanes, sum(sizes)), EMPTY[operation], dtype=torch.float64)
         self.levels = [
             self.values[:, start : start + size].view(lanes, -1, FAN_OUT)
-            for start, size in zip(self._starts, sizes, strict=True)
+            for start, size in zip(self.starts, sizes, strict=True)
         ]
         self._array = self.values.numpy()
         self._lanes = np.arange(lanes)
@@ -54,7 +47,7 @@ class SegmentTree:
     def root(self) -> Tensor:
         """Return the reduction of each lane's leaves, `[L]`."""
         result = torch.empty(len(self._lanes), dtype=torch.float64)
-        kernels.roots(self._array, self._starts, self._operation, result.numpy())
+        kernels.roots(self._array, self.starts, self._operation, result.numpy())
         return result
 
     def get(self, leaves: Tensor) -> Tensor:
@@ -67,13 +60,12 @@ class SegmentTree:
         Given `lanes`, int64 `[M]`, both are `[M, B]` and belong to those lanes.
         """
         rows = self._lanes if lanes is None else lanes.numpy()
-        kernels.write(self._array, self._starts, self._operation, rows, leaves.numpy(), values.numpy())
+        kernels.write(self._array, self.starts, self._operation, rows, leaves.numpy(), values.numpy())
 
     def fill(self, values: Tensor) -> None:
         """Write all leaves at once, `[L, leaves]`."""
-        for level in self.levels:
-            level.flatten(1)[:, : values.shape[1]] = values
-            values = self._reduce(level)
+        self.leaves[:, : values.shape[1]] = values
+        kernels.renew(self._array, self.starts, self._operation)
 
     def draw(self, words: Tensor, stratified: bool) -> tuple[Tensor, Tensor]:
         """Return leaves `[L, B]` drawn in proportion to their values, and their shares of the sum.
@@ -82,7 +74,7 @@ class SegmentTree:
         sections of equal sum, in order. Only for sums.
         """
         leaves, shares = np.empty(words.shape, np.int64), np.empty(words.shape)
-        kernels.draw(self._array, self._starts, words.numpy(), stratified, leaves, shares)
+        kernels.draw(self._array, self.starts, words.numpy(), stratified, leaves, shares)
         return torch.from_numpy(leaves), torch.from_numpy(shares)
 
     def find(self, prefix_sums: Tensor) -> Tensor:
@@ -91,5 +83,5 @@ class SegmentTree:
         Only for sums. A leaf of value zero is never returned unless its lane's sum is zero.
         """
         leaves = np.empty(prefix_sums.shape, np.int64)
-        kernels.find(self._array, self._starts, prefix_sums.clone().numpy(), leaves)
+        kernels.find(self._array, self.starts, prefix_sums.clone().numpy(), leaves)
         return torch.from_numpy(leaves)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
 from ablation.results.outside.data import DamagedImport, OutsideData
 from ablation.results.outside.data import read as read_outside
-from ablation.results.outside.data import record as run_record
-from ablation.results.outside.names import CELL, is_outside
+from ablation.results.outside.names import CELL, has_outside, is_outside
 from ablation.results.references import reference
-from ablation.results.scores import SCORES, RunRows, score_run
+from ablation.results.run import Run
+from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from ablation.store.run_record import ENDED, MISSING, RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
@@ -31,40 +30,6 @@ READ = ("episodes", "evaluations")
 
 class StudyNotFound(Exception):
     """There is no plan of that name, or none that can be read."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run: its record (empty if none is stored), its rows by table and column if it ended."""
-
-    key: RunKey
-    status: str
-    record: RunRecord
-    tables: dict[str, dict[str, NDArray[Any]]]
-    given_scores: dict[str, float] = field(default_factory=dict)
-    """Scores that a file from elsewhere gave; they take the place of those of the rows."""
-
-    @cached_property
-    def rows(self) -> RunRows | None:
-        """Return what the scores are computed from, or None for a run without data that counts."""
-        if self.status not in ENDED:
-            return None
-        # References are those of an environment's own time limit.
-        own_limit = self.record.setting("env", "time_limit") is None
-        env_id, env_steps = self.record.setting("env", "id"), self.record.setting("train", "env_steps")
-        return RunRows(
-            self.tables["episodes"],
-            self.tables["evaluations"],
-            str(env_id or "") if own_limit else "",
-            env_steps if isinstance(env_steps, int) else None,
-        )
-
-    @cached_property
-    def scores(self) -> dict[str, float]:
-        """Return every score, NaN where the run has no rows to compute it from."""
-        if self.rows is None:
-            return dict.fromkeys(SCORES, float("nan"))
-        return {name: score_run(name, self.rows) for name in SCORES} | self.given_scores
 
 
 @dataclass(frozen=True)
@@ -167,22 +132,24 @@ def _not_found(store: Store, study: str, path: Path) -> str:
 def read(plan: Plan, store: Store, command: str = "", outside: OutsideData | None = None) -> StudyRuns:
     """Return a plan with all the runs that it asks for; those that are not stored are `missing`.
 
+    Runs whose arithmetic is not that of most others have no rows: nothing mixes them with the rest.
     `outside` has the runs of an import that is still in memory.
     """
-    if outside is None and any(is_outside(plan.cells, cell) for cell in plan.cells):
+    if outside is None and has_outside(plan.cells):
         try:
             outside = read_outside(store, plan.study.name)
         except DamagedImport as error:
             raise StudyNotFound(str(error)) from None
-    imported = {} if outside is None else dict(_outside_runs(plan, outside))
+    imported = {} if outside is None else dict(outside.runs(plan.cells))
     runs = {key: imported.get(key) or _load_run(store, key) for key in plan.runs()}
+    ended = {
+        key: arithmetic_of(run.record)
+        for key, run in runs.items()
+        if run.status in ENDED and key not in imported
+    }
+    for key in other_arithmetic(plan, ended):
+        runs[key] = replace(runs[key], status=OTHER_ARITHMETIC, tables={})
     return StudyRuns(plan, runs, store.root, command)
-
-
-def _outside_runs(plan: Plan, data: OutsideData) -> Iterator[tuple[RunKey, Run]]:
-    for key, run in data.runs():
-        record = run_record(key, run, plan.cells.get(key.cell, {}), data.about)
-        yield key, Run(key, run.status, record, run.tables, run.scores)
 
 
 def _load_run(store: Store, key: RunKey) -> Run:
@@ -190,12 +157,15 @@ def _load_run(store: Store, key: RunKey) -> Run:
         return Run(key, MISSING, RunRecord(), {})
     record = store.read_record(key)
     if record is None:
-        status = UNREADABLE if store.run_directory(key).exists() else MISSING
-        return Run(key, status, RunRecord(), {})
+        reason = store.why_unreadable(key)
+        return Run(key, UNREADABLE if reason else MISSING, RunRecord(error=reason), {})
     status = record.status or UNREADABLE
     if status not in ENDED:
         return Run(key, status, record, {})
     try:
+        altered = store.altered_tables(key, READ)
+        if altered:
+            raise ValueError(f"{', '.join(altered)}: not the file that run.json has the checksum of")
         tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
         return Run(key, UNREADABLE, replace(record, error=str(error)), {})

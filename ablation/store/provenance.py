@@ -10,19 +10,64 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("replay-ablation", "torch", "numpy", "gymnasium", "hydra-core", "wandb", "pyarrow")
+PACKAGES = (
+    "replay-ablation",
+    "torch",
+    "numpy",
+    "scipy",
+    "numba",
+    "llvmlite",
+    "gymnasium",
+    "ale-py",
+    "minatar",
+    "hydra-core",
+    "wandb",
+    "pyarrow",
+)
+
+FEATURES = ("fma", "avx", "avx2", "avx512f", "avx512bw", "avx512dq", "avx512vl", "asimd")
+"""What decides which kernels numerical libraries choose, of a processor's features."""
 
 
 @cache
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that decide a run's numbers and files."""
+    """Return the versions of Python, packages and C library that decide a run's numbers and files."""
     installed = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return installed
+    library, release = platform.libc_ver()
+    return installed | ({library: release} if library else {})
+
+
+@cache
+def processor() -> dict[str, Any]:
+    """Return the processor's `name`, its `architecture` and those of `FEATURES` that it has."""
+    said = _cpuinfo()
+    has = {*said.get("flags", "").split(), *said.get("Features", "").split()}
+    return {
+        "name": said.get("model name") or platform.processor() or "unknown",
+        "architecture": platform.machine(),
+        "features": [feature for feature in FEATURES if feature in has],
+    }
+
+
+def has_fused_multiply_add() -> bool:
+    """Return whether this is an x86-64 processor with FMA, for which numbers are promised."""
+    mine = processor()
+    return mine["architecture"] in ("x86_64", "AMD64") and "fma" in mine["features"]
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first core; nothing elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+    except OSError:
+        return {}
+    pairs = [line.partition(":") for line in lines]
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 @cache

@@ -88,6 +88,18 @@ class Records:
         self._return[ended] = 0
         self._length[ended] = 0
 
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Return the running return and length of each lane's episode, `[L]`, for compiled loops."""
+        return self._return, self._length
+
+    def add_episodes(self, lane: int, episodes: NDArray[np.float64]) -> None:
+        """Add finished episodes of a lane: columns as in the store, without the episode's number."""
+        record = self.lanes[lane]
+        for env_step, gradient_step, return_, length, *ends in episodes.tolist():
+            counts = int(env_step), int(gradient_step), len(record.episodes)
+            values = (*counts, return_, int(length), *map(bool, ends))
+            record.episodes.append(dict(zip(EPISODE_COLUMNS, values, strict=True)))
+
     def add_evaluation(
         self,
         env_step: int,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-SCHEMA = 1
+SCHEMA = 2
 """Version of the files' layout, kept in every `run.json`."""
 
 STORED_STATUSES = ("complete", "failed", "diverged")
@@ -19,6 +19,15 @@ MISSING, RUNNING, CORRUPT = "missing", "running", "corrupt"
 
 _OF_TRAINED_RUNS = ("wandb_id", "steps_per_second", "peak_rss_bytes")
 """What only the job of a run can say; left out of a run whose worker died."""
+
+
+def wrong_schema(values: Mapping[str, Any]) -> str | None:
+    """Return why this version does not read a `run.json`, None where it does."""
+    schema = values.get("schema")
+    if schema == SCHEMA or not isinstance(schema, int):
+        return None
+    advice = "train again or use the version that wrote it"
+    return f"run.json has schema {schema}, this version reads {SCHEMA}: {advice}"
 
 
 @dataclass(frozen=True)
@@ -43,9 +52,20 @@ class RunRecord:
     """Environment steps of the run's whole job (all seeds), a second."""
     peak_rss_bytes: int | None = None
     device: str = ""
+    trained_by: str = ""
+    """`compiled` or `torch`."""
+    arithmetic: str | None = None
+    """A hash of a fixed short computation through what trained the run; see `training.fingerprint`."""
+    portable: bool | None = None
+    """Whether any x86-64 processor with fused multiply-add gives the same numbers."""
+    processor: dict[str, Any] = field(default_factory=dict)
+    environment_fingerprint: str | None = None
+    component_fingerprints: dict[str, str] | None = None
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: str | None = None
     git_dirty: bool | None = None
+    checksums: dict[str, str] = field(default_factory=dict)
+    """The SHA-256 of each table's file, by the file's name."""
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RunRecord:
@@ -85,7 +105,14 @@ _TYPES: dict[str, Any] = {
     "steps_per_second": (int, float),
     "peak_rss_bytes": int,
     "device": str,
+    "trained_by": str,
+    "arithmetic": str,
+    "portable": bool,
+    "processor": dict,
+    "environment_fingerprint": str,
+    "component_fingerprints": dict,
     "versions": dict,
     "git_commit": str,
     "git_dirty": bool,
+    "checksums": dict,
 }

@@ -8,16 +8,17 @@ temporary name next to it. A damaged one is moved to `results/quarantine/`, neve
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.store.files import read_json, write_json
-from ablation.store.run_record import ENDED, STORED_STATUSES, RunRecord
+from ablation.store.run_record import ENDED, STORED_STATUSES, RunRecord, wrong_schema
 
 if TYPE_CHECKING:
     import pyarrow
@@ -81,8 +82,9 @@ class Store:
     def write_run(self, record: RunRecord, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
         """Store an ended run as a whole, replacing an earlier attempt, and return its directory.
 
-        `record` becomes `run.json`; `tables` holds the rows of each of `TABLES`. An existing complete or
-        diverged run is never overwritten; a damaged one is quarantined first.
+        `record` becomes `run.json`, with the checksums of the tables' files; `tables` holds the rows of
+        each of `TABLES`. An existing complete or diverged run is never overwritten; a damaged one is
+        quarantined first.
         """
         key = RunKey(record.cell, record.seed)
         final = self.run_directory(key)
@@ -95,9 +97,12 @@ class Store:
         shutil.rmtree(tmp, ignore_errors=True)
         tmp.mkdir(parents=True)
         try:
+            checksums = {}
             for name, columns in TABLES.items():
-                _write_table(tmp / f"{name}.parquet", tables.get(name, ()), columns)
-            write_json(tmp / "run.json", record.as_json())
+                path = tmp / f"{name}.parquet"
+                _write_table(path, tables.get(name, ()), columns)
+                checksums[path.name] = _checksum(path)
+            write_json(tmp / "run.json", replace(record, checksums=checksums).as_json())
             if final.exists():
                 shutil.rmtree(final)
             tmp.rename(final)
@@ -107,9 +112,18 @@ class Store:
         return final
 
     def read_record(self, key: RunKey) -> RunRecord | None:
-        """Return a run's record, or None where there is no readable `run.json`."""
+        """Return a run's record, or None where there is no `run.json` that this version reads."""
         values = read_json(self.run_directory(key) / "run.json")
-        return RunRecord.from_json(values) if isinstance(values, dict) else None
+        readable = isinstance(values, dict) and wrong_schema(values) is None
+        return RunRecord.from_json(values) if readable else None
+
+    def why_unreadable(self, key: RunKey) -> str | None:
+        """Return what keeps a run's record from being read; None where there is no such run."""
+        values = read_json(self.run_directory(key) / "run.json")
+        if isinstance(values, dict):
+            return wrong_schema(values)
+        exists = self.run_directory(key).is_dir()
+        return "run.json is missing or cannot be read" if exists else None
 
     def inspect(self, key: RunKey) -> tuple[RunRecord | None, str | None]:
         """Return a run's record, if it has one, and what is wrong with its directory, if anything.
@@ -119,8 +133,7 @@ class Store:
         directory = self.run_directory(key)
         record = self.read_record(key)
         if record is None:
-            damage = "run.json is missing or cannot be read" if directory.is_dir() else None
-            return None, damage
+            return None, self.why_unreadable(key)
         if record.status not in STORED_STATUSES:
             return record, f"run.json has the status {record.status!r}"
         for name in TABLES:
@@ -149,6 +162,15 @@ class Store:
 
         return pyarrow.parquet.read_table(self.run_directory(key) / f"{name}.parquet", partitioning=None)
 
+    def altered_tables(self, key: RunKey, names: Iterable[str] = TABLES) -> list[str]:
+        """Return the files of tables that are no longer those whose checksums the record has.
+
+        Raises `OSError` if one cannot be read.
+        """
+        record = self.read_record(key) or RunRecord()
+        files = [self.run_directory(key) / f"{name}.parquet" for name in names]
+        return [path.name for path in files if record.checksums.get(path.name) != _checksum(path)]
+
     def run_keys(self) -> Iterator[RunKey]:
         """Yield every run that has a directory under its final name, in order."""
         for directory in sorted((self.root / "runs").glob("*/[0-9]*")):
@@ -168,6 +190,10 @@ def _is_parquet(path: Path) -> bool:
             return file.tell() > len(_PARQUET) and head == _PARQUET == file.read()
     except OSError:
         return False
+
+
+def _checksum(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:

@@ -39,14 +39,15 @@ class LaunchConfig:
 class SweepConfig:
     """Device, results directory, tracking and launching of a sweep, and which arms it trains.
 
-    `retry` gives runs that used up their attempts new ones; `only` is an arm or a pattern of arms.
+    `retry` gives runs that used up their attempts new ones (`failed`), or trains those again whose
+    arithmetic is not that of most others (`arithmetic`); `only` is an arm or a pattern of arms.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
     results_dir: Path
     tracking: TrackingConfig
     launch: LaunchConfig
-    retry: Literal["failed"] | None = None
+    retry: Literal["failed", "arithmetic"] | None = None
     only: str | None = None
 
 
@@ -61,12 +62,15 @@ def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
 
 def check_machine(config: SweepConfig) -> None:
     """Try the device and the results directory; raises `ConfigError` where one cannot be used."""
-    if config.device != "cpu" and config.launch.here:
-        _check_cuda(config.device)
+    if config.launch.here:
+        check_device(config.device)
     _check_writable(config.results_dir)
 
 
-def _check_cuda(device: str) -> None:
+def check_device(device: str) -> None:
+    """Raise `ConfigError` for a device that this machine does not have."""
+    if device == "cpu":
+        return
     import torch
 
     index = int(device.partition(":")[2] or 0)

@@ -15,9 +15,11 @@ from datetime import UTC, datetime
 from hydra.plugins.launcher import Launcher
 
 from ablation.config.validation import ConfigError
+from ablation.results.arithmetic import other_arithmetic
 from ablation.store.disk import DiskFull, check_writable
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
+from ablation.sweep.arithmetic import check_arithmetic
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.hydra_words import as_word
@@ -93,10 +95,25 @@ class SweepDispatcher:
                 if is_mine and directory.exists():
                     moved = self._store.quarantine(key, directory)
                     log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, moved)
+        if self._config.retry == "arithmetic":
+            self._set_other_arithmetic_aside()
         inventory = self._read_inventory()
         self._allowed = allowed_attempts(self._requested, inventory, self._config)
         check_fit(self.jobs(inventory), len(inventory.to_do), self._config)
         return inventory
+
+    def _set_other_arithmetic_aside(self) -> None:
+        """Quarantine the requested runs that are not compared with the rest, to train them again."""
+        stored = read_inventory(self._store, self._plan.runs()).arithmetic
+        others = other_arithmetic(self._plan, stored)
+        asked = {key: others[key][1] for key in self._requested if key in others}
+        if self._config.launch.here:
+            check_arithmetic(self._plan, asked, self._config.device)
+        for key in asked:
+            with self._claims.claimed(key) as is_mine:
+                if is_mine:
+                    moved = self._store.quarantine(key)
+                    log.warning("%s seed %d: other arithmetic; moved to %s", key.cell, key.seed, moved)
 
     def jobs(self, inventory: RunInventory) -> list[ScheduledJob]:
         """Return the jobs that train what is due."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
+from ablation.results.arithmetic import Arithmetic, arithmetic_of
 from ablation.store.run_record import CORRUPT, ENDED, MISSING, RUNNING
 from ablation.store.runs import RunKey, Store
 
@@ -13,13 +14,15 @@ from ablation.store.runs import RunKey, Store
 class RunInventory:
     """The status of every expected run: one of the store's, or `missing`, `running`, `corrupt`.
 
-    `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended.
+    `errors` has the runs that have one, `damage` the corrupt ones, `attempts` those that ended;
+    `arithmetic` has the runs with data that counts.
     """
 
     statuses: dict[RunKey, str]
     errors: dict[RunKey, str] = field(default_factory=dict)
     damage: dict[RunKey, str] = field(default_factory=dict)
     attempts: dict[RunKey, int] = field(default_factory=dict)
+    arithmetic: dict[RunKey, Arithmetic] = field(default_factory=dict)
 
     @property
     def to_do(self) -> list[RunKey]:
@@ -50,6 +53,8 @@ def read_inventory(
             status, inventory.damage[key] = CORRUPT, damage
         elif record is not None:
             inventory.attempts[key] = record.attempt
+            if status in ENDED:
+                inventory.arithmetic[key] = arithmetic_of(record)
             if record.error:
                 inventory.errors[key] = record.error
         running = key in claimed and status not in ENDED

@@ -10,10 +10,17 @@ from datetime import UTC, datetime
 
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
+from ablation.config.training_path import is_portable, trained_by
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
-from ablation.store.provenance import git_state, peak_rss_bytes, versions
+from ablation.store.provenance import (
+    git_state,
+    has_fused_multiply_add,
+    peak_rss_bytes,
+    processor,
+    versions,
+)
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey, Store
@@ -70,6 +77,7 @@ class JobRun:
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = 0
+        self._arithmetic: str | None = None
         self._records = Records(len(self._seeds))
         self._sink = self._open_sink(tracking)
 
@@ -94,13 +102,15 @@ class JobRun:
 
         from ablation.tasks.registry import make_trainer
         from ablation.training import checkpoint
+        from ablation.training.fingerprint import fingerprint
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
+        self._arithmetic = fingerprint(self._cell.config, self._job.device)
         trainer = make_trainer(self._cell.config, self._seeds, torch.device(self._job.device))
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
-        state = checkpoint.load(directory, self._job.cell, self._seeds)
+        state = checkpoint.load(directory, self._job.cell, self._seeds, self._arithmetic)
         if state is not None:
             trainer.restore(state)
             self._resumed_at = trainer.env_step
@@ -115,7 +125,9 @@ class JobRun:
             due = time.perf_counter() - saved >= self._job.checkpoint_seconds
             if (due or self._stop.requested) and not trainer.done:
                 with self._stop.writing():
-                    checkpoint.save(directory, self._job.cell, self._seeds, trainer.state())
+                    checkpoint.save(
+                        directory, self._job.cell, self._seeds, trainer.state(), self._arithmetic
+                    )
                 saved = time.perf_counter()
                 if self._stop.requested:
                     raise Stopped
@@ -189,9 +201,17 @@ class JobRun:
             steps_per_second=trained / seconds,
             peak_rss_bytes=peak_rss_bytes(),
             device=self._job.device,
+            trained_by=trained_by(self._cell.config.agent, self._job.device),
+            arithmetic=self._arithmetic,
+            portable=self._portable,
+            processor=processor(),
             versions=versions(),
             **git_state(),
         )
+
+    @property
+    def _portable(self) -> bool:
+        return is_portable(self._cell.config, self._job.device) and has_fused_multiply_add()
 
     def _scores(self, records: LaneRecords) -> dict[str, float]:
         return summary_scores(records, self._cell.config.env.id, self._cell.schedule.env_steps)

@@ -70,7 +70,7 @@ def allowed_attempts(
     requested: Iterable[RunKey], inventory: RunInventory, config: SweepConfig
 ) -> dict[RunKey, int]:
     """Return the attempts that each run may reach; one that is absent is not to be trained."""
-    limit, retry = config.launch.max_attempts, config.retry is not None
+    limit, retry = config.launch.max_attempts, config.retry == "failed"
     return {key: limit + (inventory.attempts.get(key, 0) if retry else 0) for key in requested}
 
 

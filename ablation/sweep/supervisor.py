@@ -18,8 +18,9 @@ from typing import Literal
 
 from ablation.config.identity import canonical
 from ablation.config.schema import CellConfig
+from ablation.config.training_path import trained_by
 from ablation.store.files import read_json
-from ablation.store.provenance import git_state, versions
+from ablation.store.provenance import git_state, processor, versions
 from ablation.store.run_record import ENDED, FAILED, RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
@@ -155,6 +156,8 @@ class _Supervisor:
             started=now,
             ended=now,
             device=device,
+            trained_by=trained_by(config.agent, device),
+            processor=processor(),
             versions=versions(),
             **git_state(),
         )

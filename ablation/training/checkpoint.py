@@ -14,17 +14,23 @@ from ablation.config.identity import CORE_VERSION
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 3
+SCHEMA = 4
 """Version of a checkpoint's layout."""
 
 NAME = "checkpoint.pt"
 
 
-def save(directory: Path, cell: str, seeds: Sequence[int], state: dict[str, Any]) -> None:
+def save(
+    directory: Path,
+    cell: str,
+    seeds: Sequence[int],
+    state: dict[str, Any],
+    arithmetic: str | None = None,
+) -> None:
     """Write a checkpoint such that the file is either the old or the new one, never a part."""
     directory.mkdir(parents=True, exist_ok=True)
     tmp = directory / f".{NAME}.{os.getpid()}"
-    header = _header(cell, seeds)
+    header = _header(cell, seeds, arithmetic)
     try:
         with tmp.open("wb") as file:
             torch.save({"header": header, "state": _without_views(state)}, file)
@@ -35,11 +41,13 @@ def save(directory: Path, cell: str, seeds: Sequence[int], state: dict[str, Any]
         tmp.unlink(missing_ok=True)
 
 
-def load(directory: Path, cell: str, seeds: Sequence[int]) -> dict[str, Any] | None:
+def load(
+    directory: Path, cell: str, seeds: Sequence[int], arithmetic: str | None = None
+) -> dict[str, Any] | None:
     """Return the state of a job's checkpoint, or None if there is none that can be used.
 
-    One that is damaged, or of another version, cell or list of seeds, is named in a warning and
-    removed: the job begins again.
+    One that is damaged, or of another version, arithmetic, cell or list of seeds, is named in a warning
+    and removed: the job begins again.
     """
     path = directory / NAME
     if not path.exists():
@@ -50,7 +58,7 @@ def load(directory: Path, cell: str, seeds: Sequence[int]) -> dict[str, Any] | N
     except Exception as error:
         reason = f"cannot be read ({type(error).__name__})"
     else:
-        if header == _header(cell, seeds):
+        if header == _header(cell, seeds, arithmetic):
             state: dict[str, Any] = saved["state"]
             return state
         reason = f"is of another version or job: {header}"
@@ -76,11 +84,12 @@ def _without_views(value: Any) -> Any:
     return value
 
 
-def _header(cell: str, seeds: Sequence[int]) -> dict[str, Any]:
+def _header(cell: str, seeds: Sequence[int], arithmetic: str | None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "core_version": CORE_VERSION,
         "torch": str(torch.__version__),
+        "arithmetic": arithmetic,
         "cell": cell,
         "seeds": list(seeds),
     }

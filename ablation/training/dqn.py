@@ -10,18 +10,22 @@ import torch
 from numpy.typing import NDArray
 
 from ablation.agent.backend import Update
+from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.config.tasks import options_of, settings_of, stepped_by
+from ablation.diagnostics import measures
 from ablation.diagnostics.probe import Diagnostics
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import env_spec
 from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.frame_format import frame_format
 from ablation.store.records import EarlyEnd, Records
+from ablation.training.block import Block, block_fits
 from ablation.training.evaluation import Evaluator
 from ablation.training.interaction import Interaction
+from ablation.training.lane_threads import LaneThreads
 from ablation.training.trainer import OnPeriod
 
 
@@ -34,10 +38,13 @@ class DQNTrainer:
         seeds: Sequence[int],
         device: torch.device,
         diagnosed: bool = True,
+        in_blocks: bool = True,
+        threads: int = 1,
     ) -> None:
         """Prepare the first step; the learner computes on `device`, all else on the processor.
 
-        Without `diagnosed` the learner's table has fewer columns.
+        Without `diagnosed` the learner's table has fewer columns. Blocks of steps, and the `threads`
+        that share their lanes, make no difference to the numbers.
         """
         self._config, self._schedule, self._seeds = config, derive_schedule(config), tuple(seeds)
         spec = env_spec(config.env.id, options_of(config.env))
@@ -53,6 +60,12 @@ class DQNTrainer:
         self._diagnosis: dict[str, NDArray[np.float64]] = {}
         self.env_step = 0
         self.records = Records(len(seeds))
+        self._block: Block | None = None
+        parts = self._interaction, self._learner, self._buffer
+        self._in_blocks, self._threads = in_blocks, LaneThreads(threads)
+        if in_blocks and block_fits(*parts):
+            states = None if self._diagnostics is None else self._diagnostics.run_states
+            self._block = Block(config, self._schedule, *parts, states, self.records, self._threads)
 
     @property
     def gradient_steps(self) -> int:
@@ -78,17 +91,27 @@ class DQNTrainer:
 
     def advance(self, steps: int) -> None:
         """Take environment steps, learning and logging as configured, without evaluation."""
-        for _ in range(steps):
-            if self._diagnostics is not None:
-                self._diagnostics.observe(self.env_step, self._interaction.observation)
-            self._interaction.step(self.env_step, self._learner, self._buffer, self.records)
-            self.env_step += 1
-            update = self._learn()
-            if update is not None and self._logs:
-                self._log(update)
+        last = self.env_step + steps
+        while self.env_step < last:
+            taken = 0
+            if self._block is not None:
+                taken = self._block.advance(self.env_step, last - self.env_step)
+            self.env_step += taken
+            if not taken:
+                self._step()
+
+    def _step(self) -> None:
+        if self._diagnostics is not None:
+            self._diagnostics.observe(self.env_step, self._interaction.observation)
+        self._interaction.step(self.env_step, self._learner, self._buffer, self.records)
+        self.env_step += 1
+        update = self._learn()
+        if update is not None and self._logs:
+            self._log(update)
 
     def close(self) -> None:
         """Close the environments."""
+        self._threads.close()
         self._interaction.close()
         self._evaluator.close()
 
@@ -139,13 +162,12 @@ class DQNTrainer:
         return self.env_step % self._config.train.log_every == 0
 
     def _log(self, update: Update) -> None:
-        tensors = {
-            "loss": update.losses.mean(dim=1),
-            "td_error_abs": update.errors.abs().mean(dim=1),
-            "q_value": update.values.mean(dim=1),
-            "gradient_norm": self._learner.gradient_norm(),
+        values = {
+            "loss": measures.mean(update.losses),
+            "td_error_abs": measures.mean(update.errors.abs()),
+            "q_value": measures.mean(update.values),
+            "gradient_norm": measures.norm(self._learner.parameters.gradient.cpu()),
         }
-        values = {name: tensor.double().numpy() for name, tensor in tensors.items()}
         values["exploration_epsilon"] = np.full(
             len(self._seeds), self._interaction.epsilon(self.env_step)
         )
@@ -163,7 +185,11 @@ class DQNTrainer:
 
     def _evaluate(self) -> None:
         round_ = self.env_step // self._config.train.evaluate_every - 1
-        evaluation = self._evaluator(round_, self._learner.action_values)
+        backend = self._learner.backend
+        if self._in_blocks and isinstance(backend, CompiledBackend) and self._evaluator.compiled:
+            evaluation = self._evaluator.play(round_, backend, self._threads)
+        else:
+            evaluation = self._evaluator(round_, self._learner.action_values)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ablation.agent.compiled_backend import CompiledBackend
+from ablation.envs.array_lanes import ArrayLanes
 from ablation.envs.make import MakeLanes
 from ablation.numerics.random_streams import Stream, words
 from ablation.store.records import Evaluation
+from ablation.training.evaluation_kernels import play_episodes
+from ablation.training.lane_threads import LaneThreads
 
 
 class Evaluator:
@@ -41,10 +46,35 @@ class Evaluator:
             step = self._environments.step(values.argmax(dim=-1).flatten())
             observation = step.observation
             returns += step.reward
-            discounted += factor * step.reward
+            discounted += factor * step.reward.double()
             factor *= self._discount
         columns = (returns, lengths, start_values.double(), discounted)
         return Evaluation(*(values.view(lanes, -1).numpy() for values in columns))
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the environments can be stepped by compiled loops, as `play` does."""
+        return isinstance(self._environments, ArrayLanes)
+
+    def play(self, round_: int, backend: CompiledBackend, threads: LaneThreads) -> Evaluation:
+        """Play one round in one compiled call, each episode to its end; the same numbers."""
+        assert isinstance(self._environments, ArrayLanes)
+        self._round = round_
+        observation = self._environments.reset()
+        copies, lanes = len(observation), len(self._seeds)
+        seeds = np.array([self._seed(copy, 0) for copy in range(copies)])
+        results = np.zeros((copies, 4))
+        state, network, _ = backend.arrays()
+        episodes = self._episodes, self._discount, seeds, self._environments.arrays()
+        networks = state.online, network, observation.numpy()
+
+        def play(_: int, first: int, last: int) -> None:
+            space = backend.new_workspace(1)
+            play_episodes(first, last, *episodes, *networks, space, results)
+
+        threads.share(copies, play)
+        returns, lengths, start_values, discounted = results.T.reshape(4, lanes, -1)
+        return Evaluation(returns, lengths.astype(np.int64), start_values, discounted)
 
     def close(self) -> None:
         """Close the environments."""

@@ -41,14 +41,14 @@ class Interaction:
         make = lane_maker(env.id, stepped_by(env), env.time_limit, options=options_of(env))
         self.environment = make(len(seeds), episode_seeds(seeds, Stream.RESET), True)
         draws = partial(exploration_draws, actions=spec.actions)
-        self._exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, draws)
+        self.exploration = BlockStream(seeds, Stream.EXPLORE, EXPLORE_WIDTH, draws)
         self._discount_at_end, self._discount = torch.tensor([0.0, config.agent.discount])
         self.observation = self.environment.reset().clone()
 
     def step(self, env_step: int, learner: Learner, buffer: ReplayBuffer, records: Records) -> None:
         """Act in every lane, the first time with `env_step` 0; store and record the outcome."""
         learned = learner.gradient_steps
-        draws = self._exploration.words_at(env_step)
+        draws = self.exploration.words_at(env_step)
         actions = learner.act(self.observation, self.epsilon(env_step), draws)
         step = self.environment.step(actions)
         step = self._drop_bad_values(step, env_step + 1, learned, records)

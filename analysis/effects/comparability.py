@@ -1,11 +1,17 @@
-"""Whether the runs of one table can be compared: environment versions, budgets, devices, commits."""
+"""Whether the runs of one table can be compared: environment versions, budgets, devices, commits.
+
+Runs of another arithmetic than most are not: they were left out when the study was read, and named here.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
 
-from ablation.results.load import Run, StudyRuns
+from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
+from ablation.results.load import StudyRuns
+from ablation.results.run import Run
+from ablation.store.run_record import ENDED
 from ablation.study.plan import Arm
 
 ASPECTS = ("environment", "budget", "score", "device", "commit")
@@ -43,6 +49,28 @@ def require_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Differ
     return differences
 
 
+def left_out(runs: StudyRuns) -> list[str]:
+    """Return a line for each group of runs that are left out because their arithmetic is another."""
+    ended = {key: run for key, run in runs.runs.items() if run.status in (*ENDED, OTHER_ARITHMETIC)}
+    arithmetic = {key: arithmetic_of(run.record) for key, run in ended.items()}
+    described = {arithmetic[key]: _arithmetic(run) for key, run in reversed(ended.items())}
+    env_ids = {arm.cell: arm.env_id for arm in runs.plan.arms}
+    groups = Counter(
+        (env_ids[key.cell], described[own], described[kept])
+        for key, (own, kept) in other_arithmetic(runs.plan, arithmetic).items()
+    )
+    return [
+        f"{env_id}: {count} run{'s' if count != 1 else ''} of other arithmetic left out ({own}); shown "
+        f"are those of {kept}; RETRY=arithmetic trains the others again"
+        for (env_id, own, kept), count in groups.items()
+    ]
+
+
+def _arithmetic(run: Run) -> str:
+    processor = run.record.processor.get("name", "unknown processor")
+    return f"{run.record.arithmetic or 'unknown'}, {processor}"
+
+
 OF_OUR_PROGRAM = ("device", "commit")
 """Aspects that runs from elsewhere need not share with ours."""
 
@@ -73,7 +101,7 @@ def _budget(run: Run) -> str:
     steps = run.record.setting("train", "env_steps")
     updates = run.record.setting("train", "gradient_steps")
     # Arms of equal gradient steps may differ in environment steps: that is what their study is about.
-    return f"{updates} gradient steps" if updates else f"{steps} environment steps"
+    return f"{updates} gradient steps" if updates else f"{steps or 'unknown'} environment steps"
 
 
 def _score(run: Run) -> str:

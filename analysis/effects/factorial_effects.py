@@ -53,7 +53,7 @@ def factorial_effects(runs: StudyRuns, score: str) -> list[FactorialEffect]:
     return effects
 
 
-def left_out(runs: StudyRuns) -> list[str]:
+def pruned_levels(runs: StudyRuns) -> list[str]:
     """Return a sentence for each environment where pruning keeps levels out."""
     sentences = []
     for environment in runs.environments:

@@ -7,10 +7,10 @@ from functools import cached_property
 
 from ablation.results.load import StudyRuns
 from analysis.effects.aggregates import ArmAggregates, across_environments
-from analysis.effects.comparability import Differences
+from analysis.effects.comparability import Differences, left_out
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
-from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, left_out
+from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, pruned_levels
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,11 @@ class StudyResults:
     mixed: Differences
 
     @cached_property
+    def left_out(self) -> list[str]:
+        """Return a line for each group of runs whose arithmetic is not that of most others."""
+        return left_out(self.runs)
+
+    @cached_property
     def comparisons(self) -> list[Comparison]:
         """Return every arm against its baseline."""
         return compare(self.runs, self.score)
@@ -35,9 +40,9 @@ class StudyResults:
         return factorial_effects(self.runs, self.score)
 
     @cached_property
-    def left_out(self) -> list[str]:
+    def pruned_levels(self) -> list[str]:
         """Return what main effects and interactions leave out because combinations are pruned."""
-        return left_out(self.runs)
+        return pruned_levels(self.runs)
 
     @cached_property
     def across(self) -> list[ArmAggregates]:

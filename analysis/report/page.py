@@ -17,6 +17,7 @@ from ablation.results.load import StudyRuns
 from ablation.results.outside.data import directory_of
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import Store
 from ablation.study.plan import Merged
 from analysis.effects.study_results import StudyResults
@@ -53,6 +54,7 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         completeness=_completeness(runs),
         errors=_errors(runs),
         mixed=results.mixed,
+        left_out=results.left_out,
         provenance=_provenance(runs),
         command=runs.command,
         wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
@@ -175,15 +177,16 @@ def _errors(runs: StudyRuns) -> list[str]:
 
 
 def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
-    """Return the provenance of the numbers: runs, plan, commits, devices, versions, speed, memory."""
+    """Return where the numbers come from: runs, plan, commits, devices, arithmetic, versions, cost."""
     records = [run.record for run in runs.runs.values() if run.record]
     complete = sum(run.status == "complete" for run in runs.runs.values())
     facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
     facts += _outside_facts(runs)
-    for key in ("git_commit", "device"):
+    for key in ("git_commit", "device", "trained_by", "arithmetic"):
         counts = Counter(getattr(record, key) or "unknown" for record in records)
         text = ", ".join(f"{value} ({n} runs)" for value, n in counts.items())
-        facts.append((key.removeprefix("git_"), text or "none"))
+        facts.append((key.removeprefix("git_").replace("_", " "), text or "none"))
+    facts += [("equal numbers", text) for text in _portability(records)]
     if any(record.git_dirty for record in records):
         facts.append(("changed files", "some runs came from code that differs from its commit"))
     versions = {json.dumps(record.versions) for record in records if record.versions}
@@ -195,6 +198,16 @@ def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
     if memory:
         facts.append(("memory", f"{max(memory) / 1e6:,.0f} MB at most in a process"))
     return facts
+
+
+def _portability(records: Sequence[RunRecord]) -> list[str]:
+    """Return on which machines the same runs have equal numbers, a text for each kind of run."""
+    texts = {
+        True: "on every x86-64 processor with fused multiply-add",
+        False: "on one machine with the same versions only",
+    }
+    counts = Counter(record.portable for record in records if record.portable is not None)
+    return [f"{texts[portable]} ({n} runs)" for portable, n in counts.items()]
 
 
 def _outside_facts(runs: StudyRuns) -> list[tuple[str, str]]:

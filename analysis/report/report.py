@@ -66,7 +66,7 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     tables |= {
         "comparisons": comparison_table(results.comparisons, several),
         "spread": spread_table(results.comparisons, results.score, several),
-        "effects": effects_table(results.effects, several, results.left_out),
+        "effects": effects_table(results.effects, several, results.pruned_levels),
         "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
     tables |= extra_tables(results) | _paper_table(results)

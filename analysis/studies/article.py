@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.results.load import Run, StudyRuns
+from ablation.results.load import StudyRuns
+from ablation.results.run import Run
 from ablation.store.runs import Store
 from ablation.study.plan import Arm
 from analysis import statistics

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablation.results.load import Run
+from ablation.results.run import Run
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing

@@ -216,8 +216,9 @@ def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str
         notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
     notes += modes_notes(comparisons)
     if not results.effects:
-        notes += results.left_out
+        notes += results.pruned_levels
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
+    notes += [f"{line}." for line in results.left_out]
     return [*notes, provenance_line(results.runs)]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.store.files import read_json, write_json
-from ablation.store.run_record import RunRecord
+from ablation.store.run_record import RunRecord, wrong_schema
 from ablation.store.runs import RunKey, Store
 from ablation.tracking import client
 from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
@@ -59,7 +59,12 @@ def _runs(address: str, root: Path) -> list[Any]:
 
 
 def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
-    record = RunRecord.from_json(json.loads(run.summary_metrics[RECORD]))
+    values = json.loads(run.summary_metrics[RECORD])
+    refused = wrong_schema(values)
+    if refused is not None:
+        pulled.failed[run.id] = refused
+        return
+    record = RunRecord.from_json(values)
     if store.read_record(RunKey(record.cell, record.seed)) is not None:
         pulled.skipped.append(run.id)
         return

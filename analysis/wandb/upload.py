@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.results.outside.names import has_outside
 from ablation.results.scores import summary_scores
 from ablation.store.files import read_json
 from ablation.store.records import LaneRecords
@@ -134,9 +135,10 @@ def _study_fingerprint(store: Store, plan: Plan, target: Target) -> str:
 
 
 def _plans(store: Store) -> Iterator[tuple[str, Plan]]:
+    """Yield the studies that were trained here; those with imported runs stay in the store."""
     for path in sorted(store.root.glob("studies/*/plan.json")):
         saved = read_json(path)
-        if saved is not None:
+        if saved is not None and not has_outside(saved.get("cells", {})):
             yield path.parent.name, plan_from_json(saved)
 
 

@@ -34,6 +34,7 @@ CHANGES: dict[str, Any] = {
     "agent.exploration_epsilon": 0.1,
     "agent.termination_reward": -1.0,
     "agent.convolutions": [{"filters": 8, "kernel_size": 3}],
+    "agent.backend": "torch",
     "agent.optimizer": "rmsprop",
     "agent.rmsprop_decay": 0.9,
     "agent.rmsprop_epsilon": 0.001,

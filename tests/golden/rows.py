@@ -75,7 +75,16 @@ LIBRARIES = {
 }
 """The libraries whose versions a run's numbers depend on, where they are not just the common ones."""
 
-VARYING = ("started", "ended", "steps_per_second", "peak_rss_bytes", "git_commit", "git_dirty")
+VARYING = (
+    "started",
+    "ended",
+    "steps_per_second",
+    "peak_rss_bytes",
+    "arithmetic",
+    "portable",
+    "git_commit",
+    "git_dirty",
+)
 """Keys of `run.json` that depend on when and where a run is trained."""
 
 
@@ -107,7 +116,8 @@ def record() -> dict[str, Any]:
         # Outside of a git checkout there is no commit.
         kind = git.get(key, type(stored[key])) if stored[key] is None else type(stored[key])
         stored[key] = kind.__name__
-    return stored | {"versions": _types(stored["versions"])}
+    types = {key: _types(stored[key]) for key in ("versions", "processor", "checksums")}
+    return stored | types
 
 
 def _types(values: Mapping[str, Any]) -> dict[str, str]:

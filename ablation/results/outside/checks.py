@@ -44,6 +44,9 @@ def check_rows(merged: MergedRows, request: Request) -> Problems:
         _refuse(merged.runs, short, SHORT_HELP)
     if request.incomplete == "keep":
         _refuse(merged.runs, not_numbers, NOT_NUMBERS_HELP)
+        merged.notes += [f"{len(short)} runs are shorter than others and count as they are"] * bool(
+            short
+        )
         return {}
     return not_numbers | short
 
@@ -95,17 +98,23 @@ def _check_steps(runs: Sequence[RunLabels], table: OrderedRows) -> None:
 
 
 def _not_numbers(merged: MergedRows) -> Iterator[tuple[int, str]]:
+    """Yield runs with returns that are no finite numbers; of scores, one that is a number is enough."""
     for kind, table in merged.tables.items():
-        for name in list(table.columns) if kind == "scores" else [RETURN]:
-            wrong = np.flatnonzero(~np.isfinite(table.columns[name]))
-            if not len(wrong):
-                continue
-            runs, first, counts = np.unique(
-                np.searchsorted(table.bounds, wrong, "right") - 1, return_index=True, return_counts=True
-            )
-            for run, at, count in zip(runs.tolist(), first.tolist(), counts.tolist(), strict=True):
-                where = "" if kind == "scores" else f", first at step {table.columns[STEP][wrong[at]]}"
-                yield run, f"{count} of its values of {name} are no finite numbers{where}"
+        if kind == "scores":
+            finite = np.any([np.isfinite(column) for column in table.columns.values()], axis=0)
+        else:
+            finite = np.isfinite(table.columns[RETURN])
+        wrong = np.flatnonzero(~finite)
+        if not len(wrong):
+            continue
+        of_rows = np.searchsorted(table.bounds, wrong, "right") - 1
+        runs, first, counts = np.unique(of_rows, return_index=True, return_counts=True)
+        for run, at, count in zip(runs.tolist(), first.tolist(), counts.tolist(), strict=True):
+            if kind == "scores":
+                yield run, "none of its scores is a finite number"
+            else:
+                where = table.columns[STEP][wrong[at]]
+                yield run, f"{count} of its returns are no finite numbers, first at step {where}"
 
 
 def _last_steps(table: OrderedRows) -> NDArray[np.int64]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.results.outside.rows import OrderedRows
+from ablation.results.run import Run
 from ablation.store.files import read_json, write_json
 from ablation.store.run_record import MISSING, RunRecord
 from ablation.store.runs import RunKey, Store
@@ -28,16 +29,6 @@ ROWS = ("evaluations", "episodes")
 
 class DamagedImport(Exception):
     """Files of an import that are not as they were written."""
-
-
-@dataclass(frozen=True)
-class OutsideRun:
-    """A run from elsewhere: status, reason if it does not count, rows by table, given scores."""
-
-    status: str
-    error: str | None
-    tables: dict[str, dict[str, NDArray[Any]]]
-    scores: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -53,33 +44,26 @@ class OutsideData:
     tables: dict[str, OrderedRows]
     about: dict[str, Any]
 
-    def runs(self) -> Iterator[tuple[RunKey, OutsideRun]]:
-        """Yield every run with its key."""
+    def runs(self, cells: Mapping[str, dict[str, Any]]) -> Iterator[tuple[RunKey, Run]]:
+        """Yield every run with its key; `cells` are the configurations. Unknown values stay empty."""
+        library = self.about.get("declared", {}).get("gymnasium")
+        versions = {"gymnasium": library} if library else {}
+        empty = {"env_step": np.zeros(0, np.int64), "episode_return": np.zeros(0)}
         for at, (key, error) in enumerate(zip(self.keys, self.errors, strict=True)):
-            if error is not None:
-                yield key, OutsideRun(MISSING, error, {}, {})
-                continue
+            record = RunRecord(
+                cell=key.cell,
+                seed=key.seed,
+                status=COMPLETE if error is None else MISSING,
+                error=error,
+                config=cells.get(key.cell, {}),
+                versions=versions,
+            )
             tables = {kind: table.of_run(at) for kind, table in self.tables.items()}
+            tables |= {kind: empty for kind in ROWS if kind not in tables}
             scores = {name: float(values[at]) for name, values in self.scores.items()}
-            yield key, OutsideRun(COMPLETE, None, tables | _without_rows(tables), scores)
-
-
-def _without_rows(tables: Mapping[str, Any]) -> dict[str, dict[str, NDArray[Any]]]:
-    empty = {"env_step": np.zeros(0, np.int64), "episode_return": np.zeros(0)}
-    return {kind: empty for kind in ROWS if kind not in tables}
-
-
-def record(key: RunKey, run: OutsideRun, config: dict[str, Any], about: Mapping[str, Any]) -> RunRecord:
-    """Return a run's record: what is not known of it stays empty."""
-    library = about.get("declared", {}).get("gymnasium")
-    return RunRecord(
-        cell=key.cell,
-        seed=key.seed,
-        status=run.status,
-        error=run.error,
-        config=config,
-        versions={"gymnasium": library} if library else {},
-    )
+            if error is not None:
+                tables, scores = {}, {}
+            yield key, Run(key, record.status, record, tables, scores)
 
 
 def directory_of(store: Store, study: str) -> Path:

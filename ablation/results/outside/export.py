@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ablation.results.load import Run, StudyRuns
+from ablation.results.load import StudyRuns
 from ablation.results.outside.names import environment_keys
 from ablation.results.outside.request import ImportRefused
+from ablation.results.run import Run
 
 DIGITS = 6
 """Decimals that Stable-Baselines3's Monitor keeps."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,7 +88,11 @@ def read_files(
 ) -> tuple[list[tuple[str, Path]], list[RowTable], dict[str, Any]]:
     """Return files below the paths with their names, their rows, and what lies beside runs."""
     files = [found for path in paths for found in _files(form, path)]
+    twice = [file for file, count in Counter(map(Path.resolve, files)).items() if count > 1]
+    if twice:
+        raise ImportRefused(f"{twice[0]} is given twice")
     tables, facts = [], {}
+    runs: dict[tuple[tuple[str, str], ...], Path] = {}
     for group in form.groups(files):
         table = form.read(group, request)
         if form.pattern is not None:
@@ -95,6 +100,11 @@ def read_files(
             if beside:
                 facts[form.path_of_run(group[0])] = beside
             table = _labeled(table, form, group[0], request, beside)
+            run = tuple(sorted((name, labels.values[0]) for name, labels in table.labels.items()))
+            if run in runs:
+                named = ", ".join(f"{name} {value}" for name, value in run)
+                raise ImportRefused(f"{runs[run]} and {group[0]} are both {named}; one run, one file")
+            runs[run] = group[0]
         tables.append(table)
     return [(_name(file, paths), file) for file in files], tables, {"runs": facts} if facts else {}
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ablation.results.outside import data as stored
 from ablation.results.outside.checks import check_rows
 from ablation.results.outside.formats import FORMATS, read_files
-from ablation.results.outside.names import check_study, is_outside
+from ablation.results.outside.names import check_study, has_outside, is_outside
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.outside.rows import RowTable, merge
 from ablation.results.outside.study import OutsidePlan, make_plan
@@ -121,8 +121,7 @@ def store_import(store: Store, imported: Imported, command: str = "", replace: b
     study = imported.plan.study.name
     earlier = read_json(store.study_directory(study) / "plan.json")
     if earlier is not None:
-        ours = not any("outside" in cell for cell in earlier.get("cells", {}).values())
-        if ours:
+        if not has_outside(earlier.get("cells", {})):
             raise ImportRefused(
                 f"--study {study}: a study of that name was swept here; choose another name"
             )
@@ -141,7 +140,7 @@ def plan_beside(store: Store, study: str) -> Plan:
         known = ", ".join(sorted(path.parent.name for path in store.root.glob("studies/*/plan.json")))
         raise ImportRefused(f"--beside {study}: no study of that name; there are: {known or 'none'}")
     plan = plan_from_json(values)
-    if any("outside" in cell for cell in plan.cells.values()):
+    if has_outside(plan.cells):
         raise ImportRefused(
             f"--beside {study}: is itself an import; import its files together with these"
         )

@@ -50,3 +50,8 @@ def cell_of(config: dict[str, Any]) -> str:
 def is_outside(cells: Mapping[str, Mapping[str, Any]], cell: str) -> bool:
     """Return whether a cell's runs were trained elsewhere."""
     return "outside" in cells.get(cell, {})
+
+
+def has_outside(cells: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Return whether any of a plan's cells has runs that were trained elsewhere."""
+    return any(is_outside(cells, cell) for cell in cells)

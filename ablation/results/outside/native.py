@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from ablation.results.outside.data import file_hash
-from ablation.results.outside.names import STUDY
+from ablation.results.arithmetic import Arithmetic, arithmetic_of
+from ablation.results.outside.names import STUDY, has_outside
 from ablation.results.outside.request import ImportRefused
 from ablation.store.files import read_json, write_json
-from ablation.store.run_record import ENDED, SCHEMA
-from ablation.store.runs import TABLES, RunKey, Store
+from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.runs import RunKey, Store
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{12}")
 
@@ -29,7 +29,7 @@ def copy_runs(source: Path, store: Store) -> list[str]:
     if not (source / "runs").is_dir():
         raise ImportRefused(f"{source}: no results directory (it has no 'runs')")
     counts: Counter[str] = Counter()
-    arithmetic: dict[str, object] = {}
+    arithmetic: dict[str, Arithmetic] = {}
     refused = []
     for key in other.run_keys():
         record = store.read_record(key)
@@ -57,46 +57,30 @@ def reason_against(other: Store, key: RunKey) -> str | None:
         return f"its status is {record.status}"
     if (record.cell, record.seed) != (key.cell, key.seed):
         return f"its record says {record.cell} seed {record.seed}"
-    if record.schema != SCHEMA:
-        return f"its record has schema {record.schema}; this version reads {SCHEMA}"
-    return next(_wrong_tables(other, key), None)
+    try:
+        altered = other.altered_tables(key)
+    except OSError as error:
+        return f"its tables cannot be read: {error.strerror}"
+    return f"{altered[0]} has another checksum than its record says" if altered else None
 
 
-def _wrong_tables(other: Store, key: RunKey) -> Iterator[str]:
-    """Yield what is wrong with a run's tables: unreadable ones, other checksums."""
-    checksums = _of_record(other, key, "checksums") or {}
-    for name in TABLES:
-        path = other.run_directory(key) / f"{name}.parquet"
-        try:
-            lacking = set(TABLES[name]) - set(other.read_table(key, name).column_names)
-        except (OSError, ValueError) as error:
-            yield f"{path.name} cannot be read: {str(error).splitlines()[0]}"
-            continue
-        if lacking:
-            yield f"{path.name} lacks {', '.join(sorted(lacking))}"
-        if isinstance(checksums, dict) and checksums.get(path.name, file_hash(path)) != file_hash(path):
-            yield f"{path.name} has another checksum than its record says"
-
-
-def _other_arithmetic(other: Store, store: Store, key: RunKey, known: dict[str, object]) -> str | None:
+def _other_arithmetic(
+    other: Store, store: Store, key: RunKey, known: dict[str, Arithmetic]
+) -> str | None:
     """Return why a run would mix two arithmetics in its configuration; `known` has the stored ones."""
-    theirs = _of_record(other, key, "arithmetic")
+    theirs = arithmetic_of(other.read_record(key) or RunRecord())
     if key.cell not in known:
-        stored = (RunKey(key.cell, int(p.name)) for p in store.run_directory(key).parent.glob("[0-9]*"))
-        kept = (_of_record(store, each, "arithmetic") for each in stored)
-        known[key.cell] = next((value for value in kept if value is not None), theirs)
+        seeds = (int(path.name) for path in store.run_directory(key).parent.glob("[0-9]*"))
+        records = (store.read_record(RunKey(key.cell, seed)) for seed in seeds)
+        ended = [record for record in records if record is not None and record.status in ENDED]
+        known[key.cell] = arithmetic_of(ended[0]) if ended else theirs
     ours = known[key.cell]
     if theirs == ours:
         return None
     return (
-        f"its arithmetic is {theirs or 'unknown'}, that of the stored runs {ours}: numbers would differ"
+        f"its arithmetic is {theirs.fingerprint or 'unknown'}, that of the stored runs "
+        f"{ours.fingerprint or 'unknown'}: their numbers would differ"
     )
-
-
-def _of_record(store: Store, key: RunKey, name: str) -> object:
-    """Return a value of a run's record; None where it has none."""
-    values = read_json(store.run_directory(key) / "run.json")
-    return values.get(name) if isinstance(values, dict) else None
 
 
 def _copy(source: Path, final: Path) -> None:
@@ -117,6 +101,9 @@ def _copy_plans(other: Store, store: Store) -> Iterator[str]:
     for path in sorted(other.root.glob("studies/*/plan.json")):
         name, values = path.parent.name, read_json(path)
         if not STUDY.fullmatch(name) or not isinstance(values, dict):
+            continue
+        if has_outside(values.get("cells", {})):
+            yield f"study {name} not copied: it is an import; import its files here"
             continue
         ours = read_json(store.study_directory(name) / "plan.json")
         if ours is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,8 @@ from ablation.study.designs import Factor
 from ablation.study.plan import BASELINE, Arm, Plan
 
 DAGGER = "†"
+NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+"""A seed that counts as a number: of 64 bits, written in one way."""
 Levels = tuple[tuple[str, str], ...]
 
 
@@ -94,11 +97,11 @@ def _config(
 
 def _seeds(runs: Sequence[RunLabels], request: Request) -> tuple[list[int], list[str]]:
     """Return the seed of each run: the file's number, else its place among the arm's runs."""
-    if all(run.seed.isdecimal() for run in runs):
+    odd = next((run.seed for run in runs if not NUMBER.fullmatch(run.seed)), None)
+    if odd is None:
         return [int(run.seed) for run in runs], []
-    odd = next(run.seed for run in runs if not run.seed.isdecimal())
     if request.shared_seeds:
-        raise ImportRefused(f"seed {odd!r} is no whole number from 0 on, so no seeds can be shared")
+        raise ImportRefused(f"seed {odd!r} is no whole number from 0 on: no seeds can be shared")
     of_arm: dict[tuple[str, Levels], list[str]] = {}
     for run in runs:
         of_arm.setdefault((run.env_id, run.levels), []).append(run.seed)

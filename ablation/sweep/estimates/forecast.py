@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from ablation.config.training_path import is_portable, trained_by
+from ablation.results.arithmetic import OTHER_ARITHMETIC, other_arithmetic
 from ablation.store.run_record import ENDED, FAILED
 from ablation.store.runs import RunKey, Store
 from ablation.study.history import PlanDiff, plan_diff
@@ -61,8 +63,13 @@ class Forecast:
         return sum(key not in self._due for key in self.inventory.with_status(FAILED))
 
     def counts(self, arm: Arm) -> Counter[str]:
-        """Return the number of an arm's runs of each status."""
-        return Counter(self.inventory.statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
+        """Return the number of an arm's runs of each status; those of other arithmetic count apart."""
+        return Counter(self._statuses[RunKey(arm.cell, seed)] for seed in arm.seeds)
+
+    @cached_property
+    def _statuses(self) -> dict[RunKey, str]:
+        others = other_arithmetic(self.plan, self.inventory.arithmetic)
+        return self.inventory.statuses | dict.fromkeys(others, OTHER_ARITHMETIC)
 
     def due(self, arm: Arm) -> tuple[int, int]:
         """Return the numbers of an arm's runs that would be trained for the first time, and again."""
@@ -93,7 +100,7 @@ class Forecast:
             "pruned": [asdict(pruned) for pruned in self.plan.pruned],
             "changed": None if self.changed is None else asdict(self.changed),
             "runs": len(self.inventory.statuses),
-            "statuses": dict(Counter(self.inventory.statuses.values())),
+            "statuses": dict(Counter(self._statuses.values())),
             "jobs": len(self.jobs),
             "workers": self.workers,
             "peak_bytes": self.peak_bytes,
@@ -109,12 +116,15 @@ class Forecast:
     def _arm(self, arm: Arm) -> dict[str, Any]:
         new, again = self.due(arm)
         size = self.size(arm).size
+        config = self.plan.configured[arm.cell].config
         return {
             "arm": arm.name,
             "role": arm.role,
             "levels": arm.levels,
             "environment": arm.env_id,
             "cell": arm.cell,
+            "trained_by": trained_by(config.agent),
+            "portable": is_portable(config),
             "seeds": arm.seeds,
             "statuses": dict(self.counts(arm)),
             "to_do": new,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablation.agent.layers import Layer, room_sizes, row_length
+from ablation.agent.layers import Layer, row_length, workspace_sizes
 from ablation.config.cell import Cell
 from ablation.config.tasks import FLOAT_BYTES
 from ablation.replay.frame_format import FrameFormat
@@ -33,7 +33,7 @@ def replay_bytes(cell: Cell, observation_size: int, lanes: int, form: FrameForma
 def network_bytes(layers: Sequence[Layer], batch_size: int, lanes: int) -> int:
     """Return the bytes of the networks of `lanes` runs, and of the workspace of gradient steps."""
     rows = lanes * PARAMETER_ROWS * row_length(layers)
-    return FLOAT_BYTES * (rows + sum(room_sizes(layers, batch_size)))
+    return FLOAT_BYTES * (rows + sum(workspace_sizes(layers, batch_size)))
 
 
 def diagnostics_bytes(observation_size: int, lanes: int) -> int:

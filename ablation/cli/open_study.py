@@ -1,0 +1,43 @@
+"""A study as a command names it: the plan of each of its stages, its settings and its store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hydra.types import RunMode
+
+from ablation.cli.compose import CONFIG_NAME, Composer, plan_of, to_plain
+from ablation.cli.config_errors import config_loader
+from ablation.store.runs import Store
+from ablation.study.plan import Arm, Plan
+from ablation.study.tuning import with_waiting
+from ablation.sweep.config import SweepConfig, parse_sweep_config
+from ablation.sweep.stages import stages_of
+
+
+@dataclass(frozen=True)
+class OpenStudy:
+    """The plans of a study's stages, the reported one last; `undecided` arms of it wait for tuning."""
+
+    plans: list[Plan]
+    undecided: list[Arm]
+    settings: SweepConfig
+    store: Store
+
+
+def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
+    """Return the study of a command line in Hydra's syntax; raises `ConfigError` if it is refused."""
+    with config_loader(config_directory) as loader:
+        composer = Composer(loader)
+        line = composer.read(arguments)
+        values = to_plain(loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN))
+        composer.device = values["device"]
+        stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
+        settings = parse_sweep_config(values)
+        store = Store(settings.results_dir)
+        choices = stages.choices(store)
+        undecided = stages.undecided(choices)
+        reported = with_waiting(stages.reported(choices), stages.plan, undecided)
+    plans = [reported] if stages.tuning is None else [stages.tuning, reported]
+    return OpenStudy(plans, undecided, settings, store)

@@ -1,0 +1,34 @@
+"""Which of the two backends trains a cell, and whether its numbers depend on the processor."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ablation.config.schema import AgentConfig, CellConfig
+from ablation.config.tasks import stepped_by
+
+TrainedBy = Literal["compiled", "torch"]
+
+
+def trained_by(agent: AgentConfig, device: str = "cpu") -> TrainedBy:
+    """Return the backend that trains an agent: compiled loops, on the processor only, or PyTorch."""
+    return "compiled" if agent.backend == "auto" and device == "cpu" else "torch"
+
+
+def is_portable(config: CellConfig, device: str = "cpu") -> bool:
+    """Return whether a cell computes by our compiled loops alone, additions in one fixed order.
+
+    Such a cell has the same numbers on every x86-64 processor with fused multiply-add. Other
+    environments, and PyTorch, use libraries that choose their instructions by the processor: there the
+    numbers are the same on one machine with the same versions.
+    """
+    return why_not_portable(config, device) is None
+
+
+def why_not_portable(config: CellConfig, device: str = "cpu") -> str | None:
+    """Return which library's arithmetic a cell's numbers depend on, None for a portable one."""
+    if trained_by(config.agent, device) == "torch":
+        return "trained by PyTorch"
+    if stepped_by(config.env) != "tensor":
+        return f"{config.env.id} computes by other libraries"
+    return None
