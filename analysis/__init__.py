@@ -12,7 +12,7 @@
 In: a results directory. Out: tables, figures, pages and W&B reports. Its packages in order, each
 importing only those before it: `statistics` (functions of arrays), `effects` (numbers of a study),
 `tables` (and wording), `figures`, `studies` (their special exhibits), `expectations` (claims, papers),
-`report` (files), `plots` and `study` (the notebook's interface), `wandb`, `commands`. Imports
+`report` (files), `notebook` (a `Study`), `wandb`, `commands`. Imports
 `ablation.results`, `study`, `store`, `config` and `tracking`; no PyTorch, Gymnasium or Hydra.
 """
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import statistics
-    from analysis.study import Study
+    from analysis.notebook.study import Study
 
 __all__ = ["Study", "from_frame", "load", "statistics"]
 
@@ -39,7 +39,7 @@ def load(study: str, root: Path | str = "results", *, allow: Collection[str] = (
     `budget`, `score`, `device`, `commit`). Raises `StudyNotFound` with the known names.
     """
     from ablation.results import load as loading
-    from analysis.study import Study
+    from analysis.notebook.study import Study
 
     return Study(loading.load(study, root), allow)
 
@@ -65,7 +65,7 @@ def from_frame(
     from ablation.results.outside.importing import import_frame, plan_beside
     from ablation.results.outside.request import Request
     from ablation.store.runs import Store
-    from analysis.study import Study
+    from analysis.notebook.study import Study
 
     store = Store(root)
     request = Request(study, baseline=baseline, **declared)
@@ -76,7 +76,7 @@ def from_frame(
 def __getattr__(name: str) -> Any:
     # Not on import: a program sets what NumPy reads before NumPy is loaded.
     if name == "Study":
-        return importlib.import_module("analysis.study").Study
+        return importlib.import_module("analysis.notebook.study").Study
     if name == "statistics":
         return importlib.import_module("analysis.statistics")
     raise AttributeError(f"module 'analysis' has no attribute '{name}'")

@@ -13,8 +13,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import analysis
+from analysis.notebook.study import Study
 from analysis.report.errors import RequestError
-from analysis.study import Study
 
 from .analysis_helpers import CROSSED, SEEDS, STUDY, make_store, noise, outcome
 

@@ -97,7 +97,7 @@ def _figure(arguments: argparse.Namespace) -> None:
 
 def _scores(arguments: argparse.Namespace) -> None:
     from ablation.results.load import load
-    from analysis.study import Study
+    from analysis.notebook.study import Study
 
     frame = Study(load(arguments.study, arguments.results)).scores()
     if arguments.json:

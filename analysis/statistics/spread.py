@@ -20,6 +20,7 @@ NORMAL_NEEDS = 20
 NOT_NORMAL = 0.1
 """p-value of the Shapiro-Wilk test up to which scores do not count as normal."""
 GAP_WEIGHT = 0.3
+"""What a unit of gap between two groups counts, as chosen by simulation (`benchmarks.spread`)."""
 MODES_NEED = 10
 """Runs below which two groups are not looked for."""
 NODES = 40
@@ -77,7 +78,7 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
     """Return the two groups that the scores `[R]` of ten or more runs fall into, None if they do not.
 
     Distances are in units of Ashman's D: of the root mean square of the groups' standard deviations. The
-    distance of the means plus 0.3 of the empty gap between the groups must exceed 4.57 + 30 / q^2, with
+    distance of the means plus 0.3 of the empty gap between the groups must exceed 4.55 + 30 / q^2, with
     q a quarter of the runs, rounded up. One mode, be it skewed or cut off at a largest return, exceeds
     that in at most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times
     as far away. The groups are split where the bound is exceeded most.
@@ -88,7 +89,7 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
         return None
     sizes = np.arange(3, n - 2)
     quarter = math.ceil(n / 4)
-    bounds = (4.57 + 30 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
+    bounds = (4.55 + 30 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
     separations, gaps = _separations(sample, sizes)
     evidence = (separations + GAP_WEIGHT * gaps) / bounds
     best = int(np.argmax(evidence))

@@ -25,7 +25,7 @@ from analysis.tables.comparisons import effects_table
 from analysis.tables.table import Table
 
 if TYPE_CHECKING:
-    from analysis.plots import Plots
+    from analysis.notebook.plots import Plots
 
 WIDTH = 100
 
@@ -112,7 +112,7 @@ class Study:
     @cached_property
     def plot(self) -> Plots:
         """Return the figures: `differences`, `curves`, `sensitivity`, `profiles`."""
-        from analysis.plots import Plots
+        from analysis.notebook.plots import Plots
 
         return Plots(self.runs, self._of_score)
 
