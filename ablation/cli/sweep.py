@@ -17,6 +17,7 @@ from ablation.study.history import plan_diff, save_plan
 from ablation.study.plan import Plan
 from ablation.sweep.config import check_machine, parse_sweep_config
 from ablation.sweep.dispatcher import SweepDispatcher
+from ablation.sweep.launchers import launcher_of
 from ablation.sweep.stages import stages_of, sweep
 
 
@@ -37,12 +38,13 @@ def run_sweep(
     check_machine(config)
     store = Store(config.results_dir.absolute())
     observer = TerminalObserver()
+    workers = launcher_of(launcher, line.rest)
 
     def train(stage: Plan) -> int:
-        dispatcher = SweepDispatcher(stage, config, store, line.rest, observer)
+        dispatcher = SweepDispatcher(stage, config, store, workers, observer)
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
-        return print_result(stage, dispatcher.run(launcher), store)
+        return print_result(stage, dispatcher.run(), store)
 
     return sweep(stages, config, store, train, observer)

@@ -24,6 +24,7 @@ from ablation.store.provenance import (
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey, Store
+from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
 from ablation.sweep.queue import JobSpec
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
@@ -41,15 +42,12 @@ def run_job(
     """Train the job's runs and store each; runs that the store already has are left alone.
 
     Resumes from the job's checkpoint if there is one. A failure is stored with each of its runs, data
-    so far included, and raised again; one of a full disk is only raised. When `stop` asks for
-    it, a checkpoint is saved and `Stopped` raised.
+    so far included, and raised again; one of a full disk is only raised. When `stop` asks for it, a
+    checkpoint is saved and `Stopped` raised. Raises `CodeChanged` where the code would train another.
     """
     cell = Cell(config)
     if cell.name != job.cell:
-        raise RuntimeError(
-            f"job {job.name} was planned for cell {job.cell} but its configuration is that of "
-            f"{cell.name}; the configuration files changed after the sweep began"
-        )
+        raise CodeChanged
     attempts = {}
     for seed in job.seeds:
         record = store.read_record(RunKey(job.cell, seed)) or RunRecord(attempt=0)
@@ -86,7 +84,10 @@ class JobRun:
         self._write_progress()
         try:
             self._train()
-        except Exception as error:
+        except Stopped:
+            raise
+        except BaseException as error:
+            # Also `sys.exit` and `KeyboardInterrupt` of an environment: our own Ctrl-C is `Stopped`.
             if not is_disk_full(error, self._store.root):
                 self._store_runs("failed", traceback.format_exc())
             raise

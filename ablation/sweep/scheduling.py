@@ -14,6 +14,7 @@ from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
 from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.sweep.inventory import RunInventory
+from ablation.sweep.processes import usable_cores
 from ablation.sweep.queue import JobSpec
 
 
@@ -76,9 +77,7 @@ def allowed_attempts(
 
 def workers_of(config: SweepConfig) -> int:
     """Return how many workers a launch may have at the same time."""
-    from joblib import cpu_count
-
-    return int(cpu_count()) if config.launch.jobs == -1 else config.launch.jobs
+    return usable_cores() if config.launch.jobs == -1 else config.launch.jobs
 
 
 def check_fit(jobs: Sequence[ScheduledJob], runs: int, config: SweepConfig) -> None:
