@@ -74,7 +74,7 @@ class JobRun:
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
-        self._env_step = self._gradient_steps = self._resumed_at = 0
+        self._env_step = self._gradient_steps = self._resumed_at = self._saved_at = 0
         self._arithmetic: str | None = None
         self._records = Records(len(self._seeds))
         self._sink = self._open_sink(tracking)
@@ -114,7 +114,8 @@ class JobRun:
         state = checkpoint.load(directory, self._job.cell, self._seeds, self._arithmetic)
         if state is not None:
             trainer.restore(state)
-            self._resumed_at = trainer.env_step
+            self._env_step = self._resumed_at = self._saved_at = trainer.env_step
+            self._write_progress()
             log.info("Resumes from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
@@ -129,7 +130,8 @@ class JobRun:
                     checkpoint.save(
                         directory, self._job.cell, self._seeds, trainer.state(), self._arithmetic
                     )
-                saved = time.perf_counter()
+                saved, self._saved_at = time.perf_counter(), env_step
+                self._write_progress()
                 if self._stop.requested:
                     raise Stopped
 
@@ -151,6 +153,7 @@ class JobRun:
             "env_step": self._env_step,
             "env_steps": self._cell.schedule.env_steps,
             "resumed_at": self._resumed_at,
+            "saved_at": self._saved_at,
             "seconds": time.perf_counter() - self._began,
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
