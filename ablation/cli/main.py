@@ -11,6 +11,7 @@ import hydra
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from ablation.config.validation import ConfigError
 from ablation.store.disk import DiskFull
@@ -33,6 +34,7 @@ def run_command(arguments: Sequence[str]) -> None:
     """Run a command; a refused configuration ends with one message and exit status 2."""
     words = arguments[1:]
     try:
+        _refuse_other_modes(words)
         if words[:1] and words[0] in ("plan", "status", "verify"):
             from ablation.cli.commands import COMMANDS
 
@@ -46,12 +48,24 @@ def run_command(arguments: Sequence[str]) -> None:
         _end(f"{error}; {advice}", EXIT_FAILED)
     except CodeChanged as error:
         _end(str(error), EXIT_FAILED)
+    except YAMLError as error:
+        from ablation.cli.config_errors import explain_yaml
+
+        _end(explain_yaml(error), EXIT_REFUSED)
     except KeyboardInterrupt:
         sys.exit(EXIT_STOPPED)
     except (HydraException, OmegaConfBaseException) as error:
         from ablation.cli.config_errors import explain
 
         _end(explain(error, CONFIG_DIRECTORY, words), EXIT_REFUSED)
+
+
+def _refuse_other_modes(words: Sequence[str]) -> None:
+    """Raise `ConfigError` for a mode of Hydra's in which nothing would be planned or trained."""
+    for word in words:
+        key, _, mode = word.partition("=")
+        if key.lstrip("+") == "hydra.mode" and mode.upper() != "MULTIRUN":
+            raise ConfigError("hydra.mode", mode, "a sweep is always MULTIRUN; leave this setting out")
 
 
 def _end(message: str, status: int) -> NoReturn:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError, validate
@@ -24,6 +24,11 @@ CONTROL_SEED_OFFSET = 5000
 TUNING_SEED_OFFSET = 10_000
 """The first tuning seed where only their number is given."""
 
+MOST_SEEDS = 100_000
+"""The largest number of seeds that can be asked for; a larger one is a seed without its brackets."""
+LARGEST_SEED = 2**53 - 1
+"""The largest whole number that JSON keeps in every language."""
+
 ScoreName = Literal[
     "final",
     "area_under_curve",
@@ -40,17 +45,28 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 
 def _seed_list(value: object, first: int = 0) -> object:
-    counted = isinstance(value, int) and not isinstance(value, bool)
-    return list(range(first, first + value)) if counted else value  # type: ignore[operator]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value > MOST_SEEDS:
+        raise ValueError(
+            f"a number alone is how many seeds to train, at most {MOST_SEEDS:,}; one seed of this value "
+            f"is written [{value}]"
+        )
+    return list(range(first, first + value))
+
+
+def _in_range(seed: int) -> int:
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"a seed is a whole number from 0 to {LARGEST_SEED}")
+    return seed
 
 
 def _tuning_list(value: object) -> object:
     return _seed_list(value, TUNING_SEED_OFFSET)
 
 
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1), BeforeValidator(_seed_list)
-]
+_Seed = Annotated[int, Field(strict=True), AfterValidator(_in_range)]
+Seeds = Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_seed_list)]
 """A list of seeds, or how many: the first from 0 on."""
 
 
@@ -63,11 +79,7 @@ class Tune:
     """
 
     factor: str
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, strict=True)]],
-        Field(min_length=1),
-        BeforeValidator(_tuning_list),
-    ]
+    seeds: Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_tuning_list)]
     score: ScoreName | None = None
     rule: Literal["best_mean"] = "best_mean"
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import pairwise
 
 from ablation.config.cell import Cell
 from ablation.config.tasks import options_of, settings_of
@@ -157,6 +158,6 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
 def _name(cell: str, seeds: Sequence[int]) -> str:
     """Return a name that no other block of seeds has."""
     name = f"{cell}-{seeds[0]:04d}-{seeds[-1]:04d}"
-    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+    if all(later - seed == 1 for seed, later in pairwise(seeds)):
         return name
     return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"
