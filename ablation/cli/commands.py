@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ablation.cli.messages import (
     console,
+    diagnostic_lines,
     failure_lines,
     plural,
     print_choices,
@@ -74,6 +75,8 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
         for line in failure_lines(stage.inventory):
             if f"]{MISSING}[" not in line:
                 console.print(line, soft_wrap=True)
+        for line in diagnostic_lines(stage.inventory):
+            console.print(line, soft_wrap=True)
 
 
 COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {

@@ -123,6 +123,8 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
         console.print(f"[red]Nothing could be trained:[/] {result.broken}", soft_wrap=True)
     for line in failure_lines(inventory):
         console.print(line, soft_wrap=True)
+    for line in diagnostic_lines(inventory):
+        console.print(line, soft_wrap=True)
     if inventory.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
     if inventory.with_status(FAILED):
@@ -147,3 +149,15 @@ def failure_lines(inventory: RunInventory) -> Iterator[str]:
         attempts = inventory.attempts.get(first, 0)
         after = f" after {attempts} attempts" if status == FAILED and attempts > 1 else ""
         yield f"[red]{status}[/] {cell} {seeds}{after}: {last_line}"
+
+
+def diagnostic_lines(inventory: RunInventory) -> Iterator[str]:
+    """Yield a line for each configuration and diagnostic that failed while its runs were trained."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for key, failed in inventory.failed_diagnostics.items():
+        for name, error in failed.items():
+            seeds.setdefault((key.cell, f"{name} ({error})"), []).append(str(key.seed))
+    for (cell, what), own in seeds.items():
+        yield escape(
+            f"diagnostic missing: {what} in {cell} {'seeds' if own[1:] else 'seed'} {', '.join(own)}"
+        )

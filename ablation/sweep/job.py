@@ -204,6 +204,7 @@ class JobRun:
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             steps_per_second=trained / seconds,
             peak_rss_bytes=peak_rss_bytes(),
+            failed_diagnostics=self._records.failed_diagnostics,
             device=self._job.device,
             trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,
