@@ -120,7 +120,7 @@ def test_a_diagnostic_that_failed_is_named_with_its_exception(store: Path) -> No
     notes = study_tables(open_results(store, "s", None))["diagnostics"].notes
     assert "Diagnostic missing: dormant_share (ValueError: no layers), in baseline." in notes
     inventory = read_inventory(Store(store), [RunKey(arm.cell, seed) for seed in range(2)])
-    assert list(diagnostic_lines(inventory)) == [
+    assert [line.plain for line in diagnostic_lines(inventory)] == [
         f"diagnostic missing: dormant_share (ValueError: no layers) in {arm.cell} seed 0"
     ]
 

@@ -95,6 +95,6 @@ def test_failures_are_named_with_their_seeds_and_last_line() -> None:
         errors={keys[0]: "Traceback\nValueError: no"},
         attempts={keys[0]: 3},
     )
-    assert list(failure_lines(inventory)) == [
-        "[red]failed[/] c seeds 0, 3 after 3 attempts: ValueError: no"
+    assert [line.plain for line in failure_lines(inventory)] == [
+        "failed c seeds 0, 3 after 3 attempts: ValueError: no"
     ]

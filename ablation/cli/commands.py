@@ -72,9 +72,8 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
             counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else stage.counts(arm)
             table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
         console.print(table)
-        for line in failure_lines(stage.inventory):
-            if f"]{MISSING}[" not in line:
-                console.print(line, soft_wrap=True)
+        for line in failure_lines(stage.inventory, unless=MISSING):
+            console.print(line, soft_wrap=True)
         for line in diagnostic_lines(stage.inventory):
             console.print(line, soft_wrap=True)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
+from analysis.tables.markup import latex, markdown, only_lualatex
 from analysis.tables.table import Cell, Table, comparison_columns, provenance_line
 from analysis.tables.wording import number, p_value_text
 
@@ -28,11 +29,12 @@ def to_csv(table: Table) -> str:
 
 def to_markdown(table: Table) -> str:
     """Return the table as Markdown with its notes below."""
-    lines = [f"| {' | '.join(_headings(table))} |", f"|{'---|' * len(table.headings)}"]
+    headings = [markdown(heading) for heading in _headings(table)]
+    lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
     for row in table.rows:
         lines.append(f"| {' | '.join(_marked(cell, '**', '<sup>{}</sup>') for cell in row)} |")
-    notes = "".join(f"\n{text}\n" for text in [*table.footnotes, *table.notes])
-    return f"{table.caption}.\n\n" + "\n".join(lines) + "\n" + notes
+    notes = "".join(f"\n{markdown(text)}\n" for text in [*table.footnotes, *table.notes])
+    return f"{markdown(table.caption)}.\n\n" + "\n".join(lines) + "\n" + notes
 
 
 def to_latex(table: Table) -> str:
@@ -58,7 +60,13 @@ def to_latex(table: Table) -> str:
         mark, _, text = note.partition(": ")
         lines.append(f"\\par\\footnotesize\\textsuperscript{{{mark}}} {latex(text)}")
     lines += [f"\\par\\footnotesize {latex(note)}" for note in table.notes]
-    return "\n".join([*lines, "\\end{table}"]) + "\n"
+    text = "\n".join([*lines, "\\end{table}"]) + "\n"
+    foreign = only_lualatex(text)
+    if foreign:
+        text = (
+            f"% pdfLaTeX has no symbols for {foreign}: use LuaLaTeX with a font that has them.\n{text}"
+        )
+    return text
 
 
 def to_terminal(table: Table) -> str:
@@ -67,7 +75,7 @@ def to_terminal(table: Table) -> str:
     from rich.table import Table as Rich
     from rich.text import Text
 
-    shown = Rich(box=None, title=table.caption, title_justify="left", pad_edge=False)
+    shown = Rich(box=None, title=Text(table.caption), title_justify="left", pad_edge=False)
     for at, heading in enumerate(_headings(table)):
         shown.add_column(Text(heading), justify="left" if at < table.names else "right")
     for row in table.rows:
@@ -90,7 +98,7 @@ FORMATS = ("terminal", *WRITERS, "macros")
 def write_tables(table: Table, directory: Path, name: str = "table") -> None:
     """Write `<name>.csv`, `<name>.md` and `<name>.tex` into a directory."""
     for suffix, writer in WRITERS.items():
-        (directory / f"{name}.{suffix}").write_text(writer(table))
+        (directory / f"{name}.{suffix}").write_text(writer(table), encoding="utf-8")
 
 
 def to_macros(runs: StudyRuns, comparisons: Sequence[Comparison]) -> str:
@@ -147,25 +155,6 @@ def _macro_texts(row: Comparison) -> Iterator[tuple[str, str]]:
             yield name, str(value) if isinstance(value, int) else number(value)
 
 
-def latex(text: str) -> str:
-    """Return a text with LaTeX's special characters escaped and symbols in math mode."""
-    escaped = "".join(_ESCAPES.get(character, character) for character in text)
-    return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
-
-
-_ESCAPES = {character: f"\\{character}" for character in "%&_#${}"} | {
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "≥": "$\\geq$",
-    "✓": "$\\checkmark$",
-    "–": "--",
-    "×": "$\\times$",
-}
-
-
 def plain_json(values: Any) -> Any:
     """Return values for JSON: missing numbers become null."""
     if isinstance(values, dict):
@@ -190,7 +179,7 @@ def _headings(table: Table) -> list[str]:
 
 
 def _marked(cell: Cell, bold: str, mark: str) -> str:
-    text = cell.text.replace("|", "\\|").replace("*", "\\*")
+    text = markdown(cell.text)
     text = f"{bold}{text}{bold}" if cell.bold and text else text
     return text + (mark.format(cell.marks) if cell.marks else "")
 
