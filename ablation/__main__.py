@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from ablation.numerics.library_settings import library_settings
 
@@ -11,6 +12,10 @@ from ablation.numerics.library_settings import library_settings
 def main() -> None:
     """Run a command, or be a worker that a supervisor started."""
     os.environ.update(library_settings())
+    # A terminal of another encoding shows what it cannot as escapes; nothing fails of it.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     if sys.argv[1:2] == ["work"]:
         work(*sys.argv[2:])
         return

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import html
 import io
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -36,6 +38,7 @@ NAMES = [
     "*star* `tick` |pipe| __dunder__ [a](b) --- ~~",
     ":smile: {{ 7 * 7 }} {% raw %}",
 ]
+ROOT = Path(__file__).parent.parent
 FOREIGN = "学习率 α 🙂"
 QUESTION = r"Does <b>bold</b> & $\alpha$ come out as written?"
 
@@ -143,6 +146,19 @@ def test_a_table_that_pdflatex_cannot_set_says_so(tmp_path: Path) -> None:
     text = to_latex(study_tables(open_results(tmp_path, "odd", None))["table"])
     assert text.startswith("% pdfLaTeX has no symbols for 学习率🙂: use LuaLaTeX")
     assert "$\\alpha$" in text
+
+
+def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
+    make_store(tmp_path, odd(FOREIGN, "plain"), level)
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    command = [sys.executable, "-m", "analysis", "report", "odd", "--results", str(tmp_path)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    report = tmp_path / "studies" / "odd" / "report"
+    for name in ("index.html", "table.md", "table.csv", "differences.svg"):
+        assert FOREIGN in (report / name).read_text(encoding="utf-8"), name
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")

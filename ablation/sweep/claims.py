@@ -191,7 +191,7 @@ class RunClaims:
 
     def _read(self, path: Path) -> RunClaim | None:
         try:
-            owner = ClaimOwner(**json.loads(path.read_text()))
+            owner = ClaimOwner(**json.loads(path.read_text(encoding="utf-8")))
             touched = path.stat().st_mtime
         except (OSError, ValueError, TypeError):
             return None

@@ -105,7 +105,7 @@ def declared_papers(path: Path = PAPERS_FILE) -> tuple[Paper, ...]:
             entry.get("declared", BEFORE),
             entry.get("figure"),
         )
-        for entry in yaml.safe_load(path.read_text())
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
     )
 
 
