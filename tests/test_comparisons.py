@@ -231,3 +231,16 @@ def test_frames_are_tidy(results: Path) -> None:
     assert len(evaluations) == (6 + 6 + 3) * 10 * 2
     assert set(evaluations.columns) >= {"arm", "environment", "seed", "env_step", "episode_return"}
     assert len(runs.episodes_frame()) == len(evaluations)
+
+
+def test_a_factor_named_like_a_column_overwrites_none(tmp_path: Path) -> None:
+    factors = {
+        name: {"key": key, "levels": [16, 32]}
+        for name, key in {"seed": "replay.capacity", "final": "agent.target_update_period"}.items()
+    }
+    make_store(tmp_path, STUDY | {"factors": factors}, lambda arm, seed: 300.0 + seed)
+    frame = load("s", tmp_path).scores_frame()
+    assert sorted(set(frame["seed"])) == list(range(6))
+    assert set(frame["final"]) == {300.0 + seed for seed in range(6)}
+    assert set(frame["factor seed"].dropna()) == {"16", "32"}
+    assert set(frame["factor final"].dropna()) == {"16", "32"}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from ablation.cli.commands import _time
-from ablation.cli.messages import console, failure_lines, plural, print_plan
+from ablation.cli.messages import console, failure_lines, plural, print_plan, print_unread_variables
 from ablation.cli.progress import Progress, clock
 from ablation.store.files import write_json
 from ablation.store.runs import RunKey, Store
@@ -98,3 +98,12 @@ def test_failures_are_named_with_their_seeds_and_last_line() -> None:
     assert [line.plain for line in failure_lines(inventory)] == [
         "failed c seeds 0, 3 after 3 attempts: ValueError: no"
     ]
+
+
+def test_variables_of_wandb_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_PROJECT", "replay")
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    with console.capture() as printed:
+        print_unread_variables("offline", "replay", None)
+    assert printed.get() == "WANDB_MODE=online is not read: tracking.mode = offline counts\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -26,6 +27,18 @@ if not console.is_terminal:
 def plural(number: int, noun: str) -> str:
     """Return a number with its noun: "1 arm", "2 arms"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def print_unread_variables(mode: str, project: str, entity: str | None) -> None:
+    """Name variables of W&B's that say another thing than our settings, which count."""
+    ours = {"mode": mode, "project": project, "entity": entity}
+    for key, value in ours.items():
+        name = f"WANDB_{key.upper()}"
+        if os.environ.get(name) and os.environ[name] != value:
+            told = f"{name}={os.environ[name]}"
+            console.print(
+                f"{told} is not read: tracking.{key} = {value or 'null'} counts", soft_wrap=True
+            )
 
 
 def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None) -> None:

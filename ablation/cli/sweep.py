@@ -10,7 +10,7 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from ablation.cli.compose import Composer, plan_of, to_plain
-from ablation.cli.messages import print_plan, print_result
+from ablation.cli.messages import print_plan, print_result, print_unread_variables
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
@@ -36,6 +36,8 @@ def run_sweep(
     stages = stages_of(plan, composer.resolve)
     config = parse_sweep_config(values)
     check_machine(config)
+    tracking = config.tracking
+    print_unread_variables(tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())
     observer = TerminalObserver()
     workers = launcher_of(launcher, line.rest)

@@ -115,13 +115,18 @@ class StudyRuns:
         return dict(Counter(run.status for run in self.of_cell(arm)))
 
     def scores_frame(self) -> pd.DataFrame:
-        """Return a row per run: arm, environment, seed, status, the arm's levels, every score."""
+        """Return a row per run: arm, environment, seed, status, the arm's levels, every score.
+
+        The levels of a factor that is named like another column, as `seed`, are in `factor seed`.
+        """
         import pandas as pd
 
-        rows = [
-            self._names(arm, run) | {"status": run.status} | arm.levels | run.scores
-            for arm, run in self._pairs()
-        ]
+        rows = []
+        for arm, run in self._pairs():
+            row = self._names(arm, run) | {"status": run.status}
+            taken = {*row, *SCORES}
+            levels = {f"factor {x}" if x in taken else x: level for x, level in arm.levels.items()}
+            rows.append(row | levels | run.scores)
         return pd.DataFrame(rows)
 
     def evaluations_frame(self) -> pd.DataFrame:

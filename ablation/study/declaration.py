@@ -19,6 +19,9 @@ from ablation.study.designs import (
     as_levels,
 )
 
+BASELINE = "baseline"
+CONTROL = "baseline again"
+"""The names of the arms that every study has, and that `control` adds."""
 CONTROL_SEED_OFFSET = 5000
 """Added to the study's seeds to give those of the control."""
 TUNING_SEED_OFFSET = 10_000
@@ -199,6 +202,9 @@ def _check_part(study: Study, key: str, part: DesignPart) -> None:
         raise ConfigError(f"{key}.arms", part.arms, "goes with the design `arms`, and only with it")
     for number, arm in enumerate(part.arms or ()):
         _check_levels(study, f"{key}.arms.{number}.levels", arm.levels)
+        if arm.name in (BASELINE, CONTROL):
+            allowed = "is the name of the baseline or of its control; choose another"
+            raise ConfigError(f"{key}.arms.{number}.name", arm.name, allowed)
         if not arm.levels and arm.name is None:
             raise ConfigError(f"{key}.arms.{number}.name", None, "an arm without levels needs a name")
         if arm.overrides and arm.name is None:

@@ -17,9 +17,6 @@ from ablation.store.runs import RunKey
 from ablation.study.declaration import ScoreName, Study
 from ablation.study.designs import Overrides
 
-BASELINE = "baseline"
-CONTROL = "baseline again"
-
 
 @dataclass(frozen=True)
 class Arm:

@@ -114,7 +114,7 @@ def _note(tests: int, declared: str) -> str:
         "no less than the smallest effect of interest, or, where no effect is expected, within that "
         "size. It disagrees: the interval excludes effects as expected; smaller, where the direction is "
         "as expected and only the size is not. A statement agrees if all of its parts do, disagrees if "
-        "one does, and is smaller if all others agree. Otherwise inconclusive, which is not the same as no "
-        "effect. Published numbers have the paper's protocol, not ours: only signs and orders are "
+        "one does, and is smaller if all others agree. Otherwise inconclusive, which is not the same as "
+        "no effect. Published numbers have the paper's protocol, not ours: only signs and orders are "
         "compared. n: seeds."
     )
