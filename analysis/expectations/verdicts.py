@@ -79,9 +79,9 @@ def decide(effect: Interval, sign: int, smallest: float) -> Verdict:
     Supported: the interval lies on the expected side of zero and the estimate is at least the smallest
     effect of interest. Contradicted: the whole interval lies below that size, so no such effect is
     compatible with the runs; smaller, if it lies on the expected side of zero as well: the direction is
-    as expected, the size is not. Everything else is inconclusive. Where no effect is expected (`sign`
     as expected, the size is not. All else is inconclusive. Where no effect is expected (`sign` 0), an
     interval within the smallest effects of interest supports it, and one on one side of zero whose
+    estimate is at least as large contradicts it.
     """
     if math.isnan(effect.low):
         return "inconclusive"
