@@ -127,7 +127,7 @@ def main() -> None:
     for shape in SHAPES:
         found = [tolerance_held(shape, n, simulations) for n in SIZES]
         print(f"| {shape} | {' | '.join(f'{held:.3f} ({shown:.2f})' for held, shown in found)} |")
-    sizes = (10, 20, 30, 100)
+    sizes: tuple[int, ...] = (10, 20, 30, 100)
     _print("failures", sizes)
     coverages = [share_coverage(n) for n in sizes]
     print(f"| mean over p | {' | '.join(f'{coverage.mean():.3f}' for coverage in coverages)} |")

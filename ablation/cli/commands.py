@@ -10,6 +10,7 @@ from rich.table import Table
 
 from ablation.cli.messages import (
     console,
+    diagnostic_lines,
     failure_lines,
     plural,
     print_choices,
@@ -71,9 +72,10 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
             counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else stage.counts(arm)
             table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
         console.print(table)
-        for line in failure_lines(stage.inventory):
-            if f"]{MISSING}[" not in line:
-                console.print(line, soft_wrap=True)
+        for line in failure_lines(stage.inventory, unless=MISSING):
+            console.print(line, soft_wrap=True)
+        for line in diagnostic_lines(stage.inventory):
+            console.print(line, soft_wrap=True)
 
 
 COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
