@@ -17,6 +17,7 @@ from ablation.cli.messages import (
     print_plan,
     print_undecided,
 )
+from ablation.cli.notes import notes
 from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
 from ablation.cli.verify import verify
@@ -139,6 +140,8 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
         table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
     console.print(table)
     _print_dependent(stage)
+    for line in notes(stage.plan):
+        console.print(line, soft_wrap=True)
     failed = stage.failed_for_good
     if failed:
         used = "has used up its" if failed == 1 else "have used up their"
