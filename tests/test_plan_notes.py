@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -64,7 +65,7 @@ def test_a_plan_says_which_share_of_its_transitions_an_arm_cannot_learn_from() -
 def test_a_plan_says_how_bytes_are_read() -> None:
     for dtype in ("uint8", "int8"):
         name = f"Bytes-{dtype}-v0"
-        gymnasium.register(name, lambda dtype=dtype: Bytes(dtype), disable_env_checker=True)
+        gymnasium.register(name, partial(Bytes, dtype), disable_env_checker=True)
         assert said({}, environments=[name]) == [
             f"{name}: observations ({dtype} vectors) are learned from as they are"
         ]
