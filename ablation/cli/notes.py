@@ -38,25 +38,30 @@ def _bytes(cells: Iterable[Cell]) -> Iterator[str]:
     """Say how environments whose observations are bytes are read."""
     from ablation.envs.spec import env_spec
 
-    for env_id, options in dict.fromkeys(
-        (cell.config.env.id, options_of(cell.config.env)) for cell in cells
-    ):
-        spec = env_spec(env_id, options)
+    read: dict[str, list[str]] = {}
+    for env in dict.fromkeys((cell.config.env.id, options_of(cell.config.env)) for cell in cells):
+        spec = env_spec(*env)
         if spec.pixels == "byte":
-            yield f"{env_id}: pixels are divided by 255"
+            read.setdefault("pixels are divided by 255", []).append(env[0])
         elif spec.dtype in ("uint8", "int8"):
-            yield f"{env_id}: observations ({spec.dtype} vectors) are learned from as they are"
+            how = f"observations ({spec.dtype} vectors) are learned from as they are"
+            read.setdefault(how, []).append(env[0])
+    for how, ids in read.items():
+        yield f"{', '.join(dict.fromkeys(ids))}: {how}"
 
 
 def _epsilons(plan: Plan) -> Iterator[str]:
-    """Name the arms that have Mnih et al.'s epsilon for another batch size than its own."""
+    """Name the arms that have Mnih et al.'s epsilon for another batch size than their own."""
+    arms: dict[int, list[str]] = {}
     for arm in plan.arms:
         cell = plan.configured[arm.cell]
         agent, size = cell.config.agent, cell.schedule.batch_size
         converted = agent.optimizer == "rmsprop" and agent.rmsprop_epsilon_enters == "variance"
         if converted and size != MNIH_BATCH and agent.rmsprop_epsilon == MNIH_EPSILON / MNIH_BATCH**2:
-            yield (
-                f"{arm.name} ({arm.env_id}): agent.rmsprop_epsilon = {agent.rmsprop_epsilon} is that of "
-                f"Mnih et al. 2015 for batches of {MNIH_BATCH}; for batches of {size} it is "
-                f"{MNIH_EPSILON / size**2:.6g}"
-            )
+            arms.setdefault(size, []).append(f"{arm.name} ({arm.env_id})")
+    for size, names in arms.items():
+        yield (
+            f"{'; '.join(names)}: agent.rmsprop_epsilon = {MNIH_EPSILON / MNIH_BATCH**2} is that of "
+            f"Mnih et al. 2015 for batches of {MNIH_BATCH}; for batches of {size} it is "
+            f"{MNIH_EPSILON / size**2:.6g}"
+        )
