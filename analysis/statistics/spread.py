@@ -77,7 +77,7 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
 
     The groups are split where Ashman's D is largest. D must exceed 4.27 + 23.5 / q^2, with q a quarter
     of the runs, rounded up: one mode, be it skewed or cut off at a largest return, exceeds that in at
-    most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times as far away.
+    most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times as far.
     """
     sample = np.sort(as_sample(x))
     n = len(sample)
