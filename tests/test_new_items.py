@@ -161,3 +161,15 @@ def test_the_share_that_can_be_learned_from_is_what_gradient_steps_find(
             found |= set(range(max(step - schedule.capacity, 0), step))
         due = schedule.gradient_steps_due(step)
     assert len(found) / 1000 == pytest.approx(share, abs=0.004)
+
+
+def test_a_step_without_a_new_item_is_logged_with_what_is_defined(configure: Configure) -> None:
+    changes = {"env__id": counting_id(5, 0), "replay__n_step": 3, "train__log_every": 1}
+    trainer = DQNTrainer(configure(replay__kind="none", **changes), [1], CPU)
+    trainer.advance(10)
+    rows = {row["env_step"]: row for row in trainer.records.lanes[0].learner}
+    assert [rows[step]["loss"] > 0 for step in range(3, 11)] == [True] * 3 + [False] * 2 + [True] * 3
+    assert [rows[step]["weight_largest"] for step in (3, 5, 6)] == [3, 1, 0]
+    assert rows[6]["weight_effective_share"] is None
+    assert rows[6]["gradient_norm"] == 0
+    assert trainer.records.going_on()
