@@ -29,7 +29,7 @@ FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status verify report claims papers gallery sync wandb-report view test test-slow chaos check bench \
-	bench-engine bench-tracking bench-published bench-analysis bench-coverage clean
+	bench-engine bench-tracking bench-published bench-analysis bench-coverage bench-spread clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,6 +115,9 @@ bench-analysis: $(MARK) ## measure the report of a large study, and the bootstra
 
 bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minutes)
 	$(RUN) benchmarks.coverage
+
+bench-spread: $(MARK) ## simulate tolerance intervals, failure shares and the note on two groups (ten minutes)
+	$(BIN)/python -m benchmarks.spread $(ARGS)
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -88,7 +88,7 @@ def test_json_has_null_where_something_is_missing(command: Any) -> None:
 
 def test_scores_are_a_line_for_each_run(command: Any) -> None:
     lines = command("scores", "s").splitlines()
-    assert lines[0].startswith("arm,environment,seed,status")
+    assert lines[0].startswith("arm,environment,capacity,replay,seed,status")
     assert len(lines) == 1 + 4 * 6
 
 

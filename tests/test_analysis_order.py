@@ -17,6 +17,8 @@ ORDER = (
     "studies",
     "expectations",
     "report",
+    "plots",
+    "study",
     "wandb",
     "commands",
     "__main__",

@@ -100,8 +100,8 @@ def test_curves_are_means_with_t_intervals_over_the_runs_that_got_so_far(results
     assert line is not None
     last = runs.scores(runs.plan.arms[0], "final")
     half = 2.5705818 * last.std(ddof=1) / math.sqrt(6)
-    assert line.value[-1] == pytest.approx(last.mean())
-    assert line.high[-1] - line.value[-1] == pytest.approx(half)
+    assert line.estimate[-1] == pytest.approx(last.mean())
+    assert line.high[-1] - line.estimate[-1] == pytest.approx(half)
     np.testing.assert_array_equal(line.x, np.arange(50, 501, 50))
 
 
@@ -111,7 +111,7 @@ def test_steps_to_threshold_count_runs_from_the_step_that_they_reached_it(tmp_pa
     runs = load("s", tmp_path)
     line = reached_threshold_line(runs, runs.plan.arms[0])
     assert line is not None
-    np.testing.assert_allclose(line.value, [0] * 4 + [1 / 3] * 5 + [2 / 3])
+    np.testing.assert_allclose(line.estimate, [0] * 4 + [1 / 3] * 5 + [2 / 3])
 
 
 def test_sixty_arms_have_looks_of_their_own_and_neighbours_differ_without_color() -> None:

@@ -32,7 +32,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("page")
     make_store(root, STUDY | {"environments": ["CartPole-v1", "Acrobot-v1"]}, level)
     plan = root / "studies/s/plan.json"
-    pruned = {"name": "replay=rank", "environment": "CartPole-v1", "reason": "needs <more> room"}
+    pruned: dict[str, object] = {"name": "replay=rank", "reason": "needs <more> room"}
+    pruned |= {"environment": "CartPole-v1", "levels": {}}
     write_json(plan, read_json(plan) | {"pruned": [pruned]})
     return write_report(root, "s")
 

@@ -104,9 +104,10 @@ def _figure(arguments: argparse.Namespace) -> None:
 
 
 def _scores(arguments: argparse.Namespace) -> None:
-    from analysis import load
+    from ablation.results.load import load
+    from analysis.study import Study
 
-    frame = load(arguments.study, arguments.results).scores()
+    frame = Study(load(arguments.study, arguments.results)).scores()
     if arguments.json:
         print(frame.to_json(orient="records", indent=1))
     else:

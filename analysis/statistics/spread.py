@@ -19,6 +19,7 @@ NORMAL_NEEDS = 20
 """Below so many runs no test would notice that scores are not normal."""
 NOT_NORMAL = 0.1
 """p-value of the Shapiro-Wilk test up to which scores do not count as normal."""
+GAP_WEIGHT = 0.3
 MODES_NEED = 10
 """Runs below which two groups are not looked for."""
 NODES = 40
@@ -75,9 +76,11 @@ class TwoModes:
 def two_modes(x: ArrayLike) -> TwoModes | None:
     """Return the two groups that the scores `[R]` of ten or more runs fall into, None if they do not.
 
-    The groups are split where Ashman's D is largest. D must exceed 4.27 + 23.5 / q^2, with q a quarter
-    of the runs, rounded up: one mode, be it skewed or cut off at a largest return, exceeds that in at
-    most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times as far.
+    Distances are in units of Ashman's D: of the root mean square of the groups' standard deviations. The
+    distance of the means plus 0.3 of the empty gap between the groups must exceed 4.57 + 30 / q^2, with
+    q a quarter of the runs, rounded up. One mode, be it skewed or cut off at a largest return, exceeds
+    that in at most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times
+    as far away. The groups are split where the bound is exceeded most.
     """
     sample = np.sort(as_sample(x))
     n = len(sample)
@@ -85,17 +88,21 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
         return None
     sizes = np.arange(3, n - 2)
     quarter = math.ceil(n / 4)
-    bounds = (4.27 + 23.5 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
-    separations = _separations(sample, sizes)
-    best = int(np.argmax(separations / bounds))
-    if separations[best] <= bounds[best]:
+    bounds = (4.57 + 30 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
+    separations, gaps = _separations(sample, sizes)
+    evidence = (separations + GAP_WEIGHT * gaps) / bounds
+    best = int(np.argmax(evidence))
+    if evidence[best] <= 1:
         return None
     lower, upper = sample[: sizes[best]], sample[sizes[best] :]
     return TwoModes(mean(lower), mean(upper), share(sample >= upper[0]), float(separations[best]))
 
 
-def _separations(ordered: Sample, sizes: NDArray[np.int64]) -> Sample:
-    """Return Ashman's D of the lowest runs and the rest, by the number of lowest runs; 0 within ties."""
+def _separations(ordered: Sample, sizes: NDArray[np.int64]) -> tuple[Sample, Sample]:
+    """Return Ashman's D of the lowest runs and the rest, and the gap between, by the number of lowest.
+
+    Both 0 where the split would part equal scores.
+    """
     scaled = (ordered - ordered.mean()) / np.ptp(ordered)
     parts = []
     for values in (scaled, scaled[::-1]):
@@ -106,7 +113,8 @@ def _separations(ordered: Sample, sizes: NDArray[np.int64]) -> Sample:
     (low, low_variance), (high, high_variance) = parts
     # Rounding leaves about 1e-16 of the variance of equal scores.
     spread = np.sqrt((low_variance + high_variance) / 2) + 1e-9
-    return np.where(scaled[sizes] > scaled[sizes - 1], (high - low) / spread, 0.0)
+    gaps = scaled[sizes] - scaled[sizes - 1]
+    return np.where(gaps > 0, (high - low) / spread, 0.0), gaps / spread
 
 
 def _confidence(n: int, rank: int, content: float) -> float:
