@@ -116,6 +116,9 @@ def circles(edges: Mapping[str, set[str]]) -> Iterator[str]:
 
 
 def _second_level(module: Module) -> str:
+    """Return the package `ablation.x` of a module; a program, `__main__`, stands above its package."""
+    if module.name.endswith(".__main__"):
+        return module.name
     return ".".join(module.package.split(".")[:2])
 
 

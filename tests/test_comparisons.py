@@ -17,7 +17,7 @@ from ablation.study.plan import Arm
 from analysis.effects.aggregates import across_environments
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import design_grid
-from analysis.effects.factorial_effects import factorial_effects, left_out
+from analysis.effects.factorial_effects import factorial_effects, pruned_levels
 from analysis.report.report import open_results, study_tables
 from analysis.tables.wording import answers_by_factor, summary
 
@@ -252,7 +252,7 @@ def test_a_pruned_design_keeps_its_contrasts_over_the_complete_part(tmp_path: Pa
     }
     assert found[("batch", "16"),].difference.value == pytest.approx(5, abs=0.2)
     assert found[("capacity", "128"),].difference.value == pytest.approx(3, abs=0.2)
-    (sentence,) = left_out(runs)
+    (sentence,) = pruned_levels(runs)
     assert "without capacity=16: capacity=16, batch=16 is pruned (too few transitions)" in sentence
     tables = study_tables(open_results(tmp_path, "crossed", None))
     assert sentence in tables["effects"].notes
@@ -262,7 +262,7 @@ def test_a_design_without_pruned_combinations_leaves_nothing_out(tmp_path: Path)
     make_store(tmp_path, three_by_three(), lambda arm, seed: 100 + noise(arm.name, seed))
     runs = load("crossed", tmp_path)
     assert len(factorial_effects(runs, "final")) == 2 + 2 + 4
-    assert left_out(runs) == []
+    assert pruned_levels(runs) == []
 
 
 def test_effects_that_are_zero_because_combinations_were_merged_are_not_listed(tmp_path: Path) -> None:
