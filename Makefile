@@ -9,17 +9,23 @@ PYTHON ?= python3
 BIN := .venv/bin
 MARK := .venv/.installed
 # In the order of tests/conftest.py: the longest files first.
-PYTEST := $(BIN)/pytest -n auto --dist loadscope --no-loadscope-reorder
+PYTEST = $(RUN) pytest -n auto --dist loadscope --no-loadscope-reorder
 RETRY ?=
 ONLY ?=
 RUNS ?= 3
 JSON ?=
 CALIBRATE ?=
+# Whatever a variable holds is text: make does not expand it, the shell does not run it, Hydra gets it quoted.
+unexport STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE
+quoted = '$(subst ','\'',$(1))'
+hydra = "$(subst ",\",$(subst \",\\",$(value $(1))))"
+RUN = $(BIN)/python -m ablation.cli.from_make $(call quoted,$(value ARGS))
 # How the results of a study in one size are named; without SIZE the analysis looks for the quick one.
-STORED = $(STUDY)$(if $(SIZE),-$(SIZE))
-OVERRIDES = study=$(STUDY) $(if $(SIZE),size=$(SIZE)) $(if $(SEEDS),study.seeds=$(SEEDS)) $(if $(JOBS),launch.jobs=$(JOBS)) \
-	$(if $(RETRY),retry=$(RETRY)) $(if $(ONLY),"only='$(ONLY)'") $(ARGS)
-FLAGS = $(if $(JSON),--json) $(if $(CALIBRATE),--calibrate)
+STORED = $(call quoted,$(value STUDY)$(if $(value SIZE),-$(value SIZE)))
+OVERRIDES = $(call quoted,study=$(value STUDY)) $(if $(value SIZE),$(call quoted,size=$(value SIZE))) \
+	$(if $(value SEEDS),$(call quoted,study.seeds=$(value SEEDS))) $(if $(value JOBS),$(call quoted,launch.jobs=$(value JOBS))) \
+	$(if $(value RETRY),$(call quoted,retry=$(value RETRY))) $(if $(value ONLY),$(call quoted,only=$(call hydra,ONLY)))
+FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status verify report claims papers gallery sync wandb-report view test test-slow chaos check bench \
@@ -38,25 +44,25 @@ $(MARK): pyproject.toml constraints.txt
 	@touch $@
 
 sweep: $(MARK) ## train what is missing of a study, then report it
-	$(BIN)/python -m ablation $(OVERRIDES)
+	$(RUN) ablation $(OVERRIDES)
 
 plan: $(MARK) ## show a study's configurations and what is left to train
-	@$(BIN)/python -m ablation plan $(OVERRIDES) $(FLAGS)
+	@$(RUN) ablation plan $(OVERRIDES) $(FLAGS)
 
 status: $(MARK) ## show how many runs of each arm are complete
-	@$(BIN)/python -m ablation status $(OVERRIDES) $(FLAGS)
+	@$(RUN) ablation status $(OVERRIDES) $(FLAGS)
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
-	$(BIN)/python -m analysis report $(STORED) $(ARGS)
+	$(RUN) analysis report $(STORED)
 
 verify: $(MARK) ## train stored runs of a study again and compare every bit (RUNS=3, or names of runs)
-	@$(BIN)/python -m ablation verify $(OVERRIDES) 'runs=$(RUNS)'
+	@$(RUN) ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))
 
 sync: $(MARK) ## upload every stored run and study that W&B does not have yet
-	$(BIN)/python -m analysis sync $(ARGS)
+	$(RUN) analysis sync
 
 wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
-	$(BIN)/python -m analysis wandb-report $(STORED) $(ARGS)
+	$(RUN) analysis wandb-report $(STORED)
 
 view: $(MARK) ## browse the tracked runs in the terminal, without a network
 	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
@@ -67,19 +73,19 @@ claims: $(MARK) ## train the runs that test the article's claims, and evaluate t
 	$(BIN)/python -m analysis claims
 
 papers: $(MARK) ## compare the stored studies of papers with what the papers report
-	$(BIN)/python -m analysis papers $(ARGS)
+	$(RUN) analysis papers
 
 gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
-	$(BIN)/python -m analysis gallery $(ARGS)
+	$(RUN) analysis gallery
 
 test: $(MARK) ## run the tests
-	$(PYTEST) $(ARGS)
+	$(PYTEST)
 
 test-slow: $(MARK) ## run the tests that take minutes
-	$(BIN)/pytest -m slow $(ARGS)
+	$(RUN) pytest -m slow
 
 chaos: $(MARK) ## kill a sweep a hundred times at random moments (a quarter of an hour)
-	$(BIN)/pytest -m slow -s tests/test_chaos.py $(ARGS)
+	$(RUN) pytest -m slow -s tests/test_chaos.py
 
 check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/ruff check .
@@ -89,15 +95,15 @@ check: $(MARK) ## lint, check formatting and types, run the tests
 
 bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and image networks
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	$(BIN)/python -m benchmarks.speed $(ARGS)
+	$(RUN) benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.images
 
 bench-engine: $(MARK) ## what a sweep costs beside its training; the inventory of 100,000 runs; a plan of 1,000 cells
-	$(BIN)/python -m benchmarks.engine $(ARGS)
+	$(RUN) benchmarks.engine
 
 bench-tracking: $(MARK) ## what tracking costs: a job with it and without
-	$(BIN)/python -m benchmarks.tracking $(ARGS)
+	$(RUN) benchmarks.tracking
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
@@ -108,7 +114,7 @@ bench-analysis: $(MARK) ## measure the report of a large study, and the bootstra
 	$(BIN)/python -m benchmarks.analysis
 
 bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minutes)
-	$(BIN)/python -m benchmarks.coverage $(ARGS)
+	$(RUN) benchmarks.coverage
 
 bench-spread: $(MARK) ## simulate tolerance intervals, failure shares and the note on two groups (ten minutes)
 	$(BIN)/python -m benchmarks.spread $(ARGS)

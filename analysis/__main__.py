@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 from ablation.numerics.library_settings import library_settings
@@ -26,6 +27,9 @@ EXIT_REFUSED = 2
 
 def main() -> None:
     """Run a command; a request that cannot be met ends with one message and exit status 2."""
+    # A terminal of another encoding shows what it cannot as escapes; nothing fails of it.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     arguments = _parser().parse_args()
     try:
         status = arguments.run(arguments)

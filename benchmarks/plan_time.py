@@ -8,9 +8,9 @@ import time
 import psutil
 from hydra.types import RunMode
 
-from ablation.__main__ import CONFIG_DIRECTORY
 from ablation.cli.compose import Composer, plan_of, to_plain
 from ablation.cli.config_errors import config_loader
+from ablation.cli.main import CONFIG_DIRECTORY
 from ablation.store.runs import Store
 from ablation.sweep.config import parse_sweep_config
 from ablation.sweep.estimates.forecast import forecast

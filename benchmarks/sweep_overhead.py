@@ -22,6 +22,7 @@ from ablation.config.schema import CellConfig
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.code_version import code_version
 from ablation.sweep.interrupts import Stop
 from ablation.sweep.inventory import read_inventory
 from ablation.sweep.job import JobRun
@@ -75,7 +76,7 @@ def worker_loop(store: Store, configs: Sequence[CellConfig]) -> None:
         write_job(store, JobSpec(cell, cell, [0], "arm", {}, "study", "?", "cpu", 60.0), config)
         names.append(cell)
     tracking = TrackingConfig("disabled", "p", None)
-    queue = JobQueue("sweep", names, tracking, None, dict.fromkeys(names, 3))
+    queue = JobQueue("sweep", names, tracking, None, dict.fromkeys(names, 3), code_version())
     write_queue(store, queue)
     store.job_directory("workers").mkdir(parents=True, exist_ok=True)
     claims = RunClaims(store.root, ClaimOwner.this_process("sweep"))

@@ -116,6 +116,9 @@ def circles(edges: Mapping[str, set[str]]) -> Iterator[str]:
 
 
 def _second_level(module: Module) -> str:
+    """Return the package `ablation.x` of a module; a program, `__main__`, stands above its package."""
+    if module.name.endswith(".__main__"):
+        return module.name
     return ".".join(module.package.split(".")[:2])
 
 
@@ -225,6 +228,25 @@ def environment_writes(tree: Tree) -> Iterator[str]:
                     f"{tree.where(module, statement.lineno)}: sets an environment variable on import; "
                     "only entry points may"
                 )
+
+
+def unnamed_encodings(tree: Tree) -> Iterator[str]:
+    """Yield calls that read or write text in whatever encoding the machine's locale has."""
+    for module in tree.modules.values():
+        for call in (node for node in ast.walk(module.tree) if isinstance(node, ast.Call)):
+            name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+            words = {keyword.arg for keyword in call.keywords}
+            text = name in ("read_text", "write_text") or (
+                name == "open" and ("newline" in words or _opens_text(call))
+            )
+            if text and "encoding" not in words:
+                yield f"{tree.where(module, call.lineno)}: {name} without an encoding"
+
+
+def _opens_text(call: ast.Call) -> bool:
+    modes = [value.value for value in call.args if isinstance(value, ast.Constant)]
+    modes += [word.value.value for word in call.keywords if word.arg == "mode"]  # type: ignore[attr-defined]
+    return any(isinstance(mode, str) and re.fullmatch("[rwax]t?[+]?", mode) for mode in modes)
 
 
 def tests_that_import_tests(folder: Path) -> Iterator[str]:

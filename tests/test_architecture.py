@@ -54,6 +54,10 @@ def test_importing_sets_no_environment_variable() -> None:
     assert not failures(architecture.environment_writes)
 
 
+def test_text_is_read_and_written_as_utf_8() -> None:
+    assert not failures(architecture.unnamed_encodings)
+
+
 def test_tests_import_helpers_never_one_another() -> None:
     assert not "\n".join(architecture.tests_that_import_tests(ROOT / "tests"))
 
@@ -124,6 +128,16 @@ MADE_UP = [
         architecture.impure_statistics,
         {"analysis/statistics/a.py": "from pathlib import Path"},
         "analysis/statistics/a.py:1: imports pathlib.Path; statistics are functions of arrays",
+    ),
+    (
+        architecture.unnamed_encodings,
+        {"ablation/store/a.py": "from pathlib import Path\nPath('b').open('w')"},
+        "ablation/store/a.py:2: open without an encoding",
+    ),
+    (
+        architecture.unnamed_encodings,
+        {"analysis/a.py": "def f(path): path.write_text('b')"},
+        "analysis/a.py:1: write_text without an encoding",
     ),
     (
         architecture.long_files,

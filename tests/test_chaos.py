@@ -154,6 +154,6 @@ def logged(results: Path) -> Counter[str]:
     return Counter(
         jobs=len(logs),
         begun=sum(log.count("trains seeds") for log in logs),
-        resumed=sum(log.count("Goes on from") for log in logs),
+        resumed=sum(log.count("Resumes from") for log in logs),
         twice=sum(times > 1 for times in stores.values()),
     )

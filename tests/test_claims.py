@@ -28,7 +28,9 @@ CONF = Path(__file__).parent.parent / "conf"
         (1, 19, 1, "supported"),
         (-1, 21, 1, "inconclusive"),
         (1, 11, 1, "inconclusive"),  # above zero, yet estimated below the size of interest
-        (1, 7, 1, "contradicted"),  # above zero, and surely below the size of interest
+        (1, 7, 1, "smaller"),  # above zero, and surely below the size of interest
+        (-7, -1, -1, "smaller"),
+        (0, 7, 1, "contradicted"),  # the direction is not resolved
         (-4, 4, 1, "contradicted"),
         (-30, -10, 1, "contradicted"),
         (-14, -6, -1, "supported"),
@@ -86,7 +88,7 @@ def test_claims_are_evaluated_together_from_the_store(tmp_path: Path) -> None:
     assert [row.verdict for _, row in found] == [
         "supported",
         "contradicted",
-        "contradicted",
+        "smaller",
         "not run",
         "not run",
         "not run",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import analysis
 from ablation.results.load import StudyNotFound, StudyRuns, load
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm
@@ -280,3 +281,16 @@ def test_effects_that_are_zero_because_combinations_were_merged_are_not_listed(t
         {"speed": "0.01"},
         {"capacity": "16", "speed": "0.01"},
     ]
+
+
+def test_a_factor_named_like_a_column_overwrites_none(tmp_path: Path) -> None:
+    factors = {
+        name: {"key": key, "levels": [16, 32]}
+        for name, key in {"seed": "replay.capacity", "final": "agent.target_update_period"}.items()
+    }
+    make_store(tmp_path, STUDY | {"factors": factors}, lambda arm, seed: 300.0 + seed)
+    frame = analysis.load("s", tmp_path).scores()
+    assert sorted(set(frame["seed"])) == list(range(6))
+    assert set(frame["final"]) == {300.0 + seed for seed in range(6)}
+    assert set(frame["factor seed"]) >= {"16", "32"}
+    assert set(frame["factor final"]) >= {"16", "32"}

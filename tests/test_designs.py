@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from ablation.config.validation import ConfigError
+from ablation.study.declaration import CONTROL
 from ablation.study.expand import expand
-from ablation.study.plan import CONTROL, Plan, plan_from_json
+from ablation.study.plan import Plan, plan_from_json
 
 from .analysis_helpers import resolve
 from .studies import study
@@ -197,3 +198,10 @@ def test_the_control_is_the_baseline_on_other_seeds() -> None:
 def test_a_wrong_design_is_refused_naming_the_key(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         plan(**changes)
+
+
+@pytest.mark.parametrize("name", ["baseline", CONTROL])
+def test_no_arm_has_the_name_of_the_baseline_or_its_control(name: str) -> None:
+    arms = [{"name": name, "levels": {"capacity": "16"}}]
+    with pytest.raises(ConfigError, match=rf"study\.design\.0\.arms\.0\.name = {name}: is the name of"):
+        plan(design=[{"design": "arms", "arms": arms}], factors=THREE, baseline={}, control=True)

@@ -10,7 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from ablation.diagnostics import measures
+from ablation.agent import learner
+from ablation.agent.compiled_backend import CompiledBackend
+from ablation.agent.torch_backend import TorchBackend
+from ablation.diagnostics import measures, probe
+from ablation.diagnostics.probe import Diagnostics
 from ablation.diagnostics.run_states import RunStates
 from ablation.replay.item_usage import DRAWN, LEARNED, STORED, ItemUsage
 from ablation.replay.prioritized import Draws, Prioritized
@@ -272,3 +276,45 @@ def test_an_evaluation_sets_what_was_promised_beside_what_came(configure: Config
     assert trainer._evaluator(3, lambda _: values.expand(2, 2, -1)).start_values.tolist() == (
         values.amax(dim=2).expand(2, 2).double().tolist()
     )
+
+
+# A failing measure.
+
+
+def test_a_measure_that_fails_is_left_out_named_and_changes_no_other_number(
+    configure: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> Tensor:
+        raise ValueError("no such layer")
+
+    config = configure()
+    undisturbed = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    monkeypatch.setattr(measures, "churn", refuse)
+    with pytest.raises(ValueError, match="no such layer"):
+        DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    monkeypatch.setattr(probe, "RAISES", False)
+    records = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    assert records.failed_diagnostics == {"policy_churn": "ValueError: no such layer"}
+    assert records.state()["failed_diagnostics"] == records.failed_diagnostics
+    expected = [
+        {name: value for name, value in row.items() if name != "policy_churn"}
+        for row in undisturbed.lanes[0].learner
+    ]
+    assert records.lanes[0].learner == expected
+    # A group that cannot even begin is named as one.
+    monkeypatch.setattr(Diagnostics, "_networks", refuse)
+    records = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    assert records.failed_diagnostics == {"networks": "ValueError: no such layer"}
+
+
+@pytest.mark.parametrize("backend", [CompiledBackend, TorchBackend])
+def test_a_linear_network_trains_and_has_no_dormant_units(
+    configure: Configure, backend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, "choose_backend", lambda *_: backend)
+    trainer = DQNTrainer(configure(agent__hidden_sizes=[]), [3], CPU)
+    records = trainer.run(lambda *_: None)
+    (row, *_) = records.lanes[0].learner
+    assert "dormant_share" not in row
+    assert row["policy_churn"] is not None
+    assert trainer._learner.parameters.online.shape[1] >= 4 * 2 + 2

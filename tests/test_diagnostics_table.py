@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ablation.cli.messages import diagnostic_lines
+from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
+from ablation.sweep.inventory import read_inventory
 from analysis.effects.diagnostics import arm_diagnostics, run_diagnostics
 from analysis.report.report import open_results, study_tables
 from analysis.statistics import rank_correlation
@@ -105,6 +108,21 @@ def test_the_table_sets_diagnostics_beside_effects_and_says_how_they_go_together
     # Six runs of two arms, three of one; the failed and missing ones say nothing.
     assert association["n"] == 6 + 6 + 3
     assert "not which cause it" in " ".join(table.notes)
+
+
+def test_a_diagnostic_that_failed_is_named_with_its_exception(store: Path) -> None:
+    results = open_results(store, "s", None)
+    assert not any("Diagnostic missing" in note for note in study_tables(results)["diagnostics"].notes)
+    arm = results.runs.baseline("CartPole-v1")
+    path = Store(store).run_directory(RunKey(arm.cell, 0)) / "run.json"
+    failed = {"failed_diagnostics": {"dormant_share": "ValueError: no layers"}}
+    write_json(path, read_json(path) | failed)
+    notes = study_tables(open_results(store, "s", None))["diagnostics"].notes
+    assert "Diagnostic missing: dormant_share (ValueError: no layers), in baseline." in notes
+    inventory = read_inventory(Store(store), [RunKey(arm.cell, seed) for seed in range(2)])
+    assert [line.plain for line in diagnostic_lines(inventory)] == [
+        f"diagnostic missing: dormant_share (ValueError: no layers) in {arm.cell} seed 0"
+    ]
 
 
 def test_runs_without_diagnostics_have_no_table_of_them(tmp_path: Path) -> None:

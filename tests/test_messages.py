@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ablation.cli.commands import _time
-from ablation.cli.messages import console, failure_lines, plural, print_plan
+from ablation.cli.messages import console, failure_lines, plural, print_plan, print_unread_variables
 from ablation.cli.progress import Progress, clock
 from ablation.store.files import write_json
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.history import PlanDiff
-from ablation.sweep.estimates.limits import JobSize
 from ablation.sweep.inventory import RunInventory
 from ablation.sweep.queue import JobSpec
-from ablation.sweep.scheduling import ScheduledJob
 
 from .analysis_helpers import resolve
 from .studies import study
@@ -54,14 +54,33 @@ def test_a_merged_level_is_an_identical_configuration() -> None:
 def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
     store = Store(tmp_path)
-    progress = Progress([ScheduledJob(spec, {}, 400, JobSize(2, 0))], store)
+    progress = Progress([SimpleNamespace(spec=spec, env_steps=400)], store)
     assert "0/1 jobs, 0/2 runs, 0%, 0 env steps/s, elapsed 0:00, ETA unknown" in progress._summary([])
     progress._since = 0
     begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
+    begun |= {"resumed_at": 0, "saved_at": 0}
     write_json(store.job_directory("job") / "progress.json", begun)
     assert progress._read() == [begun]
     progress._started -= 60
     assert "25%, 3 env steps/s, elapsed 1:00, ETA 3:00" in progress._summary(progress._read())
+
+
+def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(tmp_path: Path) -> None:
+    spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
+    store = Store(tmp_path)
+    path = store.job_directory("job") / "progress.json"
+    begun = {"arm": "baseline", "lanes": 2, "env_step": 250, "env_steps": 400, "seconds": 9.0}
+    write_json(path, begun | {"resumed_at": 0, "saved_at": 200})
+    jobs = [SimpleNamespace(spec=spec, env_steps=400)]
+    os.utime(path, (1, 1))
+    assert Progress(jobs, store)._read() == [], "without a checkpoint it begins anew"
+    (path.parent / "checkpoint.pt").touch()
+    progress = Progress(jobs, store)
+    progress._started -= 60
+    assert "50%, 0 env steps/s, elapsed 1:00, ETA unknown" in progress._summary(progress._read())
+    write_json(path, begun | {"env_step": 300, "resumed_at": 200, "saved_at": 200, "seconds": 50.0})
+    # 200 steps in a minute, 200 left: not the 600 that earlier launches made as well.
+    assert "75%, 3 env steps/s, elapsed 1:00, ETA 1:00" in progress._summary(progress._read())
 
 
 def test_an_unknown_time_says_how_to_measure_it() -> None:
@@ -76,6 +95,15 @@ def test_failures_are_named_with_their_seeds_and_last_line() -> None:
         errors={keys[0]: "Traceback\nValueError: no"},
         attempts={keys[0]: 3},
     )
-    assert list(failure_lines(inventory)) == [
-        "[red]failed[/] c seeds 0, 3 after 3 attempts: ValueError: no"
+    assert [line.plain for line in failure_lines(inventory)] == [
+        "failed c seeds 0, 3 after 3 attempts: ValueError: no"
     ]
+
+
+def test_variables_of_wandb_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setenv("WANDB_PROJECT", "replay")
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+    with console.capture() as printed:
+        print_unread_variables("offline", "replay", None)
+    assert printed.get() == "WANDB_MODE=online is not read: tracking.mode = offline counts\n"

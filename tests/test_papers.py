@@ -91,6 +91,9 @@ def test_statements_come_to_contrasts_that_must_all_hold(tmp_path: Path) -> None
         (["supported", "inconclusive"], "inconclusive"),
         (["supported", "not run"], "inconclusive"),
         (["not run", "contradicted"], "disagrees"),
+        (["smaller", "contradicted"], "disagrees"),
+        (["smaller", "supported"], "smaller"),
+        (["smaller", "inconclusive"], "inconclusive"),
         (["not run", "not run"], "not run"),
     ],
 )

@@ -113,3 +113,16 @@ def test_greedy_draws_the_largest_errors_and_first_what_was_never_drawn(batch_si
         sampler.update_priorities(drawn, torch.from_numpy(errors))
         noted = np.where(np.isnan(errors), np.inf, np.abs(errors))
         np.put_along_axis(naive, drawn.numpy(), noted, axis=1)
+
+
+def test_divided_by_the_pools_largest_weight_a_gradient_keeps_its_direction() -> None:
+    """Its expectation is the unprioritized one times size * smallest P, whatever the priorities."""
+    values = np.random.default_rng(3)
+    priorities, gradients = values.exponential(size=(2, 50)), values.normal(size=(2, 50)) + 0.3
+    chances = torch.from_numpy(priorities / priorities.sum(axis=1, keepdims=True))
+    size, smallest = torch.tensor([50, 50]), chances.amin(dim=1)
+    weights = importance_weights(chances, size, 1.0, smallest)
+    expected = (chances * weights * torch.from_numpy(gradients)).sum(dim=1)
+    factor = 50 * smallest.numpy()
+    assert (factor < 0.2).all()
+    assert expected.numpy() == pytest.approx(factor * gradients.mean(axis=1), rel=1e-5)

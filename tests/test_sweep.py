@@ -136,6 +136,22 @@ BAD_INPUT = [
     (["replay=sometimes"], r"replay = sometimes: allowed: .*uniform"),
     (["study=replay", "agent.batch_size=4,8"], r"agent\.batch_size = 4,8: study 'replay' has"),
     (["nonsense"], "nonsense: not an override"),
+    (["+agnt.batch_size=8"], r"agnt\.batch_size = 8: unknown key; allowed here: agent, "),
+    (["plan", "+agent.batch=8"], r"agent\.batch = 8: unknown key; allowed here: .*agent\.batch_size"),
+    (["+launch.job=8"], r"launch\.job = 8: unknown key; allowed here: .*launch\.jobs"),
+    (["hydra.mode=RUN"], r"hydra\.mode = RUN: a sweep is always MULTIRUN; leave this setting out"),
+    (["results_dir=out/a=b"], r"""results_dir=out/a=b: .*; quote the value: 'results_dir="out/a=b"'"""),
+    (["only=it's"], r"""only=it's: not an override .*; quote the value: 'only="it's"'"""),
+    (
+        ["agent.hidden_sizes=[64,"],
+        r"agent\.hidden_sizes=\[64,: .*leave out its spaces, or put the whole",
+    ),
+    (
+        ["study.seeds=[18446744073709551616]"],
+        r"study\.seeds\.0 = 184\d+: a seed is .* from 0 to 9007199254740991",
+    ),
+    (["study.seeds=[-1]"], r"study\.seeds\.0 = -1: a seed is a whole number from 0 to 9007199254740991"),
+    (["study.seeds=20240101"], r"study\.seeds = 20240101: .*how many seeds .* is written \[20240101\]"),
     (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
     (["device=tpu"], "device = tpu: "),
     (["plan", "study=nope"], "study = nope: allowed: .*replay"),
@@ -177,6 +193,21 @@ def test_bad_input_ends_with_status_2_and_one_message(
     status, printed = refusals[number]
     assert status == 2
     assert re.fullmatch(f"error: {BAD_INPUT[number][1]}.*\n", printed), printed
+
+
+def test_a_study_that_is_no_yaml_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    text = "name: indent\nquestion: q\nfactors:\n  lr:\n    key: agent.learning_rate\n   levels: [1]\n"
+    (tmp_path / "study" / "indent.yaml").write_text(text, encoding="utf-8")
+    refused = run("--config-dir", str(tmp_path), "study=indent", f"results_dir={tmp_path / 'results'}")
+    assert refused.returncode == 2
+    assert re.fullmatch(r"error: \S+/indent\.yaml, line 6: .*check the indentation.*\n", refused.stderr)
+
+
+def test_seeds_cost_by_their_number_not_their_value(tmp_path: Path) -> None:
+    words = ["study.seeds=[7,20240101,1000000000]", f"results_dir={tmp_path}", "--json"]
+    (arm,) = json.loads(run("plan", *words).stdout)["arms"]
+    assert arm["statuses"] == {"missing": 3}
 
 
 def test_a_process_of_its_own_refuses_as_well(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from rich.table import Table
 
 from ablation.cli.messages import (
     console,
+    diagnostic_lines,
     failure_lines,
     plural,
     print_choices,
     print_plan,
     print_undecided,
 )
+from ablation.cli.notes import notes
 from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
 from ablation.cli.verify import verify
@@ -71,9 +73,10 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
             counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else stage.counts(arm)
             table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
         console.print(table)
-        for line in failure_lines(stage.inventory):
-            if f"]{MISSING}[" not in line:
-                console.print(line, soft_wrap=True)
+        for line in failure_lines(stage.inventory, unless=MISSING):
+            console.print(line, soft_wrap=True)
+        for line in diagnostic_lines(stage.inventory):
+            console.print(line, soft_wrap=True)
 
 
 COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
@@ -137,6 +140,8 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
         table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
     console.print(table)
     _print_dependent(stage)
+    for line in notes(stage.plan):
+        console.print(line, soft_wrap=True)
     failed = stage.failed_for_good
     if failed:
         used = "has used up its" if failed == 1 else "have used up their"

@@ -54,6 +54,8 @@ class Composer:
         line = CommandLine()
         for override in parser.parse_overrides(list(arguments)):
             key = override.get_key_element().lstrip("+~")
+            if override.is_add():
+                self._refuse_unknown(key, override)
             if key.split(".")[0] not in CELL_SECTIONS:
                 if override.is_sweep_override():
                     raise ConfigError(key, _given(override), "takes one value, not several")
@@ -69,6 +71,12 @@ class Composer:
             else:
                 line.cell[key] = override.value()
         return line
+
+    def _refuse_unknown(self, key: str, override: Override) -> None:
+        """Raise `ConfigError` for a key behind `+` that no part of the program would read."""
+        known = self._loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
+        if not override.is_hydra_override() and OmegaConf.select(known, key, default=...) is ...:
+            raise ConfigError(key, _given(override), allowed_beside(known, key))
 
     def resolve(self, overrides: Mapping[str, Any]) -> CellConfig:
         """Return the validated configuration of a cell: groups are chosen first, then keys set."""
@@ -142,6 +150,17 @@ def plan_of(
         # Raises for networks that cannot take such observations.
         layers_of_agent(cell.config.agent, spec.observation_shape, spec.actions)
     return plan
+
+
+def allowed_beside(known: DictConfig, key: str) -> str:
+    """Return which keys are allowed where `key` is unknown."""
+    parent, _, _ = key.rpartition(".")
+    while parent and not OmegaConf.is_dict(OmegaConf.select(known, parent)):
+        parent = parent.rpartition(".")[0]
+    section = OmegaConf.select(known, parent) if parent else known
+    prefix = f"{parent}." if parent else ""
+    names = sorted(str(name) for name in section if name != "hydra")
+    return f"unknown key; allowed here: {', '.join(prefix + name for name in names)}"
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

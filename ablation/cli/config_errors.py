@@ -8,9 +8,10 @@ from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
+from yaml import YAMLError
 
-from ablation.cli.compose import CONFIG_NAME
+from ablation.cli.compose import CONFIG_NAME, allowed_beside
 from ablation.config.validation import ConfigError
 
 COMMANDS = ("plan", "status", "verify")
@@ -29,7 +30,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
             try:
                 override = parser.parse_override(word)
             except Exception as refused:
-                return f"{word}: not an override ({_first_line(refused)}); write key=value"
+                return f"{word}: not an override ({_first_line(refused)}); {_how_to_write(word)}"
             key = str(override.key_or_group)
             options = loader.get_group_options(key)
             if options:
@@ -40,7 +41,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
                 not override.is_hydra_override()
                 and OmegaConf.select(known, key, default=_ABSENT) is _ABSENT
             ):
-                return str(ConfigError(key, override.value(), _allowed_beside(known, key)))
+                return str(ConfigError(key, override.value(), allowed_beside(known, key)))
     for launcher, extra in _EXTRAS.items():
         if f"hydra/launcher/{launcher}" in str(error):
             hint = f"needs a package that is not installed; pip install -e '.[{extra}]' installs it"
@@ -52,14 +53,26 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
 _ABSENT = object()
 
 
-def _allowed_beside(known: DictConfig, key: str) -> str:
-    parent, _, _ = key.rpartition(".")
-    while parent and not OmegaConf.is_dict(OmegaConf.select(known, parent)):
-        parent = parent.rpartition(".")[0]
-    section = OmegaConf.select(known, parent) if parent else known
-    prefix = f"{parent}." if parent else ""
-    names = sorted(str(name) for name in section if name != "hydra")
-    return f"unknown key; allowed here: {', '.join(prefix + name for name in names)}"
+def explain_yaml(error: YAMLError) -> str:
+    """Return one line for a file that is not YAML: its name, the line, what is wrong there."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if mark is None:
+        return _first_line(error)
+    problem = getattr(error, "problem", None) or _first_line(error)
+    context = getattr(error, "context", None)
+    reason = f"{problem} {context}" if context else str(problem)
+    hint = "check the indentation of this line and the one before" if "block" in reason else ""
+    return f"{mark.name}, line {mark.line + 1}: {' '.join(reason.split())}" + (hint and f"; {hint}")
+
+
+def _how_to_write(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or not key.replace(".", "").replace("_", "").lstrip("+~").isalnum():
+        return "write key=value, and a value with spaces in quotes"
+    if value[:1] in ("[", "{") and value[-1:] not in ("]", "}"):
+        return "a list is one word: leave out its spaces, or put the whole word in quotes"
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f"quote the value: '{key}=\"{escaped}\"'"
 
 
 def _first_line(error: object) -> str:

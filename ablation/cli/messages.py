@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from ablation.results.arithmetic import other_arithmetic
 from ablation.store.run_record import FAILED, RUNNING
@@ -16,10 +17,11 @@ from ablation.sweep.dispatcher import SweepResult
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory
 
-console = Console(stderr=True, highlight=False)
+# Names, levels and messages of users are text: nothing in them is read as markup or as an emoji.
+console = Console(stderr=True, highlight=False, markup=False, emoji=False)
 if not console.is_terminal:
     # There is no width to fit into: long lines are better than cut ones.
-    console = Console(stderr=True, highlight=False, width=160)
+    console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=160)
 
 
 def plural(number: int, noun: str) -> str:
@@ -27,11 +29,23 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def print_unread_variables(mode: str, project: str, entity: str | None) -> None:
+    """Name variables of W&B's that say another thing than our settings, which count."""
+    ours = {"mode": mode, "project": project, "entity": entity}
+    for key, value in ours.items():
+        name = f"WANDB_{key.upper()}"
+        if os.environ.get(name) and os.environ[name] != value:
+            told = f"{name}={os.environ[name]}"
+            console.print(
+                f"{told} is not read: tracking.{key} = {value or 'null'} counts", soft_wrap=True
+            )
+
+
 def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None) -> None:
     """Print the size of the study, its merged and pruned arms, and how much is left to train."""
     runs, in_plan = len(inventory.statuses), len(list(plan.runs()))
     console.print(
-        f"Study [bold]{plan.study.name}[/]: {plural(len(plan.arms), 'arm')} x "
+        Text.assemble("Study ", (plan.study.name, "bold"), ": ") + f"{plural(len(plan.arms), 'arm')} x "
         f"{plural(len(plan.study.seeds), 'seed')}, {plural(len(plan.cells), 'configuration')}, "
         f"{plural(in_plan, 'run')} (plan {plan.hash})"
         + (f"; {plural(runs, 'run')} selected by ONLY" if runs != in_plan else "")
@@ -112,6 +126,7 @@ def _mean(mean: float | None) -> str:
 def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
     """Name what did not complete, write the report, and return the exit status."""
     from analysis.effects.comparability import ASPECTS
+    from analysis.report.errors import FiguresFailed
     from analysis.report.report import write_report
 
     inventory = result.inventory
@@ -120,30 +135,51 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
         console.print(f"Stopped with {left} left: the same command continues from here.")
         return EXIT_STOPPED
     if result.broken is not None:
-        console.print(f"[red]Nothing could be trained:[/] {result.broken}", soft_wrap=True)
+        why = Text.assemble(("Nothing could be trained:", "red"), f" {result.broken}")
+        console.print(why, soft_wrap=True)
     for line in failure_lines(inventory):
+        console.print(line, soft_wrap=True)
+    for line in diagnostic_lines(inventory):
         console.print(line, soft_wrap=True)
     if inventory.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
     if inventory.with_status(FAILED):
         console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
     # The report says what differs between stored runs; that must not keep a sweep from ending well.
-    report = write_report(store.root, plan.study.name, allowed=ASPECTS)
-    console.print(f"Report: {report}", soft_wrap=True)
-    return 1 if inventory.to_do else 0
+    failed: tuple[str, ...] = ()
+    try:
+        report = write_report(store.root, plan.study.name, allowed=ASPECTS)
+    except FiguresFailed as error:
+        report, failed = error.page, error.lines
+    console.print("\n".join([f"Report: {report}", *failed]), soft_wrap=True)
+    return 1 if inventory.to_do or failed else 0
 
 
-def failure_lines(inventory: RunInventory) -> Iterator[str]:
-    """Yield a line for each cell and status that did not complete: its seeds and the last error."""
+def failure_lines(inventory: RunInventory, unless: str = RUNNING) -> Iterator[Text]:
+    """Yield a line for each cell and status that did not complete: its seeds and the last error.
+
+    Runs that are running, or have the status `unless`, are left out.
+    """
     alike: dict[tuple[str, str], list[RunKey]] = {}
     for key in inventory.to_do:
-        if inventory.statuses[key] != RUNNING:
+        if inventory.statuses[key] not in (RUNNING, unless):
             alike.setdefault((key.cell, inventory.statuses[key]), []).append(key)
     for (cell, status), keys in alike.items():
         first = keys[0]
         error = inventory.errors.get(first) or inventory.damage.get(first) or "did not end"
-        last_line = escape(error.strip().splitlines()[-1])
+        last_line = (error.strip().splitlines() or ["no message"])[-1]
         seeds = ("seed " if len(keys) == 1 else "seeds ") + ", ".join(str(key.seed) for key in keys)
         attempts = inventory.attempts.get(first, 0)
         after = f" after {attempts} attempts" if status == FAILED and attempts > 1 else ""
-        yield f"[red]{status}[/] {cell} {seeds}{after}: {last_line}"
+        yield Text.assemble((status, "red"), f" {cell} {seeds}{after}: {last_line}")
+
+
+def diagnostic_lines(inventory: RunInventory) -> Iterator[Text]:
+    """Yield a line for each configuration and diagnostic that failed while its runs were trained."""
+    seeds: dict[tuple[str, str], list[str]] = {}
+    for key, failed in inventory.failed_diagnostics.items():
+        for name, error in failed.items():
+            seeds.setdefault((key.cell, f"{name} ({error})"), []).append(str(key.seed))
+    for (cell, what), own in seeds.items():
+        noun = "seeds" if own[1:] else "seed"
+        yield Text(f"diagnostic missing: {what} in {cell} {noun} {', '.join(own)}")

@@ -57,6 +57,7 @@ class Progress:
         self._steps = sum(job.env_steps * len(job.spec.seeds) for job in jobs)
         self._started = time.perf_counter()
         self._since = time.time()
+        self._earlier = [self._saved(path) for path in self._paths]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -79,25 +80,35 @@ class Progress:
         print(self._summary(self._read()), file=sys.stderr, flush=True)
 
     def _read(self) -> list[dict[str, Any]]:
-        """Return the progress of the jobs that have begun."""
-        return [progress for path in self._paths if (progress := self._read_one(path))]
+        """Return the progress of the jobs that have begun, or go on from a checkpoint."""
+        read = zip(self._paths, self._earlier, strict=True)
+        return [progress for path, earlier in read if (progress := self._read_one(path) or earlier)]
 
     def _read_one(self, path: Path) -> dict[str, Any]:
-        """Return a job's progress, unless it is that of an earlier sweep."""
+        """Return a job's progress, unless it is that of an earlier launch."""
         try:
             return (read_json(path) or {}) if path.stat().st_mtime >= self._since else {}
         except OSError:
             return {}
 
+    def _saved(self, path: Path) -> dict[str, Any]:
+        """Return the progress of an earlier launch as far as it is kept in a checkpoint."""
+        earlier = read_json(path) or {}
+        if not (path.parent / "checkpoint.pt").exists():
+            return {}
+        step = earlier.get("saved_at", 0)
+        return {**earlier, "env_step": step, "resumed_at": step} if step else {}
+
     def _summary(self, begun: Sequence[dict[str, Any]]) -> str:
         elapsed = time.perf_counter() - self._started
         steps = sum(job["env_step"] * job["lanes"] for job in begun)
+        new = sum(_new_steps(job) for job in begun)
         ended = [job for job in begun if job["env_step"] == job["env_steps"]]
-        left = clock((self._steps - steps) * elapsed / steps) if steps else "unknown"
+        left = clock((self._steps - steps) * elapsed / new) if new else "unknown"
         return (
             f"{len(ended)}/{len(self._jobs)} jobs, "
             f"{sum(job['lanes'] for job in ended)}/{self._runs} runs, "
-            f"{steps / self._steps:.0%}, {steps / elapsed:,.0f} env steps/s, "
+            f"{steps / self._steps:.0%}, {new / elapsed:,.0f} env steps/s, "
             f"elapsed {clock(elapsed)}, ETA {left}"
         )
 
@@ -107,10 +118,15 @@ class Progress:
             table.add_column(heading, justify="left" if heading == "arm" else "right")
         for job in begun:
             if job["env_step"] < job["env_steps"]:
-                rate = job["env_step"] * job["lanes"] / max(job["seconds"], 1e-9)
+                rate = _new_steps(job) / max(job["seconds"], 1e-9)
                 share = job["env_step"] / job["env_steps"]
                 table.add_row(job["arm"], str(job["lanes"]), f"{share:.0%}", f"{rate:,.0f}")
         return Group(table, self._summary(begun))
+
+
+def _new_steps(job: dict[str, Any]) -> int:
+    """Return the environment steps of a job since it was begun or resumed, over all of its seeds."""
+    return int((job["env_step"] - job["resumed_at"]) * job["lanes"])
 
 
 def clock(seconds: float) -> str:

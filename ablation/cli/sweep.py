@@ -10,13 +10,14 @@ from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from ablation.cli.compose import Composer, plan_of, to_plain
-from ablation.cli.messages import print_plan, print_result
+from ablation.cli.messages import print_plan, print_result, print_unread_variables
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
 from ablation.study.plan import Plan
 from ablation.sweep.config import check_machine, parse_sweep_config
 from ablation.sweep.dispatcher import SweepDispatcher
+from ablation.sweep.launchers import launcher_of
 from ablation.sweep.stages import stages_of, sweep
 
 
@@ -35,14 +36,17 @@ def run_sweep(
     stages = stages_of(plan, composer.resolve)
     config = parse_sweep_config(values)
     check_machine(config)
+    tracking = config.tracking
+    print_unread_variables(tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())
     observer = TerminalObserver()
+    workers = launcher_of(launcher, line.rest)
 
     def train(stage: Plan) -> int:
-        dispatcher = SweepDispatcher(stage, config, store, line.rest, observer)
+        dispatcher = SweepDispatcher(stage, config, store, workers, observer)
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
-        return print_result(stage, dispatcher.run(launcher), store)
+        return print_result(stage, dispatcher.run(), store)
 
     return sweep(stages, config, store, train, observer)

@@ -16,7 +16,7 @@ from ablation.config.step_schedule import StepSchedule, derive_schedule
 from ablation.config.tasks import settings_of, stepped_by
 from ablation.config.training_path import trained_by
 
-CORE_VERSION = 2
+CORE_VERSION = 3
 """Raised whenever training would give other numbers than before: old runs then count as others."""
 
 HASH_DIGITS = 12

@@ -41,7 +41,7 @@ class Sizes(NamedTuple):
     first: int
 
 
-def _as_configured(config: CellConfig, capacity: int) -> Sizes:
+def _as_configured(config: CellConfig, capacity: int, gap: int) -> Sizes:  # noqa: ARG001
     return Sizes(capacity, config.agent.batch_size, config.replay.min_replay_size)
 
 
@@ -76,8 +76,9 @@ class ReplayKind:
     """A dataclass of keys of its own, `replay.options`, with their types and defaults."""
     task: str | None = None
     """The only task that it can be used with."""
-    sizes: Callable[[CellConfig, int], Sizes] = _as_configured
-    """(configuration, its capacity) -> the sizes that it really has."""
+    sizes: Callable[[CellConfig, int, int], Sizes] = _as_configured
+    """(configuration, its capacity, most environment steps from one gradient step to the next) -> the
+    sizes that it really has."""
     priority_values: Callable[[ReplayConfig, int], int] = _no_values
     """(configuration, items) -> double-precision values that a run keeps beside its items."""
     check: Callable[[CellConfig], None] = _accept
@@ -117,11 +118,13 @@ def tree_values(leaves: int) -> int:
     return total
 
 
-def _newest_alone(config: CellConfig, _: int) -> Sizes:
-    return Sizes(1, 1, config.replay.n_step)
+def _new_items(config: CellConfig, _: int, gap: int) -> Sizes:
+    # An episode's end stores up to n items at once: those that its last step began, and n - 1 before.
+    most = gap + config.replay.n_step - 1
+    return Sizes(most, most, config.replay.n_step)
 
 
-def _newest_batch(config: CellConfig, _: int) -> Sizes:
+def _newest_batch(config: CellConfig, _: int, gap: int) -> Sizes:  # noqa: ARG001
     batch_size = config.agent.batch_size
     return Sizes(batch_size, batch_size, config.replay.min_replay_size)
 
@@ -176,10 +179,10 @@ REPLAY_KINDS = Registry(
     [
         ReplayKind(
             "none",
-            "ablation.replay.build:recent",
+            "ablation.replay.build:new_items",
             ignores=PRIORITY_KEYS | STORAGE_KEYS | {"min_replay_size"},
             stores=False,
-            sizes=_newest_alone,
+            sizes=_new_items,
         ),
         ReplayKind(
             "recent",

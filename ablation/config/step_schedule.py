@@ -53,6 +53,24 @@ class StepSchedule:
         due = np.where(at < self.min_replay_size, 0, due).astype(np.int64)
         return due if self.gradient_steps is None else np.minimum(due, self.gradient_steps)
 
+    def learnable_share(self) -> float:
+        """Return the share of a run's transitions that are in the buffer at some gradient step.
+
+        Those that the last steps store are taken as if the run went on. With `n_step` above 1 it can be
+        less: an episode's end stores several transitions at once.
+        """
+        turn = self.learn_period * self.replay_ratio
+        learned = self._gradient_steps(self.min_replay_size - 1)
+        first = math.ceil((learned + 1) / turn) * self.learn_period
+        if first > self.env_steps:
+            return 0.0
+        gap = max(Fraction(1), 1 / turn)
+        longer = gap - math.floor(gap)
+        kept = [min(self.capacity, self.learn_period * at(gap)) for at in (math.floor, math.ceil)]
+        share = ((1 - longer) * kept[0] + longer * kept[1]) / (gap * self.learn_period)
+        covered = min(self.capacity, first) + (self.env_steps - first) * share
+        return float(covered / self.env_steps)
+
     def _gradient_steps(self, env_step: int) -> int:
         """Return the gradient steps by then if learning had begun at once."""
         last_turn = env_step - env_step % self.learn_period
@@ -68,7 +86,9 @@ def derive_schedule(config: CellConfig) -> StepSchedule:
     if items is not None:
         # One gradient step on one item at each step, from the first on.
         return StepSchedule(_env_steps(config, Fraction(1), 1), items, 1, 1, Fraction(1))
-    capacity, batch_size, first = kind.sizes(config, given_capacity)
+    period = config.agent.learn_period or 1
+    longest_gap = period * math.ceil(1 / (period * ratio))
+    capacity, batch_size, first = kind.sizes(config, given_capacity, longest_gap)
     env_steps = _env_steps(config, ratio, first)
     if kind.stores:
         _check_capacity(config, capacity, env_steps)
@@ -78,7 +98,6 @@ def derive_schedule(config: CellConfig) -> StepSchedule:
     held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None
     # learn_period * replay_ratio == 1 is the usual case of one gradient step a period: as period 1 both
     # spellings have one identity. Any other period makes blocks of gradient steps.
-    period = config.agent.learn_period or 1
     period = 1 if period * ratio == 1 else period
     return StepSchedule(env_steps, min(capacity, env_steps), batch_size, first, ratio, period, held)
 

@@ -76,7 +76,7 @@ def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:
         return ConfigError(key, first["input"], f"unknown key; allowed here: {known}")
     if first["type"] == "missing":
         return ConfigError(key, "(missing)", "is required")
-    message = first["msg"]
+    message = first["msg"].removeprefix("Value error, ")
     return ConfigError(key, first["input"], message[0].lower() + message[1:])
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,15 @@ from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.powers import bitwise_log
 
 Doubles = NDArray[np.float64]
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+Measure = Doubles | Callable[[], Doubles]
+"""A measure `[L]`, or the call that computes it."""
+
+RAISES = False
+"""Whether a measure that fails raises, as tests want it; else the run goes on without its column."""
 
 BUFFER_SAMPLE = 256
 """Stored items that represent the buffer."""
@@ -39,6 +49,8 @@ class Diagnostics:
         self.run_states = RunStates(len(seeds), BUFFER_SAMPLE, observation_size)
         self._online = self._gradient = torch.empty(0)
         self._drift = np.empty(0)
+        self.failed: dict[str, str] = {}
+        """The exception of each measure, or group of measures, that failed."""
 
     def observe(self, env_step: int, observation: Tensor) -> None:
         """Add the observations `[L, O]` of an environment step to the sample of the run's states."""
@@ -51,13 +63,40 @@ class Diagnostics:
         self._drift = measures.drift(parameters.online.cpu(), parameters.target.cpu())
 
     def row(self, env_step: int, sampled: SampledBatch, update: Update) -> dict[str, Doubles]:
-        """Return every measure of the gradient step since `before`, by name, `[L]` each."""
+        """Return every measure of the gradient step since `before`, by name, `[L]` each.
+
+        A measure that fails, as with a network or sampler of the user's that it does not fit, is left
+        out and named in `failed`.
+        """
         slots = self._random_slots(env_step)
-        row = self._usage(env_step, sampled.slots) | self._batch(sampled, slots)
-        row |= self._priorities(slots[:, :STATES])
-        row |= _named("td_error_abs", measures.quantiles(update.errors.abs()))
-        row |= self._gradients() | self._networks()
+        groups: dict[str, Callable[[], Mapping[str, Measure]]] = {
+            "usage of the buffer": lambda: self._usage(env_step, sampled.slots),
+            "batch": lambda: self._batch(sampled, slots),
+            "priorities": lambda: self._priorities(slots[:, :STATES]),
+            "TD errors": lambda: _named("td_error_abs", measures.quantiles(update.errors.abs())),
+            "gradients": self._gradients,
+            "networks": self._networks,
+        }
+        row = {}
+        for group, measure_group in groups.items():
+            for name, measure in (self._tried(group, measure_group) or {}).items():
+                values = self._tried(name, measure) if callable(measure) else measure
+                if values is not None:
+                    row[name] = values
         return row
+
+    def _tried(self, name: str, measure: Callable[[], T]) -> T | None:
+        """Return the result of a measure; None, with a note of the exception, if it fails."""
+        if name in self.failed:
+            return None
+        try:
+            return measure()
+        except Exception as error:
+            if RAISES:
+                raise
+            self.failed[name] = f"{type(error).__name__}: {error}"
+            log.warning("The diagnostic %s is missing: %s", name, self.failed[name])
+            return None
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
@@ -67,7 +106,7 @@ class Diagnostics:
         """Go on from a state that `state` returned."""
         self.run_states.restore(state)
 
-    def _usage(self, env_step: int, slots: Tensor) -> dict[str, Doubles]:
+    def _usage(self, env_step: int, slots: Tensor) -> dict[str, Measure]:
         """Measure the ages and draws of stored items, and how evenly the sampler draws."""
         ring, sampler, usage = self._buffer.ring, self._buffer.sampler, self._buffer.usage
         # The gradient step is counted already; the batch was drawn before it.
@@ -87,7 +126,7 @@ class Diagnostics:
             "sampling_effective_share": effective / size,
         }
 
-    def _priorities(self, slots: Tensor) -> dict[str, Doubles]:
+    def _priorities(self, slots: Tensor) -> dict[str, Measure]:
         """Compare the priorities of stored items with those of their present TD errors."""
         prioritized = self._buffer.prioritized
         if prioritized is None:
@@ -95,39 +134,41 @@ class Diagnostics:
         errors = self._learner.td_errors(self._buffer.ring.copy_of(slots))
         return {"priority_staleness": measures.mean(prioritized.staleness(slots, errors))}
 
-    def _batch(self, sampled: SampledBatch, random_slots: Tensor) -> dict[str, Doubles]:
+    def _batch(self, sampled: SampledBatch, random_slots: Tensor) -> dict[str, Measure]:
         """Measure a batch in itself, and its distance to the buffer and to the whole run."""
         stored_at = self._buffer.usage.stored_at(sampled.slots)
         observation = sampled.batch["observation"]
         stored = self._buffer.ring.copy_of(random_slots)["observation"]
         return {
-            "batch_duplicate_share": measures.duplicate_share(sampled.slots),
-            "batch_adjacent_share": measures.adjacent_share(stored_at),
-            "batch_autocorrelation": measures.autocorrelation(observation, stored_at),
-            "batch_pool_distance": measures.distance(observation, stored),
-            "batch_run_distance": measures.distance(
+            "batch_duplicate_share": lambda: measures.duplicate_share(sampled.slots),
+            "batch_adjacent_share": lambda: measures.adjacent_share(stored_at),
+            "batch_autocorrelation": lambda: measures.autocorrelation(observation, stored_at),
+            "batch_pool_distance": lambda: measures.distance(observation, stored),
+            "batch_run_distance": lambda: measures.distance(
                 observation, self.run_states.evenly_spaced(BUFFER_SAMPLE)
             ),
-            "weight_effective_share": measures.effective_share(sampled.weights),
-            "weight_smallest": sampled.weights.double().amin(dim=1).numpy(),
-            "weight_largest": sampled.weights.double().amax(dim=1).numpy(),
+            "weight_effective_share": lambda: measures.effective_share(sampled.weights),
+            "weight_smallest": lambda: sampled.weights.double().amin(dim=1).numpy(),
+            "weight_largest": lambda: sampled.weights.double().amax(dim=1).numpy(),
         }
 
-    def _gradients(self) -> dict[str, Doubles]:
+    def _gradients(self) -> dict[str, Measure]:
         gradient = self._learner.parameters.gradient.cpu()
         layers = enumerate(self._learner.layers(gradient), start=1)
         norms = {f"gradient_norm_layer_{number}": measures.norm(layer) for number, layer in layers}
-        return norms | {"gradient_cosine": measures.cosine(gradient, self._gradient)}
+        return {**norms, "gradient_cosine": lambda: measures.cosine(gradient, self._gradient)}
 
-    def _networks(self) -> dict[str, Doubles]:
+    def _networks(self) -> dict[str, Measure]:
         states = self.run_states.evenly_spaced(STATES)
         before = self._learner.activations(self._online, states)
         after = self._learner.activations(self._learner.parameters.online, states)
+        hidden = after[1:-1]
         return {
             "target_drift": self._drift,
-            "action_gap": measures.action_gap(after[-1]),
-            "dormant_share": measures.dormant_share(after[1:-1]),
-            "policy_churn": measures.churn(before[-1], after[-1]),
+            "action_gap": lambda: measures.action_gap(after[-1]),
+            # A linear network has no units that could be dormant.
+            **({"dormant_share": lambda: measures.dormant_share(hidden)} if hidden else {}),
+            "policy_churn": lambda: measures.churn(before[-1], after[-1]),
         }
 
     def _random_slots(self, env_step: int) -> Tensor:
@@ -138,9 +179,9 @@ class Diagnostics:
         return integers(bits, size.unsqueeze(1))
 
 
-def _summary(name: str, values: Tensor) -> dict[str, Doubles]:
+def _summary(name: str, values: Tensor) -> dict[str, Measure]:
     return {f"{name}_mean": measures.mean(values)} | _named(name, measures.quantiles(values))
 
 
-def _named(name: str, values: Mapping[str, Doubles]) -> dict[str, Doubles]:
+def _named(name: str, values: Mapping[str, Doubles]) -> dict[str, Measure]:
     return {f"{name}_{suffix}": value for suffix, value in values.items()}

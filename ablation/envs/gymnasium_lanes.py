@@ -112,8 +112,8 @@ class GymnasiumLanes:
         return self._lives[lane] < before
 
     def _numbers(self, observations: np.ndarray) -> Tensor:
-        """Return observations as numbers, flat: `[L, O]`."""
+        """Return observations as numbers, flat: `[L, O]`; only bytes of images are scaled."""
         flat = observations.reshape(len(observations), -1)
-        if flat.dtype == np.uint8:
+        if flat.dtype == np.uint8 and observations.ndim == 4:
             return torch.from_numpy(BYTE_VALUES[flat])
         return torch.from_numpy(flat.astype(np.float32))

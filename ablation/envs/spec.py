@@ -31,13 +31,15 @@ class EnvSpec:
     """Shape of an environment's observation, channels first for images, and size of its action set.
 
     Lanes observe flat vectors, `[L, observation_size]`; only networks look at the shape. An
-    observation is the last `frames` frames of an episode, oldest first, black before its first.
+    observation is the last `frames` frames of an episode, oldest first, black before its first. `dtype`
+    is that of the environment's space: lanes observe float32, images of bytes divided by 255.
     """
 
     observation_shape: tuple[int, ...]
     actions: int
     pixels: Pixels = "float"
     frames: int = 1
+    dtype: str = "float32"
 
     @property
     def observation_size(self) -> int:
@@ -72,7 +74,7 @@ def registered_spec(env_id: str, options: Options) -> EnvSpec:
         raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
     pixels = PIXELS_OF.get(observation.dtype.name, "float") if is_game else "float"
     frames = observation.shape[0] if pixels == "byte" else 1
-    return EnvSpec(observation.shape, int(action.n), pixels, frames)
+    return EnvSpec(observation.shape, int(action.n), pixels, frames, observation.dtype.name)
 
 
 def maker(

@@ -23,6 +23,7 @@ from ablation.replay.item_usage import ItemUsage
 from ablation.replay.lane_kernels import (
     BATCH_MAX,
     BUFFER_MAX,
+    NEW_ITEMS,
     NOT_NORMALIZED,
     PRIORITIZED,
     RECENT,
@@ -36,11 +37,19 @@ from ablation.replay.lane_kernels import (
 from ablation.replay.n_step import NStep, NStepItem
 from ablation.replay.prioritized import NO_TREE, Prioritized
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import Combined, Recent, SamplerInputs, Uniform, UniformSubset
+from ablation.replay.samplers import (
+    Combined,
+    NewItems,
+    Recent,
+    SamplerInputs,
+    Uniform,
+    UniformSubset,
+)
 from ablation.replay.weights import importance_weights
 
 SAMPLERS: dict[type, int] = {
     Recent: RECENT,
+    NewItems: NEW_ITEMS,
     Uniform: UNIFORM,
     UniformSubset: SUBSET,
     Prioritized: PRIORITIZED,
@@ -164,6 +173,10 @@ class ReplayBuffer:
         """Return the batch of a gradient step, after so many of both; valid until the next call."""
         if self.prioritized is not None:
             self.prioritized.exponent = self._scheduled(self._config.priority_exponent, env_step)
+        if isinstance(self.sampler, NewItems):
+            before = self._schedule.gradient_steps_due(env_step - 1)
+            slots, weights = self.sampler.sample_new(self.ring, self.usage, before)
+            return SampledBatch(slots, self.ring.gather(slots), weights)
         words = self.replay_words.words_at(gradient_step)
         slots, probabilities = self.sampler.sample(self.ring, words)
         self.usage.on_draw(slots)

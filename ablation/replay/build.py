@@ -7,7 +7,15 @@ from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.replay.greedy import Greedy
 from ablation.replay.prioritized import Draws, Prioritized
 from ablation.replay.priority_schemes import PriorityScheme, Proportional, Rank
-from ablation.replay.samplers import Combined, Recent, Sampler, SamplerInputs, Uniform, UniformSubset
+from ablation.replay.samplers import (
+    Combined,
+    NewItems,
+    Recent,
+    Sampler,
+    SamplerInputs,
+    Uniform,
+    UniformSubset,
+)
 
 
 def make_sampler(inputs: SamplerInputs) -> tuple[Sampler, Prioritized | None]:
@@ -18,6 +26,11 @@ def make_sampler(inputs: SamplerInputs) -> tuple[Sampler, Prioritized | None]:
         inputs = inputs.with_batch_size(inputs.batch_size - 1)
     sampler = load_component(kind.make)(inputs)
     return Combined(sampler) if combined else sampler, sampler if kind.prioritized else None
+
+
+def new_items(inputs: SamplerInputs) -> Sampler:
+    """Return the sampler of the items that no gradient step has seen."""
+    return NewItems(inputs.batch_size)
 
 
 def recent(inputs: SamplerInputs) -> Sampler:

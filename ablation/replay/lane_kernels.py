@@ -14,8 +14,9 @@ from ablation.numerics.compiled import borrowing, merged
 from ablation.numerics.elementary import power
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM, Counts, Doubles, Integers, Singles
+from ablation.replay.new_item_kernels import lane_new_items
 
-RECENT, UNIFORM, SUBSET, PRIORITIZED = range(4)
+RECENT, UNIFORM, SUBSET, PRIORITIZED, NEW_ITEMS = range(5)
 """Samplers: see the classes of these names in `samplers` and `prioritized`."""
 NOT_NORMALIZED, BATCH_MAX, BUFFER_MAX = range(3)
 """What importance-sampling weights are divided by."""
@@ -262,9 +263,15 @@ def _rank(ranked: Doubles, value: float) -> int:
 
 
 @merged
-def draw(buffer: Buffer, lane: int, words: Integers, sample: Sample) -> None:
-    """Write the slots of a batch and, for prioritized samplers, their probabilities; count the draws."""
+def draw(
+    buffer: Buffer, lane: int, gradient_steps: int, words: Integers, sample: Sample, weights: Singles
+) -> None:
+    """Write a batch's slots, prioritized draws' probabilities, new items' weights; count the draws."""
     items, sampling = buffer.items, buffer.sampling
+    if sampling.sampler == NEW_ITEMS:
+        at = items.usage, items.size, items.newest, lane
+        lane_new_items(*at, gradient_steps, sample.slots, weights)
+        return
     size, slots = items.size[lane], sample.slots[: sampling.draws]
     if sampling.sampler == PRIORITIZED:
         _draw_by_mass(buffer, lane, words, slots, sample)
@@ -347,7 +354,8 @@ def weights(buffer: Buffer, lane: int, exponent: float, sample: Sample, result: 
     """Write the importance-sampling weights `[B]` of a batch; see `importance_weights`."""
     sampling, priorities = buffer.sampling, buffer.priorities
     if sampling.sampler != PRIORITIZED:
-        result[:] = 1
+        if sampling.sampler != NEW_ITEMS:  # `draw` has written those
+            result[:] = 1
         return
     size, lowest = float(buffer.items.size[lane]), 1.0
     if sampling.normalization == BUFFER_MAX:

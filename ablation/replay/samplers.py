@@ -13,6 +13,8 @@ from torch import Tensor
 from ablation.config.schema import ReplayConfig
 from ablation.numerics.random_streams import integers
 from ablation.replay import kernels
+from ablation.replay.item_usage import ItemUsage
+from ablation.replay.new_item_kernels import new_items
 from ablation.replay.powers import bitwise_log
 from ablation.replay.ring import Ring
 
@@ -113,6 +115,36 @@ class Recent(PriorityFree):
         """Return the newest slots."""
         slots = (ring.newest.unsqueeze(1) - self._ages) % ring.capacity
         return slots, self.probabilities(ring, slots)
+
+
+class NewItems(PriorityFree):
+    """Every item stored since the last gradient step, once, oldest first; no replay.
+
+    Gradient steps that follow each other without an environment step between them have the same items.
+    `ReplayBuffer` says which items are new: `sample_new` is its way to draw.
+    """
+
+    width = 0
+
+    def __init__(self, batch_size: int) -> None:
+        self._batch_size = batch_size
+
+    def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+        """Raise: which items are new is not in the ring."""
+        raise TypeError("new items are drawn by sample_new")
+
+    def sample_new(self, ring: Ring, usage: ItemUsage, gradient_steps: int) -> tuple[Tensor, Tensor]:
+        """Return slots and weights, `[L, B]` each, of the items stored after so many gradient steps.
+
+        Each counts as drawn. The weights make a loss's mean over the batch the mean over the new items:
+        where fewer than B are new, the newest item fills up with a weight of 0.
+        """
+        slots = np.empty((ring.lanes, self._batch_size), np.int64)
+        weights = np.empty(slots.shape, np.float32)
+        new_items(
+            usage.table.numpy(), ring.size.numpy(), ring.newest.numpy(), gradient_steps, slots, weights
+        )
+        return torch.from_numpy(slots), torch.from_numpy(weights)
 
 
 class Uniform(PriorityFree):

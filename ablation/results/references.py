@@ -30,7 +30,7 @@ def reference(env_id: str) -> Reference | None:
 
 @cache
 def _references() -> dict[str, Reference]:
-    with FILE.open(newline="") as file:
+    with FILE.open(newline="", encoding="utf-8") as file:
         return {
             row["env_id"]: Reference(float(row["random"]), float(row["threshold"]), row["source"])
             for row in csv.DictReader(file)

@@ -13,7 +13,7 @@ def write_json(path: Path, values: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     tmp = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        tmp.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n")
+        tmp.write_text(json.dumps(values, indent=1, sort_keys=False) + "\n", encoding="utf-8")
         tmp.replace(path)
     except BaseException:
         tmp.unlink(missing_ok=True)
@@ -23,6 +23,6 @@ def write_json(path: Path, values: Any) -> None:
 def read_json(path: Path) -> Any:
     """Return a JSON file's values, or None where there is none that can be read."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None

@@ -63,7 +63,7 @@ def has_fused_multiply_add() -> bool:
 def _cpuinfo() -> dict[str, str]:
     """Return what Linux says of the first core; nothing elsewhere."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().partition("\n\n")[0].splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").partition("\n\n")[0].splitlines()
     except OSError:
         return {}
     pairs = [line.partition(":") for line in lines]

@@ -58,6 +58,8 @@ class Records:
 
     def __init__(self, lanes: int) -> None:
         self.lanes = [LaneRecords() for _ in range(lanes)]
+        self.failed_diagnostics: dict[str, str] = {}
+        """The exception of each diagnostic whose column is missing."""
         self._return = np.zeros(lanes)
         self._length = np.zeros(lanes, np.int64)
 
@@ -143,7 +145,8 @@ class Records:
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as plain values and arrays."""
         lanes = [asdict(record) for record in self.lanes]
-        return {"lanes": lanes, "return": self._return.tolist(), "length": self._length.tolist()}
+        episode = {"return": self._return.tolist(), "length": self._length.tolist()}
+        return {"lanes": lanes, "failed_diagnostics": dict(self.failed_diagnostics), **episode}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what `state` returned."""
@@ -151,5 +154,6 @@ class Records:
             for name, rows in record.tables().items():
                 rows[:] = saved[name]
             record.ended = EarlyEnd(**saved["ended"]) if saved["ended"] else None
+        self.failed_diagnostics = dict(state.get("failed_diagnostics", {}))
         self._return[:] = state["return"]
         self._length[:] = state["length"]

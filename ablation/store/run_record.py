@@ -51,6 +51,8 @@ class RunRecord:
     steps_per_second: float | None = None
     """Environment steps of the run's whole job (all seeds), a second."""
     peak_rss_bytes: int | None = None
+    failed_diagnostics: dict[str, str] = field(default_factory=dict)
+    """The exception of each diagnostic whose column is missing; left out where there is none."""
     device: str = ""
     trained_by: str = ""
     """`compiled` or `torch`."""
@@ -81,6 +83,7 @@ class RunRecord:
             name: value
             for name, value in vars(self).items()
             if value is not None or name not in _OF_TRAINED_RUNS
+            if value or name != "failed_diagnostics"
         }
 
     def setting(self, section: str, key: str) -> Any:
@@ -104,6 +107,7 @@ _TYPES: dict[str, Any] = {
     "ended": str,
     "steps_per_second": (int, float),
     "peak_rss_bytes": int,
+    "failed_diagnostics": dict,
     "device": str,
     "trained_by": str,
     "arithmetic": str,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError, validate
@@ -19,10 +19,18 @@ from ablation.study.designs import (
     as_levels,
 )
 
+BASELINE = "baseline"
+CONTROL = "baseline again"
+"""The names of the arms that every study has, and that `control` adds."""
 CONTROL_SEED_OFFSET = 5000
 """Added to the study's seeds to give those of the control."""
 TUNING_SEED_OFFSET = 10_000
 """The first tuning seed where only their number is given."""
+
+MOST_SEEDS = 100_000
+"""The largest number of seeds that can be asked for; a larger one is a seed without its brackets."""
+LARGEST_SEED = 2**53 - 1
+"""The largest whole number that JSON keeps in every language."""
 
 ScoreName = Literal[
     "final",
@@ -41,17 +49,28 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 
 def _seed_list(value: object, first: int = 0) -> object:
-    counted = isinstance(value, int) and not isinstance(value, bool)
-    return list(range(first, first + value)) if counted else value  # type: ignore[operator]
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    if value > MOST_SEEDS:
+        raise ValueError(
+            f"a number alone is how many seeds to train, at most {MOST_SEEDS:,}; one seed of this value "
+            f"is written [{value}]"
+        )
+    return list(range(first, first + value))
+
+
+def _in_range(seed: int) -> int:
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"a seed is a whole number from 0 to {LARGEST_SEED}")
+    return seed
 
 
 def _tuning_list(value: object) -> object:
     return _seed_list(value, TUNING_SEED_OFFSET)
 
 
-Seeds = Annotated[
-    list[Annotated[int, Field(ge=0, strict=True)]], Field(min_length=1), BeforeValidator(_seed_list)
-]
+_Seed = Annotated[int, Field(strict=True), AfterValidator(_in_range)]
+Seeds = Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_seed_list)]
 """A list of seeds, or how many: the first from 0 on."""
 
 
@@ -64,11 +83,7 @@ class Tune:
     """
 
     factor: str
-    seeds: Annotated[
-        list[Annotated[int, Field(ge=0, strict=True)]],
-        Field(min_length=1),
-        BeforeValidator(_tuning_list),
-    ]
+    seeds: Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_tuning_list)]
     score: ScoreName | None = None
     rule: Literal["best_mean"] = "best_mean"
 
@@ -188,6 +203,9 @@ def _check_part(study: Study, key: str, part: DesignPart) -> None:
         raise ConfigError(f"{key}.arms", part.arms, "goes with the design `arms`, and only with it")
     for number, arm in enumerate(part.arms or ()):
         _check_levels(study, f"{key}.arms.{number}.levels", arm.levels)
+        if arm.name in (BASELINE, CONTROL):
+            allowed = "is the name of the baseline or of its control; choose another"
+            raise ConfigError(f"{key}.arms.{number}.name", arm.name, allowed)
         if not arm.levels and arm.name is None:
             raise ConfigError(f"{key}.arms.{number}.name", None, "an arm without levels needs a name")
         if arm.overrides and arm.name is None:

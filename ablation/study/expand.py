@@ -9,9 +9,9 @@ from typing import Any, Literal
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
-from ablation.study.declaration import Study
+from ablation.study.declaration import BASELINE, CONTROL, Study
 from ablation.study.designs import Combination, combinations
-from ablation.study.plan import BASELINE, CONTROL, Arm, Merged, Plan, Pruned
+from ablation.study.plan import Arm, Merged, Plan, Pruned
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 """Overrides on the default configuration -> the validated configuration of a cell."""

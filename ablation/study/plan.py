@@ -17,9 +17,6 @@ from ablation.store.runs import RunKey
 from ablation.study.declaration import ScoreName, Study
 from ablation.study.designs import Overrides
 
-BASELINE = "baseline"
-CONTROL = "baseline again"
-
 
 @dataclass(frozen=True)
 class Arm:
@@ -57,9 +54,9 @@ class Choice:
 
     @property
     def at_the_edge(self) -> bool:
-        """Return whether no level was tried on one side of the chosen one, of three or more."""
+        """Return whether no level was tried on one side of the chosen one."""
         levels = list(self.means)
-        return len(levels) > 2 and self.level in (levels[0], levels[-1])
+        return len(levels) > 1 and self.level in (levels[0], levels[-1])
 
 
 @dataclass(frozen=True)

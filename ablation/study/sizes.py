@@ -22,14 +22,14 @@ class Size:
     """The values in which a size differs from its study.
 
     `baseline` and `tune` override the study's key by key. `levels` are a factor's levels in this size;
-    of named levels, the names of those to keep.
+    of named levels, the names of those to keep, or others in their place.
     """
 
     seeds: Any = None
     environments: list[str] | None = None
     design: Any = None
     baseline: Overrides = field(default_factory=dict)
-    levels: dict[str, list[Any]] = field(default_factory=dict)
+    levels: dict[str, list[Any] | dict[str, Any]] = field(default_factory=dict)
     tune: dict[str, Any] = field(default_factory=dict)
 
 
@@ -80,8 +80,8 @@ def _changed(
     return changed
 
 
-def _levels(declared: Any, levels: list[Any], key: str) -> Any:
-    if not isinstance(declared, Mapping):
+def _levels(declared: Any, levels: list[Any] | dict[str, Any], key: str) -> Any:
+    if isinstance(levels, dict) or not isinstance(declared, Mapping):
         return levels
     for level in levels:
         if level not in declared:

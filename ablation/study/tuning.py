@@ -11,8 +11,8 @@ from typing import Any
 
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
-from ablation.study.declaration import Study, Tune
-from ablation.study.plan import BASELINE, Arm, Choice, Merged, Plan
+from ablation.study.declaration import BASELINE, Study, Tune
+from ablation.study.plan import Arm, Choice, Merged, Plan
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
 

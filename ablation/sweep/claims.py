@@ -3,7 +3,9 @@
     results/locks/<cell>.<seed>   who trains the run; touched every few seconds while it is trained
 
 A claim is taken over when its owner is dead: on the same machine, when the process is gone; from
-another, when the claim was not touched for `STALE_SECONDS` by the file system's own clock.
+another, when the claim was not touched for `STALE_SECONDS` by the file system's own clock. The claim
+of a worker lives as long as its supervisor does, which counts the attempt of a dead worker and then
+releases the claim: else another worker could go on with the run before the attempt is counted.
 """
 
 from __future__ import annotations
@@ -33,11 +35,23 @@ class ClaimOwner:
     machine: str
     pid: int
     started: str
+    supervisor: int | None = None
+    supervisor_started: str = ""
 
     @classmethod
-    def this_process(cls, sweep: str) -> ClaimOwner:
-        """Return this process as an owner."""
-        return cls(sweep, machine_id(), os.getpid(), start_time(os.getpid()) or "")
+    def this_process(cls, sweep: str, supervisor: int | None = None) -> ClaimOwner:
+        """Return this process as an owner, with the number of the process that supervises it, if any."""
+        watched = "" if supervisor is None else start_time(supervisor) or ""
+        pid = os.getpid()
+        return cls(sweep, machine_id(), pid, start_time(pid) or "", supervisor, watched)
+
+    @property
+    def lives(self) -> bool:
+        """Return whether an owner on this machine, or its supervisor, still runs."""
+        supervised = self.supervisor is not None and self.supervisor_started != ""
+        return start_time(self.pid) == self.started or (
+            supervised and start_time(self.supervisor or 0) == self.supervisor_started
+        )
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.machine.split()[0]}"
@@ -98,32 +112,45 @@ class RunClaims:
 
     @contextmanager
     def heartbeats(self) -> Iterator[None]:
-        """Keep the claims alive within the context, and give them up at its end."""
+        """Keep the claims alive within the context, and give them up if it is left without an error.
+
+        After one they wait for the supervisor, who counts the attempt.
+        """
         thread = threading.Thread(target=self._beat, daemon=True)
         thread.start()
         try:
             yield
+            self.release_all()
         finally:
             self._stop.set()
             thread.join()
-            self.release_all()
 
-    def last_pid(self, key: RunKey) -> int | None:
-        """Return the process that claimed a run last, dead or alive; None if it released the run."""
-        claim = self._read(self._path(key))
-        return None if claim is None else claim.owner.pid
+    def inherit(self, pid: int) -> list[RunKey]:
+        """Take over the claims that a dead worker of this owner's sweep left here; return their runs."""
+        mine = (self.owner.sweep, self.owner.machine, pid)
+        left = [
+            key
+            for key, claim in self._read_all().items()
+            if (claim.owner.sweep, claim.owner.machine, claim.owner.pid) == mine
+        ]
+        for key in left:
+            # Its supervisor lives: nobody else takes it over meanwhile.
+            self._written().replace(self._path(key))
+            self._held.add(key)
+        return sorted(left, key=lambda key: (key.cell, key.seed))
 
     def living(self) -> dict[RunKey, ClaimOwner]:
         """Return the runs that living owners have claimed."""
-        if not self._directory.is_dir():
-            return {}
+        return {key: claim.owner for key, claim in self._read_all().items() if claim.alive}
+
+    def _read_all(self) -> dict[RunKey, RunClaim]:
         claims = {}
-        for entry in os.scandir(self._directory):
+        for entry in os.scandir(self._directory) if self._directory.is_dir() else ():
             cell, _, seed = entry.name.rpartition(".")
             if cell and seed.isdigit() and not cell.startswith("."):
                 claim = self._read(Path(entry.path))
-                if claim is not None and claim.alive:
-                    claims[RunKey(cell, int(seed))] = claim.owner
+                if claim is not None:
+                    claims[RunKey(cell, int(seed))] = claim
         return claims
 
     def _claim(self, key: RunKey) -> bool:
@@ -145,9 +172,7 @@ class RunClaims:
 
     def _link(self, path: Path) -> bool:
         """Create the claim's file with all of its content at once; return False if there is one."""
-        self._directory.mkdir(parents=True, exist_ok=True)
-        tmp = self._directory / f".{self.owner.sweep}.{self.owner.pid}"
-        tmp.write_text(json.dumps(asdict(self.owner)))
+        tmp = self._written()
         try:
             os.link(tmp, path)
         except FileExistsError:
@@ -156,14 +181,22 @@ class RunClaims:
             tmp.unlink(missing_ok=True)
         return True
 
+    def _written(self) -> Path:
+        """Return a new file with the content of this owner's claims."""
+        self._directory.mkdir(parents=True, exist_ok=True)
+        # Threads of a sweep may claim at the same time.
+        tmp = self._directory / f".{self.owner.sweep}.{self.owner.pid}.{threading.get_ident()}"
+        tmp.write_text(json.dumps(asdict(self.owner)), encoding="utf-8")
+        return tmp
+
     def _read(self, path: Path) -> RunClaim | None:
         try:
-            owner = ClaimOwner(**json.loads(path.read_text()))
+            owner = ClaimOwner(**json.loads(path.read_text(encoding="utf-8")))
             touched = path.stat().st_mtime
         except (OSError, ValueError, TypeError):
             return None
         if owner.machine == machine_id():
-            return RunClaim(owner, start_time(owner.pid) == owner.started)
+            return RunClaim(owner, owner.lives)
         return RunClaim(owner, self._now() - touched < STALE_SECONDS)
 
     def _now(self) -> float:

@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hydra.plugins.launcher import Launcher
-
 from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import other_arithmetic
 from ablation.store.disk import DiskFull, check_writable
@@ -21,13 +19,13 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.sweep.arithmetic import check_arithmetic
 from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.sweep.config import SweepConfig
-from ablation.sweep.hydra_words import as_word
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory, read_inventory
+from ablation.sweep.launchers import WorkerLauncher
 from ablation.sweep.observer import SweepObserver
 from ablation.sweep.queue import JobQueue, resumable, stop_path, write_job, write_queue
-from ablation.sweep.ray_cluster import connect
 from ablation.sweep.scheduling import (
     ScheduledJob,
     allowed_attempts,
@@ -42,9 +40,9 @@ from ablation.sweep.supervisor import WorkerExit
 log = logging.getLogger(__name__)
 
 MAX_FRUITLESS_LAUNCHES = 3
-"""Launches in a row that may break off without anything having been trained."""
+"""Launches in a row that may end without any progress."""
 WAIT_SECONDS = 2.0
-STOPPING_SECONDS = 3.5
+STOPPING_SECONDS = 4.0
 """How long workers may take to end after a Ctrl-C."""
 
 
@@ -65,15 +63,16 @@ class SweepDispatcher:
         plan: Plan,
         config: SweepConfig,
         store: Store,
-        words: Sequence[str],
+        launcher: WorkerLauncher,
         observer: SweepObserver,
     ) -> None:
-        """Take a plan and `words`, the command line's settings that workers are launched with.
+        """Take a plan, and what starts workers.
 
         Raises `ConfigError` if `only` names no arm.
         """
         self._plan, self._config, self._store = plan, config, store
-        self._words, self._observer = words, observer
+        self._launcher, self._observer = launcher, observer
+        self._code = code_version()
         self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
         self._claims = RunClaims(store.root, ClaimOwner.this_process(self._sweep))
         requested = runs_of(require_matching_arms(plan, config.only))
@@ -120,9 +119,11 @@ class SweepDispatcher:
         due = inventory.due(lambda key: self._allowed.get(key, 0))
         return schedule_jobs(self._plan, due, self._config, resumable(self._store))
 
-    def run(self, launcher: Launcher) -> SweepResult:
-        """Launch workers until every run has ended or used up its attempts."""
-        connect(launcher)
+    def run(self) -> SweepResult:
+        """Launch workers until every run has ended or used up its attempts.
+
+        Raises `CodeChanged`, `DiskFull` and `ConfigError` for what another launch would not mend.
+        """
         fruitless = 0
         with self._interruptible() as stopping:
             while True:
@@ -135,14 +136,17 @@ class SweepDispatcher:
                     stopping.wait(WAIT_SECONDS)
                     continue
                 before = self._training_state(inventory)
-                broken = self._launch(launcher, jobs, min(workers_of(self._config), free))
+                exits, broken = self._launch(jobs, min(workers_of(self._config), free))
                 after = self._read_inventory()
-                is_fruitless = broken and self._training_state(after) == before
-                fruitless = fruitless + 1 if is_fruitless else 0
-                if broken and not stopping.is_set():
+                if stopping.is_set():
+                    return SweepResult(after, stopped=True)
+                self._raise_what_launching_does_not_mend(exits, bool(self.jobs(after)))
+                # Whatever workers say of their end: launches without progress are counted.
+                fruitless = fruitless + 1 if self._training_state(after) == before else 0
+                if broken:
                     log.warning("%s", broken)
                 if fruitless >= MAX_FRUITLESS_LAUNCHES:
-                    return SweepResult(after, broken=broken)
+                    return SweepResult(after, broken=broken or "workers ended without having trained")
 
     def _read_inventory(self) -> RunInventory:
         return read_inventory(self._store, self._requested, self._claims.living())
@@ -157,19 +161,21 @@ class SweepDispatcher:
             self._waiting_for = owners
         return free
 
-    def _launch(self, launcher: Launcher, jobs: Sequence[ScheduledJob], workers: int) -> str | None:
-        """Run workers to their end; return why they broke off, if they did."""
+    def _launch(
+        self, jobs: Sequence[ScheduledJob], workers: int
+    ) -> tuple[Sequence[WorkerExit], str | None]:
+        """Run workers to their end; return how they ended, and why they broke off, if they did."""
         self._launches += 1
         for job in jobs:
             write_job(self._store, job.spec, job.cell.config)
         write_queue(self._store, self._queue(jobs))
+        names = [f"{self._sweep}-{self._launches}-{number}" for number in range(workers)]
         with self._observer.training(jobs, self._store):
             try:
-                returned = launcher.launch([self._worker_words(n) for n in range(workers)], 0)
-                exits = [job.return_value for job in returned]
+                exits = self._launcher.run(self._store.root, self._sweep, names)
             except Exception as error:
-                return f"The launcher broke off: {error}"
-        return self._why_broken(exits)
+                return [], f"The launcher broke off: {error}"
+        return exits, next((worker.reason for worker in exits if worker.kind == "broken"), None)
 
     def _queue(self, jobs: Sequence[ScheduledJob]) -> JobQueue:
         minutes = self._config.launch.timeout_minutes
@@ -179,15 +185,10 @@ class SweepDispatcher:
             self._config.tracking,
             None if minutes is None else minutes * 60,
             {job.spec.name: max(self._allowed[key] for key in job.keys) for job in jobs},
+            self._code,
         )
 
-    def _worker_words(self, number: int) -> list[str]:
-        name = f"{self._sweep}-{self._launches}-{number}"
-        own = {"results_dir": str(self._store.root), "worker.name": name, "worker.sweep": self._sweep}
-        return [*self._words, *(as_word(key, value) for key, value in own.items())]
-
-    def _why_broken(self, exits: Sequence[WorkerExit]) -> str | None:
-        """Return why workers broke off; raise what another launch would not mend."""
+    def _raise_what_launching_does_not_mend(self, exits: Sequence[WorkerExit], unfinished: bool) -> None:
         root = self._store.root
         for worker in exits:
             if worker.kind == "not_shared":
@@ -195,7 +196,8 @@ class SweepDispatcher:
                 raise ConfigError("results_dir", root, allowed)
             if worker.kind == "disk_full":
                 raise DiskFull(f"{root} on host {worker.host}: disk full ({self._write_error()})")
-        return next((worker.reason for worker in exits if worker.kind == "broken"), None)
+            if worker.kind == "code_changed" and unfinished:
+                raise CodeChanged
 
     def _write_error(self) -> str:
         try:
@@ -220,6 +222,7 @@ class SweepDispatcher:
                 os._exit(EXIT_STOPPED)
             stopping.set()
             threading.Thread(target=_exit_late, daemon=True).start()
+            self._launcher.stop()
             with suppress(OSError):
                 stop_path(self._store, self._sweep).touch()
             self._observer.stopping()

@@ -1,4 +1,4 @@
-"""Ctrl-C in a process that trains: finish what is being written, then end, within seconds."""
+"""Ctrl-C in the processes of a sweep: finish the current write, then end, within seconds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EXIT_STOPPED = 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_SECONDS = 1.0
 """How long the end of a period, with a checkpoint, is waited for."""
 WRITING_SECONDS = 1.5
@@ -16,7 +17,7 @@ WRITING_SECONDS = 1.5
 
 
 class Stopped(BaseException):
-    """The sweep ends; what was trained so far is saved."""
+    """The sweep ends; all progress so far is saved."""
 
 
 class Stop:
@@ -28,9 +29,11 @@ class Stop:
         self._before_exit = before_exit
 
     def listen(self) -> None:
-        """Take SIGINT and SIGTERM as the request to end."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        """Take SIGINT and SIGTERM as the request to end, also where they were ignored or blocked."""
+        for number in SIGNALS:
             signal.signal(number, self._request)
+        # Only now: a signal that came while they were blocked is delivered at once.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -49,3 +52,38 @@ class Stop:
         self._before_exit()
         # Nothing may be finished from here on: the files must be as after a kill.
         os._exit(EXIT_STOPPED)
+
+
+@contextmanager
+def signals_held_back() -> Iterator[None]:
+    """Let processes that are started within the context receive signals only once they listen.
+
+    Until then they are kept by the system: they neither end a process that still imports nor get lost.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def requests_to_end() -> Iterator[threading.Event]:
+    """Yield what SIGTERM sets within the context, in which SIGINT does nothing.
+
+    A terminal's Ctrl-C reaches all of its processes: the sweep and its workers are the ones to handle
+    it. In another thread than the main one, signals are left alone.
+    """
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    earlier = {
+        signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: asked.set()),
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)

@@ -23,6 +23,8 @@ class RunInventory:
     damage: dict[RunKey, str] = field(default_factory=dict)
     attempts: dict[RunKey, int] = field(default_factory=dict)
     arithmetic: dict[RunKey, Arithmetic] = field(default_factory=dict)
+    failed_diagnostics: dict[RunKey, dict[str, str]] = field(default_factory=dict)
+    """The exceptions of the diagnostics that stored runs lack."""
 
     @property
     def to_do(self) -> list[RunKey]:
@@ -55,6 +57,8 @@ def read_inventory(
             inventory.attempts[key] = record.attempt
             if status in ENDED:
                 inventory.arithmetic[key] = arithmetic_of(record)
+            if record.failed_diagnostics:
+                inventory.failed_diagnostics[key] = record.failed_diagnostics
             if record.error:
                 inventory.errors[key] = record.error
         running = key in claimed and status not in ENDED

@@ -24,6 +24,7 @@ from ablation.store.provenance import (
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey, Store
+from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
 from ablation.sweep.queue import JobSpec
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
@@ -41,15 +42,12 @@ def run_job(
     """Train the job's runs and store each; runs that the store already has are left alone.
 
     Resumes from the job's checkpoint if there is one. A failure is stored with each of its runs, data
-    so far included, and raised again; one of a full disk is only raised. When `stop` asks for
-    it, a checkpoint is saved and `Stopped` raised.
+    so far included, and raised again; one of a full disk is only raised. When `stop` asks for it, a
+    checkpoint is saved and `Stopped` raised. Raises `CodeChanged` where the code would train another.
     """
     cell = Cell(config)
     if cell.name != job.cell:
-        raise RuntimeError(
-            f"job {job.name} was planned for cell {job.cell} but its configuration is that of "
-            f"{cell.name}; the configuration files changed after the sweep began"
-        )
+        raise CodeChanged
     attempts = {}
     for seed in job.seeds:
         record = store.read_record(RunKey(job.cell, seed)) or RunRecord(attempt=0)
@@ -76,7 +74,7 @@ class JobRun:
         self._seeds = list(attempts)
         self._started = datetime.now(UTC)
         self._began = time.perf_counter()
-        self._env_step = self._gradient_steps = self._resumed_at = 0
+        self._env_step = self._gradient_steps = self._resumed_at = self._saved_at = 0
         self._arithmetic: str | None = None
         self._records = Records(len(self._seeds))
         self._sink = self._open_sink(tracking)
@@ -86,7 +84,10 @@ class JobRun:
         self._write_progress()
         try:
             self._train()
-        except Exception as error:
+        except Stopped:
+            raise
+        except BaseException as error:
+            # Also `sys.exit` and `KeyboardInterrupt` of an environment: our own Ctrl-C is `Stopped`.
             if not is_disk_full(error, self._store.root):
                 self._store_runs("failed", traceback.format_exc())
             raise
@@ -113,7 +114,8 @@ class JobRun:
         state = checkpoint.load(directory, self._job.cell, self._seeds, self._arithmetic)
         if state is not None:
             trainer.restore(state)
-            self._resumed_at = trainer.env_step
+            self._env_step = self._resumed_at = self._saved_at = trainer.env_step
+            self._write_progress()
             log.info("Resumes from environment step %d.", trainer.env_step)
         saved = time.perf_counter()
 
@@ -128,7 +130,8 @@ class JobRun:
                     checkpoint.save(
                         directory, self._job.cell, self._seeds, trainer.state(), self._arithmetic
                     )
-                saved = time.perf_counter()
+                saved, self._saved_at = time.perf_counter(), env_step
+                self._write_progress()
                 if self._stop.requested:
                     raise Stopped
 
@@ -150,6 +153,7 @@ class JobRun:
             "env_step": self._env_step,
             "env_steps": self._cell.schedule.env_steps,
             "resumed_at": self._resumed_at,
+            "saved_at": self._saved_at,
             "seconds": time.perf_counter() - self._began,
         }
         write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
@@ -200,6 +204,7 @@ class JobRun:
             ended=datetime.now(UTC).isoformat(timespec="seconds"),
             steps_per_second=trained / seconds,
             peak_rss_bytes=peak_rss_bytes(),
+            failed_diagnostics=self._records.failed_diagnostics,
             device=self._job.device,
             trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,

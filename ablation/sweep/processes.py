@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import threading
@@ -22,7 +23,7 @@ def machine_id() -> str:
     parts = [platform.node()]
     # psutil knows neither; its boot time moves with the clock.
     with suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip())
     with suppress(OSError):
         parts.append(str(Path("/proc/self/ns/pid").readlink()))
     return " ".join(parts)
@@ -40,6 +41,16 @@ def start_time(pid: int) -> str | None:
         return None
 
 
+def usable_cores(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
+    """Return how many cores this process may use: its affinity, less where a container has a quota."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):
+        # Its first word is "max" where there is no quota.
+        quota, period = (cgroups / "cpu.max").read_text(encoding="utf-8").split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(cores, 1)
+
+
 @cache
 def exit_when_orphaned() -> None:
     """End this process, now or at any later time, soon after the one that started it is gone."""
@@ -53,8 +64,10 @@ def exit_when_orphaned() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def exit_with_parent() -> None:
-    """End this process at once when the one at the other end of its standard input is gone."""
+def exit_with_parent(parent: int) -> None:
+    """End this process at once when `parent`, at the other end of its standard input, is gone."""
+    if os.getppid() != parent:
+        os._exit(EXIT_ORPHANED)
 
     def watch() -> None:
         # Not through sys.stdin: its lock would be held when the interpreter ends.

@@ -22,6 +22,7 @@ from ablation.config.schema import CellConfig
 from ablation.config.validation import validate
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
+from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.tracking import TrackingConfig
 
 
@@ -35,6 +36,8 @@ class JobQueue:
     timeout_seconds: float | None
     allowed: dict[str, int]
     """Attempts that the runs of each job may reach."""
+    code: str
+    """Version of the source that the sweep began with."""
 
 
 def queue_path(store: Store, sweep: str) -> Path:
@@ -53,10 +56,15 @@ def write_queue(store: Store, queue: JobQueue) -> None:
 
 
 def read_queue(store: Store, sweep: str) -> JobQueue | None:
-    """Return a sweep's list of jobs, or None where it cannot be seen."""
+    """Return a sweep's list of jobs, or None where it cannot be seen.
+
+    Raises `CodeChanged` where the source is not the one that the sweep began with.
+    """
     values = read_json(queue_path(store, sweep))
     if not isinstance(values, Mapping):
         return None
+    if values.get("code") != code_version():
+        raise CodeChanged
     tracking = validate(TrackingConfig, values["tracking"], prefix="tracking.")
     return JobQueue(**{**values, "tracking": tracking})
 

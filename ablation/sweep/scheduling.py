@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from hashlib import sha256
+from itertools import pairwise
 
 from ablation.config.cell import Cell
 from ablation.config.tasks import options_of, settings_of
@@ -14,6 +15,7 @@ from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
 from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
 from ablation.sweep.inventory import RunInventory
+from ablation.sweep.processes import usable_cores
 from ablation.sweep.queue import JobSpec
 
 
@@ -76,9 +78,7 @@ def allowed_attempts(
 
 def workers_of(config: SweepConfig) -> int:
     """Return how many workers a launch may have at the same time."""
-    from joblib import cpu_count
-
-    return int(cpu_count()) if config.launch.jobs == -1 else config.launch.jobs
+    return usable_cores() if config.launch.jobs == -1 else config.launch.jobs
 
 
 def check_fit(jobs: Sequence[ScheduledJob], runs: int, config: SweepConfig) -> None:
@@ -158,6 +158,6 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
 def _name(cell: str, seeds: Sequence[int]) -> str:
     """Return a name that no other block of seeds has."""
     name = f"{cell}-{seeds[0]:04d}-{seeds[-1]:04d}"
-    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+    if all(later - seed == 1 for seed, later in pairwise(seeds)):
         return name
     return f"{name}-{sha256(repr(list(seeds)).encode()).hexdigest()[:4]}"

@@ -5,6 +5,7 @@ This is what a launcher starts, once for each worker.
 
 from __future__ import annotations
 
+import os
 import platform
 import signal
 import subprocess
@@ -12,112 +13,128 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from ablation.config.identity import canonical
-from ablation.config.schema import CellConfig
-from ablation.config.training_path import trained_by
 from ablation.store.files import read_json
-from ablation.store.provenance import git_state, processor, versions
-from ablation.store.run_record import ENDED, FAILED, RunRecord
-from ablation.store.runs import RunKey, Store
+from ablation.store.runs import Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
-from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.code_version import CodeChanged
+from ablation.sweep.failures import record_failed
+from ablation.sweep.interrupts import requests_to_end, signals_held_back
 from ablation.sweep.processes import exit_when_orphaned
 from ablation.sweep.queue import JobQueue, read_job, read_queue, stop_path
-from ablation.sweep.worker import (
-    EXIT_DISK_FULL,
-    EXIT_DONE,
-    EXIT_NOT_SHARED,
-    STACK_SIGNAL,
-    state_path,
-    trace_path,
-)
+from ablation.sweep.worker import STACK_SIGNAL, state_path, trace_path
+from ablation.sweep.worker_end import EndPipe, Reported
 
 POLL_SECONDS = 0.3
-STOPPING_SECONDS = 3.0
+STOPPING_SECONDS = 2.7
 """How long a worker that was asked to end may take."""
+STOP_FILE_SECONDS = 1.5
+"""How long after a worker that a Ctrl-C ended the sweep's stop file may appear."""
 MAX_IDLE_DEATHS = 3
-"""Workers that die one after the other without having begun a job."""
-
-Kind = Literal["done", "stopped", "not_shared", "disk_full", "broken"]
-_KINDS: dict[int, Kind] = {
-    EXIT_DONE: "done",
-    EXIT_STOPPED: "stopped",
-    EXIT_NOT_SHARED: "not_shared",
-    EXIT_DISK_FULL: "disk_full",
-}
+"""Workers that die one after the other without an attempt at a run to count."""
 
 
 @dataclass(frozen=True)
 class WorkerExit:
     """How a worker's part of a sweep ended, on which host, and why if it broke off."""
 
-    kind: Kind
+    kind: Reported | Literal["broken"]
     host: str
     reason: str = ""
 
 
 def supervise(root: Path, sweep: str, name: str) -> WorkerExit:
-    """Run workers, one after the other, until one finds no job left to train."""
-    if threading.current_thread() is threading.main_thread():
-        # A terminal's Ctrl-C reaches all of its processes; the worker is the one that handles it.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run workers until one has no job left to train; for a process that a launcher started for this."""
     # Launchers keep their processes for more work; none shall outlive the sweep.
     exit_when_orphaned()
+    with requests_to_end() as asked:
+        return keep_working(root, sweep, name, asked)
+
+
+def keep_working(root: Path, sweep: str, name: str, asked: threading.Event) -> WorkerExit:
+    """Run workers, one after the other, until one has no job left to train or `asked` is set."""
     store = Store(root)
-    queue = read_queue(store, sweep)
+    try:
+        queue = read_queue(store, sweep)
+    except CodeChanged:
+        return WorkerExit("code_changed", platform.node())
     if queue is None:
         return WorkerExit("not_shared", platform.node())
-    return _Supervisor(store, queue, name).run()
+    return Supervisor(store, queue, name, asked).run()
 
 
-class _Supervisor:
-    def __init__(self, store: Store, queue: JobQueue, name: str) -> None:
-        self._store, self._queue, self._name = store, queue, name
+class Supervisor:
+    """Runs the workers of one name; counts their deaths as attempts of the runs that they trained."""
+
+    def __init__(self, store: Store, queue: JobQueue, name: str, asked: threading.Event) -> None:
+        self._store, self._queue, self._name, self._asked = store, queue, name, asked
         self._state, self._trace = state_path(store, name), trace_path(store, name)
+        self._claims = RunClaims(store.root, ClaimOwner.this_process(queue.sweep))
 
     def run(self) -> WorkerExit:
+        """Run workers until one reports an end that another one would not mend."""
         host = platform.node()
         idle_deaths = 0
-        while True:
-            code, cause = self._run_worker()
-            if code in _KINDS:
-                return WorkerExit(_KINDS[code], host)
-            cause = cause or _describe_death(code)
-            idle_deaths = 0 if self._record_death(cause) else idle_deaths + 1
+        while not self._stopping():
+            reported, cause = self._run_worker()
+            if reported in ("done", "not_shared", "disk_full", "code_changed"):
+                self._settle(None)
+                return WorkerExit(reported, host)
+            # A Ctrl-C may reach the worker before the sweep has written its stop file.
+            if self._stopping(STOP_FILE_SECONDS if reported == "stopped" else 0):
+                self._settle(None)
+                break
+            idle_deaths = 0 if self._settle(cause) else idle_deaths + 1
             if idle_deaths >= MAX_IDLE_DEATHS:
-                return WorkerExit("broken", host, f"worker {self._name} {cause} before it began a job")
+                reason = f"worker {self._name} {cause} before it began a job"
+                return WorkerExit("broken", host, reason)
+        return WorkerExit("stopped", host)
 
-    def _run_worker(self) -> tuple[int, str | None]:
-        """Run a worker to its end; return its exit status, and why it was ended if it was."""
+    def _stopping(self, patience: float = 0) -> bool:
+        """Return whether the sweep shall end, or is asked to within some seconds."""
+        deadline = time.monotonic() + patience
+        stop = stop_path(self._store, self._queue.sweep)
+        while not (self._asked.is_set() or stop.exists()):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+    def _run_worker(self) -> tuple[Reported | None, str]:
+        """Run a worker to its end; return what it reported, and how it ended otherwise."""
         self._state.parent.mkdir(parents=True, exist_ok=True)
         for path in (self._state, self._trace):
             path.unlink(missing_ok=True)
-        command = [sys.executable, "-m", "ablation", "work", str(self._store.root)]
-        # The worker ends by itself when this process, the other end of its input, is gone.
-        with subprocess.Popen(
-            [*command, self._queue.sweep, self._name], stdin=subprocess.PIPE
-        ) as worker:
-            self._pid = worker.pid
-            cause = self._watch(worker)
-        return worker.returncode, cause
+        with EndPipe() as pipe:
+            words = ["work", str(self._store.root), self._queue.sweep, self._name]
+            with signals_held_back():
+                # The worker ends by itself when this process, the other end of its input, is gone.
+                worker = subprocess.Popen(
+                    [sys.executable, "-m", "ablation", *words, str(os.getpid()), str(pipe.descriptor)],
+                    stdin=subprocess.PIPE,
+                    pass_fds=(pipe.descriptor,),
+                )
+            with worker:
+                self._pid = worker.pid
+                cause = self._watch(worker)
+            reported = pipe.read()
+        return reported, cause or _describe_end(worker.returncode, reported)
 
     def _watch(self, worker: subprocess.Popen[bytes]) -> str | None:
+        """Wait for a worker's end; return why it was ended if this process did it."""
         state, began = None, time.monotonic()
         limit = self._queue.timeout_seconds
-        stop = stop_path(self._store, self._queue.sweep)
         while True:
             try:
                 worker.wait(POLL_SECONDS)
                 return None
             except subprocess.TimeoutExpired:
                 pass
-            if stop.exists():
+            if self._stopping():
                 _end(worker, signal.SIGINT)
-                return None
+                return "was asked to end"
             if limit is not None:
                 now = read_json(self._state)
                 if now != state:
@@ -126,46 +143,23 @@ class _Supervisor:
                     _end(worker, STACK_SIGNAL)
                     return f"timed out after {limit:g} s"
 
-    def _record_death(self, cause: str) -> bool:
-        """Store the runs that a dead worker was training as failed; return whether it trained any."""
-        state = read_json(self._state)
-        if state is None:
-            return False
-        job, config = read_job(self._store, state["job"])
-        claims = RunClaims(self._store.root, ClaimOwner.this_process(self._queue.sweep))
-        error = f"{self._stack()}{cause}; its log is {self._store.job_directory(job.name) / 'job.log'}"
-        for key in [RunKey(job.cell, seed) for seed in job.seeds]:
-            if claims.last_pid(key) == self._pid:
-                with claims.claimed(key) as is_mine:
-                    if is_mine:
-                        self._record_failed(key, config, job.device, error)
-        return True
-
-    def _record_failed(self, key: RunKey, config: CellConfig, device: str, error: str) -> None:
-        earlier = self._store.read_record(key)
-        if earlier is not None and earlier.status in ENDED:
-            return
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        record = RunRecord(
-            cell=key.cell,
-            seed=key.seed,
-            status=FAILED,
-            error=error,
-            attempt=1 + (earlier.attempt if earlier else 0),
-            config=canonical(config),
-            started=now,
-            ended=now,
-            device=device,
-            trained_by=trained_by(config.agent, device),
-            processor=processor(),
-            versions=versions(),
-            **git_state(),
-        )
-        self._store.write_run(record, {})
+    def _settle(self, cause: str | None) -> int:
+        """Release what a worker that ended had claimed; return how many attempts `cause` cost."""
+        left = self._claims.inherit(self._pid)
+        try:
+            state = read_json(self._state)
+            if cause is None or state is None or not left:
+                return 0
+            job, config = read_job(self._store, state["job"])
+            log = self._store.job_directory(job.name) / "job.log"
+            error = f"{self._stack()}{cause}; its log is {log}"
+            return sum(record_failed(self._store, key, config, job.device, error) for key in left)
+        finally:
+            self._claims.release_all()
 
     def _stack(self) -> str:
         try:
-            text = self._trace.read_text().strip()
+            text = self._trace.read_text(encoding="utf-8", errors="replace").strip()
         except OSError:
             return ""
         return f"{text}\n" if text else ""
@@ -179,9 +173,11 @@ def _end(worker: subprocess.Popen[bytes], how: signal.Signals) -> None:
         worker.kill()
 
 
-def _describe_death(code: int) -> str:
+def _describe_end(code: int, reported: Reported | None) -> str:
+    if reported == "stopped":
+        return "was ended by SIGINT or SIGTERM from outside the sweep"
     if code >= 0:
-        return f"ended with exit status {code}"
+        return f"ended with exit status {code} in the middle of its work"
     name = signal.Signals(-code).name
     hint = " (out of memory, or from outside)" if name == "SIGKILL" else ""
     return f"was killed by {name}{hint}"

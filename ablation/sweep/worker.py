@@ -1,4 +1,8 @@
-"""The process that trains: takes one job of a sweep after the other until none is left."""
+"""The process that trains: takes one job of a sweep after the other until none is left.
+
+Environments, networks and samplers of users run here: however they end this process, by an exception
+of any kind or `os._exit`, it is an attempt of the run that was trained, and the sweep goes on.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,14 +23,17 @@ from ablation.store.files import write_json
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.code_version import CodeChanged
+from ablation.sweep.failures import record_failed
 from ablation.sweep.interrupts import EXIT_STOPPED, Stop, Stopped
 from ablation.sweep.job import run_job
 from ablation.sweep.processes import exit_with_parent
-from ablation.sweep.queue import JobQueue, JobSpec, read_job, read_queue
+from ablation.sweep.queue import JobQueue, JobSpec, read_job, read_queue, stop_path
+from ablation.sweep.worker_end import EndReporter
 
 log = logging.getLogger(__name__)
 
-EXIT_DONE, EXIT_NOT_SHARED, EXIT_DISK_FULL = 0, 5, 6
+EXIT_FAILED = 1
 STACK_SIGNAL = signal.SIGABRT
 """Ends a worker with its Python stack in `trace_path`."""
 
@@ -42,34 +50,39 @@ def trace_path(store: Store, name: str) -> Path:
     return store.job_directory("workers") / f"{name}.trace"
 
 
-def run_worker(store: Store, sweep: str, name: str) -> int:
-    """Train a sweep's jobs until none is left to take; return the exit status of this process."""
-    exit_with_parent()
-    queue = read_queue(store, sweep)
-    if queue is None:
-        return EXIT_NOT_SHARED
-    _log_warnings()
+def run_worker(
+    store: Store, sweep: str, name: str, supervisor: int, stop: Stop, reporter: EndReporter
+) -> None:
+    """Train a sweep's jobs until none is left to take, or `stop` asks for the end, and report which."""
+    exit_with_parent(supervisor)
     # Imported now, so that no job is timed out by it.
     importlib.import_module("ablation.training.dqn")
-    claims = RunClaims(store.root, ClaimOwner.this_process(sweep))
-    stop = Stop(claims.release_all)
-    stop.listen()
     try:
+        queue = read_queue(store, sweep)
+        if queue is None:
+            return reporter.report("not_shared")
+        _log_warnings()
+        claims = RunClaims(store.root, ClaimOwner.this_process(sweep, supervisor))
         # A process that dies in C code, or is told to by its supervisor, leaves its stack behind.
-        with trace_path(store, name).open("w") as trace, claims.heartbeats():
+        with trace_path(store, name).open("w", encoding="utf-8") as trace, claims.heartbeats():
             faulthandler.enable(trace)
             Worker(store, queue, name, claims, stop).run()
     except Stopped:
         # Not through the handlers that modules register: they may wait for a network.
+        reporter.report("stopped")
         os._exit(EXIT_STOPPED)
+    except CodeChanged:
+        reporter.report("code_changed")
+        os._exit(EXIT_FAILED)
     except Exception as error:
         if not is_disk_full(error, store.root):
             raise
+        reporter.report("disk_full")
         print(f"{name}: disk full: {store.root}: {error}", file=sys.stderr, flush=True)
-        os._exit(EXIT_DISK_FULL)
+        os._exit(EXIT_FAILED)
     finally:
         faulthandler.disable()
-    return EXIT_STOPPED if stop.requested else EXIT_DONE
+    return reporter.report("stopped" if stop.requested else "done")
 
 
 class Worker:
@@ -83,21 +96,20 @@ class Worker:
     def run(self) -> None:
         """Go through the jobs again and again, until there is none to train in a whole round."""
         jobs = dict.fromkeys(self._queue.jobs)
+        stop_file = stop_path(self._store, self._queue.sweep)
         trained = True
-        while trained and not self._stop.requested:
+        while trained:
             trained = False
             for name in list(jobs):
-                if self._stop.requested:
-                    return
+                if self._stop.requested or stop_file.exists():
+                    raise Stopped
                 job, _ = read_job(self._store, name)
                 due = self._due(job)
                 if not due:
                     del jobs[name]
                 elif self._claims.claim(RunKey(job.cell, seed) for seed in due):
-                    try:
-                        trained |= self._train(name)
-                    finally:
-                        self._claims.release_all()
+                    trained |= self._train(name)
+                    self._claims.release_all()
 
     def _due(self, job: JobSpec) -> list[int]:
         """Return the seeds that have not ended and have attempts left."""
@@ -119,13 +131,24 @@ class Worker:
         write_json(state_path(self._store, self._name), {"job": name, "turn": self._turns})
         with _logged_to(self._store.job_directory(name) / "job.log"):
             log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
+            before = self._attempts(job)
             try:
                 run_job(config, job, self._queue.tracking, self._store, self._stop)
-            except Exception as error:
+            except (Stopped, CodeChanged):
+                raise
+            except BaseException as error:
                 if is_disk_full(error, self._store.root):
                     raise
                 log.exception("Job %s failed.", name)
+                # What failed before the job could store it counts as an attempt too.
+                for key, attempt in self._attempts(job).items():
+                    if attempt == before[key]:
+                        record_failed(self._store, key, config, job.device, traceback.format_exc())
         return True
+
+    def _attempts(self, job: JobSpec) -> dict[RunKey, int]:
+        keys = [RunKey(job.cell, seed) for seed in job.seeds]
+        return {key: record.attempt if (record := self._store.read_record(key)) else 0 for key in keys}
 
 
 def _log_warnings() -> None:
@@ -141,7 +164,7 @@ def _log_warnings() -> None:
 @contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
     """Send what is logged to a job's own file as well."""
-    handler = logging.FileHandler(path)
+    handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(_FORMAT)
     logging.getLogger().addHandler(handler)
     try:

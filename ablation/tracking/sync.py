@@ -176,7 +176,7 @@ class _Upload:
         command += ["-n", str(self.jobs), "--project", self.target.project]
         command += ["--entity", self.target.entity, *map(str, paths)]
         settings = {"WANDB_SILENT": "false", "WANDB_DIR": str(self.root.absolute())}
-        with (self.root / "wandb" / LOG).open("a") as log:
+        with (self.root / "wandb" / LOG).open("a", encoding="utf-8") as log:
             try:
                 subprocess.run(
                     command,

@@ -135,7 +135,7 @@ def train_lanes(
             before = steps.due[step - 1] if step else steps.first_gradient_step
             _interact(lane, step, before, envs, interaction, buffer, learning, steps, results, scratch)
             for number in range(before, steps.due[step]):
-                _learn(lane, step, number, buffer, learning, steps, scratch)
+                _learn(lane, step, before, number, buffer, learning, steps, scratch)
             period, env_step = learning.target_env_steps, steps.first_env_step + step + 1
             if period and env_step % period == 0:
                 _refresh_target(learning.lanes, lane)
@@ -238,15 +238,19 @@ def _finish_episode(
 def _learn(
     lane: int,
     step: int,
+    before: int,
     gradient_step: int,
     buffer: Buffer,
     learning: Learning,
     steps: Steps,
     scratch: Scratch,
 ) -> None:
-    """Draw a batch, take a gradient step on it, note the priorities, refresh the target network."""
+    """Draw a batch, take a gradient step on it, note the priorities, refresh the target network.
+
+    `before` are the gradient steps before this environment step.
+    """
     batch, sample, number = scratch.batch, scratch.sample, gradient_step - steps.first_gradient_step
-    lane_kernels.draw(buffer, lane, steps.replay[number, lane], sample)
+    lane_kernels.draw(buffer, lane, before, steps.replay[number, lane], sample, batch.weight)
     lane_kernels.gather(
         buffer.items,
         lane,

@@ -154,6 +154,7 @@ class DQNTrainer:
         update = self._learner.update(sampled.batch, sampled.weights)
         if diagnostics is not None:
             self._diagnosis = diagnostics.row(self.env_step, sampled, update)
+            self.records.failed_diagnostics.update(diagnostics.failed)
         self._buffer.update_priorities(sampled.slots, update.errors)
         return update
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from analysis.commands.arguments import (
@@ -14,7 +15,7 @@ from analysis.commands.arguments import (
     score_arguments,
     study_arguments,
 )
-from analysis.report.errors import RequestError
+from analysis.report.errors import FiguresFailed, RequestError
 from analysis.tables.writers import FORMATS
 
 
@@ -50,12 +51,19 @@ def _add_figure(commands: Commands) -> None:
     figure.set_defaults(run=_figure)
 
 
-def _report(arguments: argparse.Namespace) -> None:
+def _report(arguments: argparse.Namespace) -> int:
     from analysis.report.report import write_report
 
     allowed = allowed_aspects(arguments)
-    page = write_report(arguments.results, arguments.study, arguments.score, allowed)
+    try:
+        page = write_report(arguments.results, arguments.study, arguments.score, allowed)
+    except FiguresFailed as error:
+        print(f"Report: {error.page}")
+        for line in error.lines:
+            print(line, file=sys.stderr)
+        return 1
     print(f"Report: {page}")
+    return 0
 
 
 def _table(arguments: argparse.Namespace) -> None:

@@ -38,7 +38,7 @@ def declared_claims(path: Path = CLAIMS_FILE) -> list[Claim]:
     """Return the claims in the order of their file."""
     return [
         Claim(entry["id"], entry["claim"], [Expectation(**test) for test in entry["tests"]])
-        for entry in yaml.safe_load(path.read_text())
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
     ]
 
 

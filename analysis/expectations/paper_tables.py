@@ -21,7 +21,7 @@ from analysis.expectations.verdicts import (
 )
 from analysis.tables.table import Cell, Table
 
-DECIDED = ("agrees", "disagrees")
+DECIDED = ("agrees", "smaller", "disagrees")
 
 
 def paper_table(paper: Paper, study: str, root: Path | str) -> Table:
@@ -112,8 +112,9 @@ def _note(tests: int, declared: str) -> str:
         f"(Bonferroni: each of {tests} has a level of {100 * simultaneous_level(tests):.2f} %): "
         "Student's t over seeds, paired. A part agrees: on the expected side of zero and estimated at "
         "no less than the smallest effect of interest, or, where no effect is expected, within that "
-        "size. It disagrees: the interval excludes effects as expected. A statement agrees if all of "
-        "its parts do, and disagrees if one does. Otherwise inconclusive, which is not the same as no "
-        "effect. Published numbers have the paper's protocol, not ours: only signs and orders are "
+        "size. It disagrees: the interval excludes effects as expected; smaller, where the direction is "
+        "as expected and only the size is not. A statement agrees if all of its parts do, disagrees if "
+        "one does, and is smaller if all others agree. Otherwise inconclusive, which is not the same as "
+        "no effect. Published numbers have the paper's protocol, not ours: only signs and orders are "
         "compared. n: seeds."
     )

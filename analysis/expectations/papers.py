@@ -19,9 +19,10 @@ PAPERS_FILE = Path(__file__).with_name("papers.yaml")
 
 BEFORE = "before the runs"
 
-Agreement = Literal["agrees", "disagrees", "inconclusive", "not run"]
+Agreement = Literal["agrees", "smaller", "disagrees", "inconclusive", "not run"]
 AGREEMENTS: Mapping[Verdict, Agreement] = {
     "supported": "agrees",
+    "smaller": "smaller",
     "contradicted": "disagrees",
     "inconclusive": "inconclusive",
     "not run": "not run",
@@ -105,7 +106,7 @@ def declared_papers(path: Path = PAPERS_FILE) -> tuple[Paper, ...]:
             entry.get("declared", BEFORE),
             entry.get("figure"),
         )
-        for entry in yaml.safe_load(path.read_text())
+        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
     )
 
 
@@ -117,12 +118,13 @@ def paper_of(study: str) -> Paper | None:
 def overall_agreement(verdicts: Sequence[Verdict]) -> Agreement:
     """Return the verdict on a statement from those on its parts: it agrees if all of them do.
 
-    One part that disagrees decides; otherwise parts that are inconclusive or not run leave it open.
+    One part that disagrees decides; otherwise parts that are inconclusive or not run leave it open, and
+    one that is smaller than expected makes all of it so.
     """
     if "contradicted" in verdicts:
         return "disagrees"
-    if all(verdict == "supported" for verdict in verdicts):
-        return "agrees"
+    if all(verdict in ("supported", "smaller") for verdict in verdicts):
+        return "smaller" if "smaller" in verdicts else "agrees"
     return "not run" if all(verdict == "not run" for verdict in verdicts) else "inconclusive"
 
 

@@ -62,5 +62,5 @@ class PublishedColumn:
 @cache
 def rows(file: str) -> list[dict[str, str]]:
     """Return the rows of a file of published numbers, as they are written."""
-    with (DIRECTORY / file).open(newline="") as opened:
+    with (DIRECTORY / file).open(newline="", encoding="utf-8") as opened:
         return list(csv.DictReader(opened))

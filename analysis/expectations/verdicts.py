@@ -19,9 +19,9 @@ from analysis.statistics import LEVEL, Estimate, Sample
 from analysis.tables.columns import interval_columns
 from analysis.tables.wording import interval_text, number
 
-Verdict = Literal["supported", "contradicted", "inconclusive", "not run"]
+Verdict = Literal["supported", "smaller", "contradicted", "inconclusive", "not run"]
 NOT_RUN: Final = "not run"
-DECIDED = ("supported", "contradicted")
+DECIDED = ("supported", "smaller", "contradicted")
 SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
 
@@ -78,8 +78,9 @@ def decide(effect: Estimate, sign: int, smallest: float) -> Verdict:
 
     Supported: the interval lies on the expected side of zero and the estimate is at least the smallest
     effect of interest. Contradicted: the whole interval lies below that size, so no such effect is
-    compatible with the runs. Everything else is inconclusive. Where no effect is expected (`sign` 0),
-    an interval within the smallest effects of interest supports it, and one on one side of zero whose
+    compatible with the runs; smaller, if it lies on the expected side of zero as well: the direction is
+    as expected, the size is not. All else is inconclusive. Where no effect is expected (`sign` 0), an
+    interval within the smallest effects of interest supports it, and one on one side of zero whose
     estimate is at least as large contradicts it.
     """
     if math.isnan(effect.low):
@@ -92,7 +93,9 @@ def decide(effect: Estimate, sign: int, smallest: float) -> Verdict:
     low, high = sorted((sign * effect.low, sign * effect.high))
     if low > 0 and sign * effect.value >= smallest:
         return "supported"
-    return "contradicted" if high < smallest else "inconclusive"
+    if high >= smallest:
+        return "inconclusive"
+    return "smaller" if low > 0 else "contradicted"
 
 
 def contrast(

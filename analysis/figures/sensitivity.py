@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablation.results.load import StudyNotFound, StudyRuns, load
-from ablation.study.plan import BASELINE, Arm
+from ablation.study.declaration import BASELINE
+from ablation.study.plan import Arm
 from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axis import Axis
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
 from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 
@@ -16,6 +19,8 @@ PAPER = "#fefdfc"
 FAINT = "#8a8b8c"
 
 STYLE: Any = {
+    # Names of arms are text: `$` in them begins no formula.
+    "text.parse_math": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "ablation",
     "pdf.fonttype": 42,
@@ -86,6 +91,12 @@ def panels(arms: Sequence[Arm], most: int = 8) -> dict[str, list[Arm]]:
             many = len(members) > most and len(arm.levels) > 1
             split.setdefault(f"{first}={level}" if many else title, []).append(arm)
     return split or {"baseline": []}
+
+
+def label_powers(axis: Axis) -> None:
+    """Label a logarithmic axis with plain numbers: the usual labels are formulas, which are off here."""
+    axis.set_major_formatter(StrMethodFormatter("{x:,.7g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def label(arm: Arm, title: str) -> str:

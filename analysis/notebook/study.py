@@ -30,6 +30,14 @@ if TYPE_CHECKING:
 WIDTH = 100
 
 
+COLUMNS = {
+    *("arm", "environment", "role", "cell", "runs", "complete", "seed", "status"),
+    *SCORES,
+    *(column for columns in TABLES.values() for column in columns),
+}
+"""Names of columns that no factor may take."""
+
+
 class Study:
     """A study's runs and what they allow to conclude; `analysis.load` returns it.
 
@@ -156,7 +164,10 @@ class Study:
         return found
 
     def _labels(self, arm: Arm) -> dict[str, Any]:
-        return {"arm": arm.name, "environment": arm.env_id} | self._levels[arm.environment, arm.name]
+        levels = self._levels[arm.environment, arm.name]
+        # A factor that is named like another column, as `seed`, has its levels in `factor seed`.
+        named = {f"factor {x}" if x in COLUMNS else x: level for x, level in levels.items()}
+        return {"arm": arm.name, "environment": arm.env_id} | named
 
     def _rows(self, table: str) -> pd.DataFrame:
         store, frames = Store(self.runs.root), []

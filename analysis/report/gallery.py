@@ -37,7 +37,7 @@ class MissingMarkers(RequestError):
 def write_gallery(root: Path | str, project: Path) -> list[Path]:
     """Put every stored study of a paper into `docs/papers.md` and the README; return the files."""
     readme, page = project / "README.md", project / "docs" / "papers.md"
-    page_text, written = page.read_text(), [readme, page]
+    page_text, written = page.read_text(encoding="utf-8"), [readme, page]
     exhibits: dict[str, str] = {}
     for paper in declared_papers():
         sections = {}
@@ -52,8 +52,10 @@ def write_gallery(root: Path | str, project: Path) -> list[Path]:
             exhibits[study] = _exhibit(paper, results, figures)
         if sections:
             page_text = with_parts(page_text, paper.study, sections, page)
-    readme.write_text(with_parts(readme.read_text(), GALLERY, exhibits, readme))
-    page.write_text(page_text)
+    readme.write_text(
+        with_parts(readme.read_text(encoding="utf-8"), GALLERY, exhibits, readme), encoding="utf-8"
+    )
+    page.write_text(page_text, encoding="utf-8")
     return written
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -23,10 +24,13 @@ from ablation.study.plan import Merged
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import draw_figures, save_figure
 from analysis.figures.style import INK, PAPER
+from analysis.report.errors import FiguresFailed
 from analysis.studies.registry import FIGURE_KINDS
 from analysis.tables.ablation import ablation_table
 from analysis.tables.table import Table
 from analysis.tables.wording import answers_by_factor, better_direction, summary
+
+log = logging.getLogger(__name__)
 
 TEMPLATES = Path(__file__).parent / "templates"
 WANDB_LINK = "wandb.json"
@@ -35,8 +39,12 @@ EVERYWHERE = "all"
 
 
 def write_page(results: StudyResults, tables: dict[str, Table], directory: Path) -> Path:
-    """Write a study's figures and its page into a directory; return the page's path."""
+    """Write a study's figures and its page into a directory; return the page's path.
+
+    Raises `FiguresFailed`, once the page is written, for figures that could not be drawn.
+    """
     runs = results.runs
+    figures, failed = _figures(results, directory)
     text = _render(
         "report.html",
         plan=runs.plan,
@@ -48,7 +56,8 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         environments=results.environments,
         everywhere=EVERYWHERE,
         others=[table for name, table in tables.items() if name != "table"],
-        figures=_figures(results, directory),
+        figures=figures,
+        failed_figures=failed,
         changes=_changes(runs),
         merged=[(entry, _merged_text(entry)) for entry in runs.plan.merged],
         completeness=_completeness(runs),
@@ -60,14 +69,16 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
     )
     page = directory / "index.html"
-    page.write_text(text)
+    page.write_text(text, encoding="utf-8")
+    if failed:
+        raise FiguresFailed(page, failed)
     return page
 
 
 def write_table_page(title: str, tables: Sequence[Table], directory: Path) -> Path:
     """Write a page of tables alone into a directory; return its path."""
     page = directory / "index.html"
-    page.write_text(_render("tables.html", title=title, tables=tables))
+    page.write_text(_render("tables.html", title=title, tables=tables), encoding="utf-8")
     return page
 
 
@@ -76,8 +87,8 @@ def _render(template: str, **values: Any) -> str:
         loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True, undefined=jinja2.StrictUndefined
     )
     return environment.get_template(template).render(
-        style=Markup((TEMPLATES / "report.css").read_text()),
-        script=Markup((TEMPLATES / "report.js").read_text()),
+        style=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "report.js").read_text(encoding="utf-8")),
         **values,
     )
 
@@ -107,16 +118,24 @@ def _tables_by_choice(results: StudyResults, primary: Table) -> list[tuple[str, 
     return tables
 
 
-def _figures(results: StudyResults, directory: Path) -> list[dict[str, Any]]:
-    """Draw and save every figure; return name, title, description and inline SVG of each."""
-    shown = []
+def _figures(results: StudyResults, directory: Path) -> tuple[list[dict[str, Any]], list[str]]:
+    """Draw and save every figure; return name, title, description and inline SVG of each.
+
+    And a line for each kind that failed, with the figures of it that could not be drawn.
+    """
+    shown, failed = [], []
     for kind in FIGURE_KINDS.values():
-        for figure in draw_figures(results, kind):
-            svg = save_figure(figure, directory)[0].read_text()
-            picture = inline_svg(svg, figure.name, figure.title)
-            texts = {"name": figure.name, "title": figure.title, "description": figure.description}
-            shown.append(texts | {"svg": picture})
-    return shown
+        try:
+            for figure in draw_figures(results, kind):
+                svg = save_figure(figure, directory)[0].read_text(encoding="utf-8")
+                picture = inline_svg(svg, figure.name, figure.title)
+                texts = {"name": figure.name, "title": figure.title, "description": figure.description}
+                shown.append(texts | {"svg": picture})
+        except Exception as error:
+            log.debug("Figure %s failed.", kind.name, exc_info=True)
+            reason = (str(error).strip().splitlines() or ["no message"])[0]
+            failed.append(f"{kind.title} could not be drawn: {type(error).__name__}: {reason}")
+    return shown, failed
 
 
 def inline_svg(svg: str, name: str, title: str) -> Markup:

@@ -28,7 +28,8 @@ def write_report(
 ) -> Path:
     """Print a study's table and write it, its figures and its page; return the page's path.
 
-    Raises `StudyNotFound`, and `NotComparable` for runs that differ in an aspect that is not `allowed`.
+    Raises `StudyNotFound`, `NotComparable` for runs that differ in an aspect that is not `allowed`, and
+    `FiguresFailed`, once all else is written, for figures that could not be drawn.
     """
     from analysis.report.page import write_page
 
@@ -42,7 +43,9 @@ def write_report(
         print(tables["table"].to_terminal())
         for name, table in tables.items():
             write_tables(table, directory, name)
-        (directory / "numbers.tex").write_text(to_macros(results.runs, results.comparisons))
+        (directory / "numbers.tex").write_text(
+            to_macros(results.runs, results.comparisons), encoding="utf-8"
+        )
         return write_page(results, tables, directory)
 
 

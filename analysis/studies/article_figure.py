@@ -13,7 +13,7 @@ from ablation.results.run import Run
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import style_at
+from analysis.figures.style import label_powers, style_at
 from analysis.statistics import mean
 from analysis.studies.article import Floats, article_systems, episode_returns, losses
 
@@ -42,6 +42,8 @@ def training_outputs(results: StudyResults) -> Drawing:
             last = _draw_system(results, axis, at, arm, title, curve, name == LOSS)
             texts.append(f"{name}, {title}, at the end: {last}")
         axis.set(xlabel="environment steps", ylabel=name, yscale="log" if name == LOSS else "linear")
+        if name == LOSS:
+            label_powers(axis.yaxis)
         axis.legend()
     return figure, "; ".join(texts) + "."
 

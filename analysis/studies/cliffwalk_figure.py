@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import PAPER, arm_styles
+from analysis.figures.style import PAPER, arm_styles, label_powers
 from analysis.studies.cliffwalk import chain_lengths, replay_title, transitions, updates
 from analysis.tables.wording import number
 
@@ -41,5 +41,7 @@ def updates_by_transitions(results: StudyResults) -> Drawing:
         xlabel="transitions in the buffer",
         ylabel="updates until correct (median)",
     )
+    label_powers(axis.xaxis)
+    label_powers(axis.yaxis)
     axis.legend()
     return figure, "Median updates by transitions in the buffer. " + "; ".join(texts) + "."

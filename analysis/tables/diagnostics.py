@@ -49,7 +49,7 @@ def diagnostics_table(results: StudyResults, environment: str) -> Table | None:
         "estimate [95 % interval]",
         ["arm", "difference from baseline", *(SHOWN_DIAGNOSTICS[key].heading for key in shown)],
         rows,
-        notes=[*_notes(shown), provenance_line(results.runs)],
+        notes=[*_notes(shown), *_missing(results, arms), provenance_line(results.runs)],
         values=values,
         label="diagnostics",
     )
@@ -78,6 +78,17 @@ def _rank_correlation(
     )
     scores = np.concatenate([results.runs.scores(arm, results.score) for arm in once])
     return statistics.rank_correlation(diagnostic, scores)
+
+
+def _missing(results: StudyResults, arms: Sequence[Arm]) -> list[str]:
+    """Return a note of the diagnostics that failed in runs, with the exception of each."""
+    failed: dict[str, list[str]] = {}
+    for arm in arms:
+        for run in results.runs.of_arm(arm):
+            for name, error in run.record.failed_diagnostics.items():
+                names = failed.setdefault(f"{name} ({error})", [])
+                names += [arm.name] if arm.name not in names else []
+    return [f"Diagnostic missing: {what}, in {'; '.join(arms)}." for what, arms in failed.items()]
 
 
 def _notes(shown: Sequence[str]) -> list[str]:

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
 from analysis.tables.columns import comparison_columns, provenance_line
-from analysis.tables.table import is_missing, latex
+from analysis.tables.markup import latex
+from analysis.tables.table import is_missing
 from analysis.tables.wording import number, p_value_text
 
 NOT_NUMBERS = ("arm", "environment", "cell", "score", "significant", "among_best", "tolerance_method")

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ablation.results.load import StudyRuns
-from ablation.study.plan import BASELINE, CONTROL, Arm
+from ablation.study.declaration import BASELINE, CONTROL
+from ablation.study.plan import Arm
 from analysis.tables.table import Cell, Footnotes
 
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
+from analysis.tables.markup import latex, markdown, only_lualatex
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -51,11 +53,12 @@ class Table:
 
     def to_markdown(self) -> str:
         """Return the table as Markdown with its notes below."""
-        lines = [f"| {' | '.join(self._headings())} |", f"|{'---|' * len(self.headings)}"]
+        headings = [markdown(heading) for heading in self._headings()]
+        lines = [f"| {' | '.join(headings)} |", f"|{'---|' * len(headings)}"]
         for row in self.rows:
             lines.append(f"| {' | '.join(_marked(cell, '**', '<sup>{}</sup>') for cell in row)} |")
-        notes = "".join(f"\n{text}\n" for text in [*self.footnotes, *self.notes])
-        return f"{self.caption}.\n\n" + "\n".join(lines) + "\n" + notes
+        notes = "".join(f"\n{markdown(text)}\n" for text in [*self.footnotes, *self.notes])
+        return f"{markdown(self.caption)}.\n\n" + "\n".join(lines) + "\n" + notes
 
     def to_latex(self) -> str:
         """Return the table as a LaTeX float; needs booktabs, and amssymb for check marks."""
@@ -80,7 +83,10 @@ class Table:
             mark, _, text = note.partition(": ")
             lines.append(f"\\par\\footnotesize\\textsuperscript{{{mark}}} {latex(text)}")
         lines += [f"\\par\\footnotesize {latex(note)}" for note in self.notes]
-        return "\n".join([*lines, "\\end{table}"]) + "\n"
+        text = "\n".join([*lines, "\\end{table}"]) + "\n"
+        foreign = only_lualatex(text)
+        advice = f"% pdfLaTeX has no symbols for {foreign}: use LuaLaTeX with a font that has them.\n"
+        return advice + text if foreign else text
 
     def to_terminal(self) -> str:
         """Return the table as text for a terminal, with its notes below."""
@@ -88,7 +94,7 @@ class Table:
         from rich.table import Table as Rich
         from rich.text import Text
 
-        shown = Rich(box=None, title=self.caption, title_justify="left", pad_edge=False)
+        shown = Rich(box=None, title=Text(self.caption), title_justify="left", pad_edge=False)
         for at, heading in enumerate(self._headings()):
             shown.add_column(Text(heading), justify="left" if at < self.names else "right")
         for row in self.rows:
@@ -156,33 +162,13 @@ class Footnotes:
         return letters[at % 26] * (1 + at // 26)
 
 
-def latex(text: str) -> str:
-    """Return a text with LaTeX's special characters escaped and symbols in math mode."""
-    escaped = "".join(_ESCAPES.get(character, character) for character in text)
-    return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
-
-
-_ESCAPES = {character: f"\\{character}" for character in "%&_#${}"} | {
-    "\\": "\\textbackslash{}",
-    "~": "\\textasciitilde{}",
-    "^": "\\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-    "≥": "$\\geq$",
-    "✓": "$\\checkmark$",
-    "–": "--",
-    "×": "$\\times$",
-    "†": "$\\dagger$",
-}
-
-
 def is_missing(value: Any) -> bool:
     """Return whether a value is None or NaN."""
     return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def _marked(cell: Cell, bold: str, mark: str) -> str:
-    text = cell.text.replace("|", "\\|").replace("*", "\\*")
+    text = markdown(cell.text)
     text = f"{bold}{text}{bold}" if cell.bold and text else text
     return text + (mark.format(cell.marks) if cell.marks else "")
 

@@ -163,7 +163,7 @@ def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
 
 @cache
 def _coverage() -> dict[tuple[str, str, int], float]:
-    with COVERAGE.open(newline="") as file:
+    with COVERAGE.open(newline="", encoding="utf-8") as file:
         return {
             (row["interval"], row["scores"], int(row["n"])): float(row["coverage"])
             for row in csv.DictReader(file)

@@ -15,7 +15,7 @@ FORMATS = ("terminal", *WRITERS, "macros")
 def write_tables(table: Table, directory: Path, name: str = "table") -> None:
     """Write `<name>.csv`, `<name>.md` and `<name>.tex` into a directory."""
     for suffix, writer in WRITERS.items():
-        (directory / f"{name}.{suffix}").write_text(writer(table))
+        (directory / f"{name}.{suffix}").write_text(writer(table), encoding="utf-8")
 
 
 def plain_json(values: Any) -> Any:

@@ -68,7 +68,7 @@ def _report(root: Path, study: str, project: str, entity: str) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
     plan = _plan(root, study)
-    table = (current_report(root, study) / "table.md").read_text()
+    table = (current_report(root, study) / "table.md").read_text(encoding="utf-8")
     return wr.Report(
         project=project,
         entity=entity,

@@ -33,6 +33,7 @@ from ablation.tracking.runs import (
 )
 from ablation.tracking.wanted import Target, Wanted, place, wanted_run
 from analysis.effects.comparability import ASPECTS
+from analysis.report.errors import FiguresFailed
 from analysis.report.report import write_report
 
 PLAN = "plan"
@@ -92,7 +93,10 @@ def log_study(root: Path, study: str, target: Target, line: int) -> Directory:
 def current_report(root: Path, study: str) -> Path:
     """Write a study's report anew without printing it, and return its directory."""
     with redirect_stdout(io.StringIO()):
-        return write_report(root, study, allowed=ASPECTS).parent
+        try:
+            return write_report(root, study, allowed=ASPECTS).parent
+        except FiguresFailed as error:
+            return error.page.parent
 
 
 def _files(store: Store, plan: Plan, report: Path) -> dict[str, Path]:

@@ -57,7 +57,7 @@ def _write_monitor(run: Run, env_id: str, path: Path) -> None:
     if not len(table["env_step"]) or "episode_length" not in table:
         return
     rate = run.record.steps_per_second or 1.0
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         file.write("#" + json.dumps({"t_start": 0.0, "env_id": env_id}) + "\n")
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["r", "l", "t"])

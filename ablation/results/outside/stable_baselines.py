@@ -89,7 +89,7 @@ Part = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 def _read_monitor(path: Path) -> Part:
     """Return a monitor's environment id ("" if unknown), and returns, lengths, steps and times."""
-    with path.open(newline="", errors="replace") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         first = file.readline()
         try:
             header = json.loads(first.removeprefix("#")) if first.startswith("#") else None
@@ -130,7 +130,9 @@ def zoo_facts(file: Path) -> dict[str, str]:
     facts: dict[str, str] = {}
     for args in sorted(file.parent.glob("*/args.yml")):
         # A dump of a Python object, which no safe YAML reader takes.
-        pairs = re.findall(r"- - (\w+)\n\s+- ([^\n]*)", args.read_text(errors="replace"))
+        pairs = re.findall(
+            r"- - (\w+)\n\s+- ([^\n]*)", args.read_text(encoding="utf-8", errors="replace")
+        )
         facts |= {
             key: value.strip("'\"")
             for key, value in pairs

@@ -13,9 +13,9 @@ from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.outside.rows import MergedRows, RunLabels
 from ablation.results.scores import SCORES
 from ablation.store.runs import RunKey
-from ablation.study.declaration import Study
+from ablation.study.declaration import BASELINE, Study
 from ablation.study.designs import Factor
-from ablation.study.plan import BASELINE, Arm, Plan
+from ablation.study.plan import Arm, Plan
 
 DAGGER = "†"
 NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")

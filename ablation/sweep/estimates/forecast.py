@@ -116,7 +116,8 @@ class Forecast:
     def _arm(self, arm: Arm) -> dict[str, Any]:
         new, again = self.due(arm)
         size = self.size(arm).size
-        config = self.plan.configured[arm.cell].config
+        planned = self.plan.configured[arm.cell]
+        config = planned.config
         return {
             "arm": arm.name,
             "role": arm.role,
@@ -125,6 +126,7 @@ class Forecast:
             "cell": arm.cell,
             "trained_by": trained_by(config.agent),
             "portable": is_portable(config),
+            "learnable_share": planned.schedule.learnable_share(),
             "seeds": arm.seeds,
             "statuses": dict(self.counts(arm)),
             "to_do": new,

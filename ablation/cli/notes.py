@@ -1,0 +1,67 @@
+"""What a plan says of its configurations beside their runs: what they cannot learn from, odd inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ablation.config.cell import Cell
+from ablation.config.tasks import options_of
+from ablation.study.plan import Plan
+
+MNIH_BATCH, MNIH_EPSILON = 32, 0.01
+"""Batch size, and the epsilon that Mnih et al. 2015 add to the variance of gradients summed over it."""
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    """Yield a line for each thing that a reader of the plan would not expect."""
+    yield from _unlearned(plan)
+    yield from _bytes(plan.configured.values())
+    yield from _epsilons(plan)
+
+
+def _unlearned(plan: Plan) -> Iterator[str]:
+    """Name the arms that overwrite transitions before a gradient step can learn from them."""
+    arms: dict[tuple[int, float], list[str]] = {}
+    for arm in plan.arms:
+        schedule = plan.configured[arm.cell].schedule
+        share = schedule.learnable_share()
+        if share < 1:
+            arms.setdefault((schedule.capacity, share), []).append(f"{arm.name} ({arm.env_id})")
+    for (capacity, share), names in arms.items():
+        # Rounded down: 99.97 % is not all of them.
+        percent = int(share * 1000) / 10
+        kept = f"at most {percent} % of transitions, keeping the newest {capacity:,}"
+        yield f"{'; '.join(names)} can learn from {kept if share else 'nothing: no step is due'}"
+
+
+def _bytes(cells: Iterable[Cell]) -> Iterator[str]:
+    """Say how environments whose observations are bytes are read."""
+    from ablation.envs.spec import env_spec
+
+    read: dict[str, list[str]] = {}
+    for env in dict.fromkeys((cell.config.env.id, options_of(cell.config.env)) for cell in cells):
+        spec = env_spec(*env)
+        if spec.pixels == "byte":
+            read.setdefault("pixels are divided by 255", []).append(env[0])
+        elif spec.dtype in ("uint8", "int8"):
+            how = f"observations ({spec.dtype} vectors) are learned from as they are"
+            read.setdefault(how, []).append(env[0])
+    for how, ids in read.items():
+        yield f"{', '.join(dict.fromkeys(ids))}: {how}"
+
+
+def _epsilons(plan: Plan) -> Iterator[str]:
+    """Name the arms that have Mnih et al.'s epsilon for another batch size than their own."""
+    arms: dict[int, list[str]] = {}
+    for arm in plan.arms:
+        cell = plan.configured[arm.cell]
+        agent, size = cell.config.agent, cell.schedule.batch_size
+        converted = agent.optimizer == "rmsprop" and agent.rmsprop_epsilon_enters == "variance"
+        if converted and size != MNIH_BATCH and agent.rmsprop_epsilon == MNIH_EPSILON / MNIH_BATCH**2:
+            arms.setdefault(size, []).append(f"{arm.name} ({arm.env_id})")
+    for size, names in arms.items():
+        yield (
+            f"{'; '.join(names)}: agent.rmsprop_epsilon = {MNIH_EPSILON / MNIH_BATCH**2} is that of "
+            f"Mnih et al. 2015 for batches of {MNIH_BATCH}; for batches of {size} it is "
+            f"{MNIH_EPSILON / size**2:.6g}"
+        )
