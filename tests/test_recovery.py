@@ -110,6 +110,15 @@ def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) ->
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def compiled_kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compile and keep what workers need, so that a timeout of some seconds is not about compiling."""
+    words = ["env.id=CartPole-v1", "env.backend=auto,gymnasium", "train.env_steps=400", "study.seeds=1"]
+    results = tmp_path_factory.mktemp("compiled")
+    assert finish(start(results, *words, "replay.min_replay_size=64"))[0] == 0
+
+
+@pytest.mark.usefixtures("compiled_kernels")
 def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_path: Path) -> None:
     (tmp_path / "mischief.py").write_text(MISCHIEF)
     results = tmp_path / "results"

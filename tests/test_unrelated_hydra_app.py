@@ -87,7 +87,7 @@ def _printed(code: str) -> str:
 
 def test_importing_sets_no_variable() -> None:
     code = (
-        "import os; import ablation.sweep.supervisor, ablation.training.dqn, analysis.effects.levels\n"
+        "import os, ablation.sweep.supervisor, ablation.training.dqn, analysis.effects.spread\n"
         f"print({set(DEFAULTS)!r} & set(os.environ))"
     )
     assert _printed(code) == "set()\n"

@@ -54,7 +54,8 @@ class Composer:
         line = CommandLine()
         for override in parser.parse_overrides(list(arguments)):
             key = override.get_key_element().lstrip("+~")
-            if override.is_add():
+            # What a study declares is checked as a whole, with names that are the study's own.
+            if override.is_add() and not key.startswith("study."):
                 self._refuse_unknown(key, override)
             if key.split(".")[0] not in CELL_SECTIONS:
                 if override.is_sweep_override():

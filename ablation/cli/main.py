@@ -14,7 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ablation.config.validation import ConfigError
-from ablation.store.disk import DiskFull
+from ablation.store.disk import DiskFull, means_disk_full
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import EXIT_STOPPED
 
@@ -28,6 +28,9 @@ def supervise_worker(config: DictConfig) -> Any:
     from ablation.sweep.supervisor import supervise
 
     return supervise(Path(config.results_dir), config.worker.sweep, config.worker.name)
+
+
+AFTER_DISK_FULL = "complete runs are intact; free some space, then the same command continues"
 
 
 def run_command(arguments: Sequence[str]) -> None:
@@ -44,8 +47,11 @@ def run_command(arguments: Sequence[str]) -> None:
     except ConfigError as error:
         _end(str(error), EXIT_REFUSED)
     except DiskFull as error:
-        advice = "complete runs are intact; free some space, then the same command continues"
-        _end(f"{error}; {advice}", EXIT_FAILED)
+        _end(f"{error}; {AFTER_DISK_FULL}", EXIT_FAILED)
+    except OSError as error:
+        if not means_disk_full(error):
+            raise
+        _end(f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}", EXIT_FAILED)
     except CodeChanged as error:
         _end(str(error), EXIT_FAILED)
     except YAMLError as error:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ablation.envs import kernels
+from ablation.envs import codes
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class CartPole:
     Each begins within +-`start_range`.
     """
 
-    code: ClassVar[int] = kernels.CART_POLE
+    code: ClassVar[int] = codes.CART_POLE
     state_size: ClassVar[int] = 4
     observation_size: ClassVar[int] = 4
 
@@ -42,7 +42,7 @@ class MountainCar:
     It begins in the valley, within [-0.6, -0.4], at rest.
     """
 
-    code: ClassVar[int] = kernels.MOUNTAIN_CAR
+    code: ClassVar[int] = codes.MOUNTAIN_CAR
     state_size: ClassVar[int] = 2
     observation_size: ClassVar[int] = 2
 
@@ -62,7 +62,7 @@ class Acrobot:
     of the angles are observed, and the velocities. All begin within +-0.1.
     """
 
-    code: ClassVar[int] = kernels.ACROBOT
+    code: ClassVar[int] = codes.ACROBOT
     state_size: ClassVar[int] = 4
     observation_size: ClassVar[int] = 6
 

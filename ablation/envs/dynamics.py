@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ablation.config.registry import load_component
 from ablation.config.tasks import BATCHED
-from ablation.envs import kernels
+from ablation.envs import codes, kernels
 from ablation.envs.grid_world import maze
 
 DYNAMICS: dict[str, Callable[..., Any]] = {
@@ -30,7 +30,7 @@ class Dynamics:
         values: Any = DYNAMICS[env_id](**changed)
         self.code: int = values.code
         self.constants = np.array(astuple(values), np.float64)
-        self.moves = maze().after if self.code == kernels.GRID_WORLD else np.empty((0, 0), np.int64)
+        self.moves = maze().after if self.code == codes.GRID_WORLD else np.empty((0, 0), np.int64)
         self._state_size, self._observation_size = values.state_size, values.observation_size
 
     def begin(self, seeds: Sequence[int]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ablation.envs import kernels
+from ablation.envs import codes
 
 GRID_WORLD = "ablation/GridWorld-v0"
 TIME_LIMIT = 5000
@@ -108,7 +108,7 @@ class GridWorldEnv(gymnasium.Env[NDArray[np.float32], np.int64]):
 class GridWorld:
     """The same as batched dynamics; a state `[1]` is the number of a cell."""
 
-    code: ClassVar[int] = kernels.GRID_WORLD
+    code: ClassVar[int] = codes.GRID_WORLD
     state_size: ClassVar[int] = 1
     goal: float = field(default_factory=lambda: maze().goal)
     start: float = field(default_factory=lambda: maze().start)

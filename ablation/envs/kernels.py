@@ -16,11 +16,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.envs.codes import ACROBOT, CART_POLE, GRID_WORLD, MOUNTAIN_CAR
 from ablation.envs.generators import first_uniforms
 from ablation.numerics.compiled import compiled
 from ablation.numerics.elementary import cos, sin
-
-CART_POLE, MOUNTAIN_CAR, ACROBOT, GRID_WORLD = range(4)
 
 Doubles = NDArray[np.float64]
 Integers = NDArray[np.int64]

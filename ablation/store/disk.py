@@ -30,11 +30,16 @@ def free_bytes(directory: Path) -> int:
     return shutil.disk_usage(directory).free
 
 
+def means_disk_full(error: BaseException) -> bool:
+    """Return whether an error says itself that a disk is full or cannot be written to."""
+    return isinstance(error, OSError) and error.errno in _DISK_FULL
+
+
 def is_disk_full(error: BaseException, directory: Path) -> bool:
     """Return whether an error comes from a full disk, or one that cannot be written to (any more)."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, DiskFull) or (isinstance(seen, OSError) and seen.errno in _DISK_FULL):
+        if isinstance(seen, DiskFull) or means_disk_full(seen):
             return True
         seen = seen.__cause__ or seen.__context__
     try:
