@@ -48,10 +48,6 @@ def run_command(arguments: Sequence[str]) -> None:
         _end(str(error), EXIT_REFUSED)
     except DiskFull as error:
         _end(f"{error}; {AFTER_DISK_FULL}", EXIT_FAILED)
-    except OSError as error:
-        if not means_disk_full(error):
-            raise
-        _end(f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}", EXIT_FAILED)
     except CodeChanged as error:
         _end(str(error), EXIT_FAILED)
     except YAMLError as error:
@@ -64,6 +60,10 @@ def run_command(arguments: Sequence[str]) -> None:
         from ablation.cli.config_errors import explain
 
         _end(explain(error, CONFIG_DIRECTORY, words), EXIT_REFUSED)
+    except OSError as error:
+        if not means_disk_full(error):
+            raise
+        _end(f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}", EXIT_FAILED)
 
 
 def _refuse_other_modes(words: Sequence[str]) -> None:
