@@ -78,10 +78,10 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
     """Return the two groups that the scores `[R]` of ten or more runs fall into, None if they do not.
 
     Distances are in units of Ashman's D: of the root mean square of the groups' standard deviations. The
-    distance of the means plus 0.3 of the empty gap between the groups must exceed 4.55 + 30 / q^2, with
-    q a quarter of the runs, rounded up. One mode, be it skewed or cut off at a largest return, exceeds
-    that in at most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be four times
-    as far away. The groups are split where the bound is exceeded most.
+    distance of the means plus 0.3 of the empty gap between the groups must exceed 4.45 + 36.5 / q^2,
+    with q a quarter of the runs, rounded up. One mode, be it skewed or cut off at a largest return,
+    exceeds that in at most 5 % of samples (docs/statistics.md). A group of fewer runs than q must be
+    four times as far away. The groups are split where the bound is exceeded most.
     """
     sample = np.sort(as_sample(x))
     n = len(sample)
@@ -89,7 +89,7 @@ def two_modes(x: ArrayLike) -> TwoModes | None:
         return None
     sizes = np.arange(3, n - 2)
     quarter = math.ceil(n / 4)
-    bounds = (4.55 + 30 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
+    bounds = (4.45 + 36.5 / quarter**2) * np.where(np.minimum(sizes, n - sizes) < quarter, 4, 1)
     separations, gaps = _separations(sample, sizes)
     evidence = (separations + GAP_WEIGHT * gaps) / bounds
     best = int(np.argmax(evidence))
