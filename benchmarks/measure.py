@@ -10,12 +10,17 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ablation.numerics.library_settings import library_settings
+
 SINGLE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 FIRST_CORE = 0
 
 
 def in_process(code: str) -> dict[str, Any]:
-    """Run Python code in a process of its own on one core; it prints its result as a line of JSON."""
+    """Run Python code in a process of its own on one core; it prints its result as a line of JSON.
+
+    Libraries are set as every command of this project sets them.
+    """
     return _run_python("-c", code)
 
 
@@ -30,7 +35,7 @@ def _run_python(*words: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        env=os.environ | SINGLE_THREAD,
+        env=os.environ | library_settings() | SINGLE_THREAD,
         preexec_fn=_one_core,
     )
     if done.returncode:
