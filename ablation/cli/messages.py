@@ -91,7 +91,11 @@ def _changes(changed: PlanDiff) -> str:
             f"{plural(changed.dropped_runs, 'earlier run')} {are} not in this plan "
             "(stored runs are kept on disk)"
         )
-    return f"Changed since the last sweep (plan {changed.since}): {'; '.join(parts)}"
+    code = "".join(
+        f"\n  code changed since: {arm}: {', '.join(paths)}; runs of the earlier code are kept"
+        for arm, paths in changed.changed_code.items()
+    )
+    return f"Changed since the last sweep (plan {changed.since}): {'; '.join(parts)}{code}"
 
 
 def print_choices(choices: Sequence[Choice]) -> None:

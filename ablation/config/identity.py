@@ -12,14 +12,13 @@ from ablation.config.losses import LOSSES, Loss
 from ablation.config.optimizers import OPTIMIZERS, Optimizer
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
+from ablation.config.source import HASH_DIGITS, source_hashes
 from ablation.config.step_schedule import StepSchedule, derive_schedule
 from ablation.config.tasks import settings_of, stepped_by
 from ablation.config.training_path import trained_by
 
 CORE_VERSION = 3
 """Raised whenever training would give other numbers than before: old runs then count as others."""
-
-HASH_DIGITS = 12
 
 NEUTRAL: dict[str, Any] = {
     "eviction": "fifo",
@@ -49,10 +48,11 @@ def canonical(config: CellConfig, schedule: StepSchedule | None = None) -> dict[
 
     A key counts unless the entry of its replay kind or optimizer says that it does not matter; a key at
     its neutral value is left out. Keys that decide the step schedule count by the schedule that they
-    lead to. `schedule` is the cell's, if it is at hand.
+    lead to. `schedule` is the cell's, if it is at hand. Components that are no part of this program or
+    of an installed package count by their code.
     """
     derived = schedule or derive_schedule(config)
-    return {
+    values = {
         "env": _env(config.env),
         "agent": _agent(config.agent, derived),
         "replay": _replay(config.replay, derived),
@@ -65,6 +65,8 @@ def canonical(config: CellConfig, schedule: StepSchedule | None = None) -> dict[
         | ({} if derived.gradient_steps is None else {"gradient_steps": derived.gradient_steps}),
         "core_version": CORE_VERSION,
     }
+    code = source_hashes(values)
+    return values | ({"components": code} if code else {})
 
 
 def cell_name(config: CellConfig) -> str:

@@ -63,6 +63,7 @@ class RunRecord:
     processor: dict[str, Any] = field(default_factory=dict)
     environment_fingerprint: str | None = None
     component_fingerprints: dict[str, str] | None = None
+    """`source <hash>` or `<package> <version>` of each component that is named by an import path."""
     versions: dict[str, str] = field(default_factory=dict)
     git_commit: str | None = None
     git_dirty: bool | None = None

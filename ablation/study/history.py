@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,8 @@ from ablation.study.plan import Plan, plan_from_json
 class PlanDiff:
     """Cells and runs added and dropped since the stored plan with hash `since`.
 
-    Runs that were dropped stay on disk.
+    Runs that were dropped stay on disk. `changed_code` has, for each arm that trains the same
+    configuration by other code than before, the components whose code changed.
     """
 
     since: str
@@ -24,6 +25,7 @@ class PlanDiff:
     dropped_cells: list[str]
     new_runs: int
     dropped_runs: int
+    changed_code: dict[str, list[str]] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.new_runs or self.dropped_runs)
@@ -42,7 +44,22 @@ def plan_diff(store: Store, plan: Plan) -> PlanDiff | None:
         [cell for cell in earlier.cells if cell not in plan.cells],
         len(asked - asked_before),
         len(asked_before - asked),
+        _changed_code(earlier, plan),
     )
+
+
+def _changed_code(earlier: Plan, plan: Plan) -> dict[str, list[str]]:
+    """Return the components with other code than in an earlier plan, by the arm that has them."""
+    before = {(arm.name, arm.environment): earlier.cells[arm.cell] for arm in earlier.arms}
+    changed = {}
+    for arm in plan.arms:
+        old, new = before.get((arm.name, arm.environment)), plan.cells[arm.cell]
+        if old is None or old == new or (old | {"components": None}) != (new | {"components": None}):
+            continue
+        hashes = old.get("components", {})
+        paths = [path for path, code in new["components"].items() if hashes.get(path) != code]
+        changed[f"{arm.name} ({arm.env_id})"] = paths
+    return changed
 
 
 def save_plan(store: Store, plan: Plan, command: str) -> None:

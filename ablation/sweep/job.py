@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
+from ablation.config.source import fingerprints
 from ablation.config.training_path import is_portable, trained_by
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
@@ -209,6 +210,7 @@ class JobRun:
             trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,
             portable=self._portable,
+            component_fingerprints=fingerprints(self._cell.canonical) or None,
             processor=processor(),
             versions=versions(),
             **git_state(),

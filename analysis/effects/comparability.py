@@ -14,7 +14,7 @@ from ablation.results.run import Run
 from ablation.store.run_record import ENDED
 from ablation.study.plan import Arm
 
-ASPECTS = ("environment", "budget", "score", "device", "commit")
+ASPECTS = ("environment", "budget", "score", "device", "commit", "component")
 Differences = dict[str, list[str]]
 """Aspect -> one line for each group of runs that differ in it."""
 
@@ -28,12 +28,26 @@ def find_differences(runs: StudyRuns) -> Differences:
     differences: Differences = {}
     for environment in runs.environments:
         arms = runs.arms(environment)
-        for aspect in ASPECTS:
-            groups = _groups(runs, arms, aspect)
+        for aspect, describe in _DESCRIBE.items():
+            groups = _groups(runs, arms, aspect, describe)
             if len(groups) > 1:
                 lines = [f"{arms[0].env_id}: {text} ({who})" for text, who in groups.items()]
                 differences.setdefault(aspect, []).extend(lines)
-    return differences
+    return differences | _component_differences(runs)
+
+
+def _component_differences(runs: StudyRuns) -> Differences:
+    """Return the components that not all runs that use them have in the same version."""
+    versions: dict[str, Counter[str]] = {}
+    for run in runs.runs.values():
+        for path, code in (run.record.component_fingerprints or {}).items():
+            versions.setdefault(path, Counter())[code] += 1
+    lines = [
+        f"{path}: {', '.join(f'{code} ({count} runs)' for code, count in codes.items())}"
+        for path, codes in versions.items()
+        if len(codes) > 1
+    ]
+    return {"component": lines} if lines else {}
 
 
 def require_comparable(runs: StudyRuns, allowed: Collection[str] = ()) -> Differences:
@@ -75,9 +89,10 @@ OF_OUR_PROGRAM = ("device", "commit")
 """Aspects that runs from elsewhere need not share with ours."""
 
 
-def _groups(runs: StudyRuns, arms: list[Arm], aspect: str) -> dict[str, str]:
+def _groups(
+    runs: StudyRuns, arms: list[Arm], aspect: str, describe: Callable[[Run], str]
+) -> dict[str, str]:
     """Return for each description of an aspect the number of runs that have it and their arms."""
-    describe = _DESCRIBE[aspect]
     counts: dict[str, Counter[str]] = {}
     for arm in arms:
         if aspect in OF_OUR_PROGRAM and runs.is_outside(arm):
