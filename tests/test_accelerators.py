@@ -1,4 +1,4 @@
-"""The path of `device=cuda` where there is no GPU: PyTorch's learner, and what crosses to its device."""
+"""PyTorch's learner, and what crosses to its device; on a GPU where there is one (marked `slow`)."""
 
 from __future__ import annotations
 
@@ -81,11 +81,22 @@ def test_cells_of_an_accelerator_are_those_of_pytorch() -> None:
         assert cell_name(on_gpu) != cell_name(composer.resolve({"env": "cartpole"}))
 
 
+GPU = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch can use"),
+]
+DEVICES = ["cpu", pytest.param("cuda", marks=GPU)]
+
+
+@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("case", CASES)
-def test_training_by_pytorch_equals_training_by_compiled_loops(configure: Configure, case: str) -> None:
+def test_training_by_pytorch_equals_training_by_compiled_loops(
+    configure: Configure, case: str, device: str
+) -> None:
     compiled = trained(configure, CASES[case])
-    by_pytorch = trained(configure, CASES[case] | {"agent__backend": "torch"})
+    by_pytorch = trained(configure, CASES[case] | {"agent__backend": "torch"}, torch.device(device))
     assert isinstance(by_pytorch._learner.backend, TorchBackend)
+    assert by_pytorch._learner.parameters.online.device.type == device
     assert_close(by_pytorch.records, compiled.records)
 
 
@@ -111,6 +122,17 @@ def test_only_the_learner_is_on_the_device(
     assert trainer.gradient_steps > 0
     assert all(lane.ended is None for lane in trainer.records.lanes)
     assert not any(tensor.is_meta for tensor in tensors(trainer._buffer.state()))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_digits_by_pytorch_equal_digits_by_compiled_loops(device: str) -> None:
+    pytest.importorskip("sklearn")
+    records = []
+    for backend, where in (("auto", "cpu"), ("torch", device)):
+        config = parse(values(env__id="digits", replay__capacity=150, agent__backend=backend))
+        trainer = SupervisedTrainer(config, SEEDS, torch.device(where))
+        records.append(trainer.run(lambda *_: None))
+    assert_close(*records)
 
 
 def test_only_the_classifier_is_on_the_device(other_device: torch.device) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from ablation.config.cell import Cell
 from ablation.config.parse import parse
+from ablation.config.training_path import is_portable
 from ablation.config.validation import ConfigError
 from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.digits.classifier import Classifier
@@ -44,10 +45,12 @@ def test_each_pair_of_classes_is_shown_in_its_turn_alone() -> None:
     assert 120 < len(np.unique(order[0, :200])) < 190
 
 
-def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure) -> None:
-    config = configure(agent__hidden_sizes=[16]).agent
+@pytest.mark.parametrize("backend", ["auto", "torch"])
+def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure, backend: str) -> None:
+    config = configure(agent__hidden_sizes=[16], agent__backend=backend).agent
     ours = Classifier(config, [5], 6, 4, CPU)
-    weight, bias, out, out_bias = (view[0].clone() for view in ours._views)
+    views = ours._network.views(ours.parameters.online)
+    weight, bias, out, out_bias = (view[0].clone() for view in views)
     parameters = [view.requires_grad_() for view in (weight, bias, out, out_bias)]
     optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, eps=config.adam_epsilon)
     generator = torch.Generator().manual_seed(0)
@@ -65,8 +68,13 @@ def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure)
         torch.testing.assert_close(update.losses.mean(), loss, rtol=1e-4, atol=1e-5)
         chosen = logits.softmax(dim=1).gather(1, label[0].unsqueeze(1)).squeeze(1)
         torch.testing.assert_close(update.errors[0], 1 - chosen, rtol=1e-4, atol=1e-5)
-    for ours_now, theirs in zip(ours._views, parameters, strict=True):
+    for ours_now, theirs in zip(views, parameters, strict=True):
         torch.testing.assert_close(ours_now[0], theirs.detach(), rtol=1e-3, atol=1e-4)
+    pixels = torch.rand(1, 3, 6, generator=generator)
+    logits = (pixels[0] @ weight + bias).relu() @ out + out_bias
+    torch.testing.assert_close(
+        ours.probabilities(pixels)[0], logits.softmax(dim=1), rtol=1e-3, atol=1e-4
+    )
 
 
 def run(seeds: list[int], **changes: Any) -> SupervisedTrainer:
@@ -112,9 +120,11 @@ def test_rows_are_accuracies_by_class_and_forgetting_follows_from_them() -> None
     assert {row["forgetting"] for row in lane.learner[:-1]} == {None}
 
 
+@pytest.mark.parametrize("backend", ["auto", "torch"])
 @pytest.mark.parametrize("kind", ["none", "uniform", "rank"])
-def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str) -> None:
+def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str, backend: str) -> None:
     changes = {"replay__kind": kind, "train__env_steps": 300, "agent__hidden_sizes": [24]}
+    changes["agent__backend"] = backend
     together, alone = run([1, 2, 3], **changes), run([2], **changes)
     assert together.records.lanes[1].tables() == alone.records.lanes[0].tables()
     config = alone._config
@@ -131,6 +141,12 @@ def test_planned_bytes_are_those_of_images_and_labels() -> None:
     experience = trainer._buffer
     allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
     assert replay_bytes(Cell(trainer._config), PIXELS, 2) == allocated
+
+
+def test_numbers_of_digits_hold_on_every_processor_unless_pytorch_trains_them() -> None:
+    assert is_portable(parse(values(env__id="digits")))
+    assert not is_portable(parse(values(env__id="digits", agent__backend="torch")))
+    assert not is_portable(parse(values(env__id="digits")), "cuda")
 
 
 def test_digits_have_no_rewards_to_sum() -> None:

@@ -45,11 +45,8 @@ class LearnerBackend(Protocol):
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Take one gradient step; see `Learner.update`."""
-
-    def took(self, steps: int) -> None:
-        """Count gradient steps that somebody else took in its arrays."""
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:
+        """Take a run's gradient step of this number, counted from 1; see `Learner.update`."""
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, all that `restore` needs beside the parameters."""

@@ -1,8 +1,8 @@
-"""Gradient steps as compiled loops, one lane after another: the engine for the processor."""
+"""Gradient steps as compiled loops, one lane after another: the backend for the processor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,13 @@ from ablation.config.schema import AgentConfig
 
 
 class CompiledBackend:
-    """A `LearnerBackend` over NumPy views of the same parameters; see `kernels`."""
+    """A `LearnerBackend` over NumPy views of the same parameters; see `kernels`.
+
+    Compiled loops over steps and episodes work on its `arrays`, in workspaces of their own.
+    """
+
+    _batch: Callable[..., Any] = kernels.Batch
+    _learn: Callable[..., None] = staticmethod(kernels.learn)
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
@@ -26,7 +32,7 @@ class CompiledBackend:
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
         self._lanes = kernels.LaneState(*(tensor.numpy() for tensor in tensors))
-        self._steps, self._constants = 0, self._first_constants()
+        self._constants = self._constants_of(1)
         self._workspaces: dict[int, network_kernels.Workspace] = {}
         self._output: tuple[Update, kernels.StepOutput] | None = None
 
@@ -62,15 +68,14 @@ class CompiledBackend:
         )
         return torch.from_numpy(actions)
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Take one gradient step; see `Learner.update`."""
-        self._steps += 1
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:
+        """Take a run's gradient step of this number, counted from 1; see `Learner.update`."""
         update, output = self._outputs(weights)
-        space, constants = self._workspace(weights.shape[1]), self._constants_of_step()
+        space, constants = self._workspace(weights.shape[1]), self._constants_of(number)
         # Contiguous, as in the compiled loop over steps, so that they share compiled functions.
         fields = {name: np.ascontiguousarray(values.numpy()) for name, values in batch.items()}
-        arrays = kernels.Batch(weight=weights.numpy(), **fields)
-        kernels.learn(self._lanes, self._network, arrays, constants, space, output)
+        arrays = self._batch(weight=weights.numpy(), **fields)
+        self._learn(self._lanes, self._network, arrays, constants, space, output)
         return update
 
     def arrays(self) -> tuple[kernels.LaneState, network_kernels.Network, StepConstants]:
@@ -81,36 +86,24 @@ class CompiledBackend:
         """Return a workspace of its own, for one thread, for batches of this size."""
         return network_kernels.make_workspace(self._layers, batch, self._lanes.online)
 
-    def took(self, steps: int) -> None:
-        """Count gradient steps that a compiled loop took with `arrays`."""
-        self._steps += steps
-
     def state(self) -> dict[str, Any]:
-        """Return the optimiser's state; shares memory with the engine."""
-        return {"moments": self._moments, "steps": self._steps}
+        """Return the optimizer's state; shares memory with the backend."""
+        return {"moments": self._moments}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
         for moment, saved in zip(self._moments, state["moments"], strict=True):
             moment.copy_(saved)
-        self._steps = state["steps"]
 
-    def _first_constants(self) -> StepConstants:
-        config, number = self._config, self._lanes.online.dtype.type
+    def _constants_of(self, number: int) -> StepConstants:
+        config, real = self._config, self._lanes.online.dtype.type
         largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
         return StepConstants(
             config.double_q,
             kernels.LOSS_KINDS[config.loss],
             kernels.OPTIMIZER_KINDS[config.optimizer],
-            largest_norm=number(largest),
-            **{name: number(value) for name, value in constants(config, 1).items()},
-        )
-
-    def _constants_of_step(self) -> StepConstants:
-        """Return the constants with what changes from step to step."""
-        number, step = self._lanes.online.dtype.type, constants(self._config, self._steps)
-        return self._constants._replace(
-            step_size=number(step["step_size"]), second_correction=number(step["second_correction"])
+            largest_norm=real(largest),
+            **{name: real(value) for name, value in constants(config, number).items()},
         )
 
     def _workspace(self, rows: int) -> network_kernels.Workspace:

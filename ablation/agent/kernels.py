@@ -167,6 +167,17 @@ def learn_lane(
     start = size * network.table[INPUT_AT, -1]
     forward(state.online, network, space, size, array_matrix(activations, start, size, actions))
     _td_loss(batch, space, activations[start : start + size * actions], constants, output)
+    descend(state, network, constants, space, size)
+
+
+@borrowing
+def descend(
+    state: LaneState, network: Network, constants: StepConstants, space: Workspace, size: int
+) -> None:
+    """Change a lane's parameters, given the loss's gradient by the outputs at the start of `grads`.
+
+    The activations are those of the forward pass of `size` examples.
+    """
     backward(state.online, state.gradient, network, space, size)
     if constants.largest_norm < np.inf:
         clip(state.gradient, constants.largest_norm, space.sums)

@@ -80,7 +80,7 @@ class Learner:
         if self._config.loss in BATCHES:
             next_values = self.action_values(batch["next_observation"])
             batch, weights = BATCHES[self._config.loss](batch, weights, next_values)
-        update = self.backend.step(batch, weights)
+        update = self.backend.step(batch, weights, self.gradient_steps + 1)
         self._after_gradient_step()
         return update
 
@@ -123,7 +123,6 @@ class Learner:
     def took(self, gradient_steps: int) -> None:
         """Count gradient steps that a compiled loop over steps took in the backend's arrays."""
         self.gradient_steps += gradient_steps
-        self.backend.took(gradient_steps)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`; shares memory with the learner."""

@@ -1,4 +1,4 @@
-"""Temporal-difference targets and the losses' derivatives, as pure functions of batched tensors."""
+"""Temporal-difference targets and losses, as pure functions of batched tensors."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ def bootstrap_values(target_values: Tensor, selecting_values: Tensor | None) -> 
     return target_values.gather(-1, actions).squeeze(-1)
 
 
-def huber(error: Tensor) -> tuple[Tensor, Tensor]:
-    """Return Huber's loss with threshold 1 and its derivative, elementwise."""
+def huber(error: Tensor) -> Tensor:
+    """Return Huber's loss with threshold 1, elementwise."""
     clipped = error.clamp(-1, 1)
-    return clipped * (error - 0.5 * clipped), clipped
+    return clipped * (error - 0.5 * clipped)
 
 
-def squared(error: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the squared error and its derivative, elementwise (no factor of one half)."""
-    return error.square(), 2 * error
+def squared(error: Tensor) -> Tensor:
+    """Return the squared error, elementwise (no factor of one half)."""
+    return error.square()
 
 
-def identity_loss(error: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the error itself and its derivative: a loss without a minimum."""
-    return error, torch.ones_like(error)
+def identity_loss(error: Tensor) -> Tensor:
+    """Return the error itself: a loss without a minimum."""
+    return error
 
 
 def next_value_batch(
@@ -53,15 +53,10 @@ def next_value_batch(
     return {**batch, **changed}, weights * (batch["discount"] > 0)
 
 
-LOSSES: dict[str, Callable[[Tensor], tuple[Tensor, Tensor]]] = {
+LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
     "huber": huber,
     "squared": squared,
     "next_value": identity_loss,
 }
 BATCHES = {"next_value": next_value_batch}
 """Of losses that are computed on another batch than the sampled one: the function that makes it."""
-
-
-def scatter_to_actions(values: Tensor, actions: Tensor, like: Tensor) -> Tensor:
-    """Place `values [L, B]` at `actions [L, B]` in zeros shaped like `like [L, B, A]`."""
-    return torch.zeros_like(like).scatter_(-1, actions.unsqueeze(-1), values.unsqueeze(-1))

@@ -1,4 +1,4 @@
-"""Networks for many lanes at once, with a hand-derived backward pass.
+"""Networks of fully connected layers and convolutions for many lanes at once, for autograd.
 
 Each lane owns its weights: a row `[P]` of a matrix `[L, P]` that holds each layer's weight
 `[patch, filters]` and bias `[filters]` in turn. Layers are views of it, so that one batched matrix
@@ -20,7 +20,7 @@ from ablation.agent.layers import Layer, row_length
 
 
 class StackedNetwork:
-    """A ReLU network of some layers for `lanes` lanes, and its forward and backward passes.
+    """A ReLU network of some layers for `lanes` lanes.
 
     The object holds no parameters: they come as a matrix `[L, P]` from `zeros`, split by `views`.
     """
@@ -33,8 +33,9 @@ class StackedNetwork:
             None if layer.index is None else torch.from_numpy(layer.index).long().to(device)
             for layer in layers
         ]
-        self._no_bias = torch.zeros((), device=device)
         self.parameters_per_lane = sum(layer.parameters for layer in layers)
+        sizes = [rows * layer.filters for layer in layers for rows in (layer.patch, 1)]
+        self._sizes = [*sizes, row_length(layers) - self.parameters_per_lane]
 
     def zeros(self) -> Tensor:
         """Return `[L, P]` for one set of parameters (or gradients) of all lanes."""
@@ -42,13 +43,11 @@ class StackedNetwork:
 
     def views(self, flat: Tensor) -> list[Tensor]:
         """Split `[L, P]` into `[weight, bias, ...]`: `[L, patch, filters]` and `[L, 1, filters]`."""
-        views, offset = [], 0
-        for layer in self.layers:
-            for rows in (layer.patch, 1):
-                count = rows * layer.filters
-                views.append(flat[:, offset : offset + count].view(self.lanes, rows, layer.filters))
-                offset += count
-        return views
+        # One split, not slices: its backward pass is one concatenation.
+        parts = torch.split(flat, self._sizes, dim=1)[:-1]
+        columns = [layer.filters for layer in self.layers for _ in ("weight", "bias")]
+        pairs = zip(parts, columns, strict=True)
+        return [part.view(self.lanes, -1, filters) for part, filters in pairs]
 
     def initial(self, units: Tensor) -> Tensor:
         """Return initial parameters from numbers in [0, 1): shape `[L, parameters_per_lane]`.
@@ -66,43 +65,18 @@ class StackedNetwork:
                 offset += count
         return flat
 
-    def forward(self, parameters: Sequence[Tensor], inputs: Tensor) -> list[Tensor]:
-        """Return the activations of every layer, inputs first and outputs `[L, B, A]` last.
-
-        `inputs` has shape `[L, B, O]`. `backward` takes the list.
-        """
-        activations = [inputs]
-        last = len(self.layers) - 1
+    def layer_outputs(self, parameters: Tensor, inputs: Tensor) -> list[Tensor]:
+        """Return every layer's outputs `[L, B, size]`, action values last, for inputs `[L, B, O]`."""
+        outputs, views = [inputs], self.views(parameters)
         for number, layer in enumerate(self.layers):
-            weight, bias = parameters[2 * number], parameters[2 * number + 1]
-            columns = self._columns(number, activations[-1])
-            outputs = _product(columns, weight, bias)
-            outputs = outputs.view(*inputs.shape[:2], layer.outputs)
-            activations.append(outputs if number == last else outputs.relu_())
-        return activations
-
-    def backward(
-        self,
-        parameters: Sequence[Tensor],
-        activations: Sequence[Tensor],
-        output_gradient: Tensor,
-        gradients: Sequence[Tensor],
-    ) -> None:
-        """Write the parameters' gradients into `gradients`, given that of the outputs `[L, B, A]`."""
-        upstream = output_gradient
-        for number in range(len(self.layers) - 1, -1, -1):
-            inputs, columns = activations[number], self._columns(number, activations[number])
-            upstream = upstream.reshape(*columns.shape[:2], self.layers[number].filters)
-            torch.bmm(columns.mT, upstream, out=gradients[2 * number])
-            torch.sum(upstream, dim=1, keepdim=True, out=gradients[2 * number + 1])
-            if number:
-                patch_gradient = _product(upstream, parameters[2 * number].mT, self._no_bias)
-                downstream = self._input_gradient(number, patch_gradient, inputs)
-                # ReLU's derivative is 1 exactly where its output is positive.
-                upstream = torch.ops.aten.threshold_backward(downstream, inputs, 0)
+            columns = self._columns(number, outputs[-1])
+            values = _product(columns, views[2 * number], views[2 * number + 1])
+            values = values.view(*inputs.shape[:2], layer.outputs)
+            outputs.append(values if number == len(self.layers) - 1 else values.relu())
+        return outputs[1:]
 
     def by_unit(self, activations: Sequence[Tensor]) -> list[Tensor]:
-        """Return activations of `forward` with a filter as one unit: `[L, B * positions, filters]`."""
+        """Return inputs and layers' outputs with a filter as one unit: `[L, B * positions, filters]`."""
         pairs = zip(activations[1:], self.layers, strict=True)
         by_unit = [outputs.reshape(self.lanes, -1, layer.filters) for outputs, layer in pairs]
         return [activations[0], *by_unit]
@@ -112,15 +86,7 @@ class StackedNetwork:
         index = self._indices[number]
         if index is None:
             return inputs
-        return inputs[:, :, index].view(self.lanes, -1, index.shape[1])
-
-    def _input_gradient(self, number: int, patch_gradient: Tensor, inputs: Tensor) -> Tensor:
-        """Return the gradient of `inputs` from that of their patches `[L, B * positions, patch]`."""
-        index = self._indices[number]
-        if index is None:
-            return patch_gradient
-        gradient = patch_gradient.view(*inputs.shape[:2], -1)
-        return torch.zeros_like(inputs).index_add_(2, index.flatten(), gradient)
+        return inputs.index_select(2, index.flatten()).view(self.lanes, -1, index.shape[1])
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

@@ -1,74 +1,58 @@
-"""Gradient steps as PyTorch operations over all lanes at once, on any device."""
+"""Gradient steps by PyTorch: autograd over the stacked parameters of all lanes, on any device."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ablation.agent.backend import Parameters, Update
 from ablation.agent.exploration import epsilon_greedy
-from ablation.agent.losses import LOSSES, bootstrap_values, scatter_to_actions
+from ablation.agent.losses import LOSSES, bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimizers import make_optimizer
 from ablation.config.schema import AgentConfig
 
 
 class TorchBackend:
-    """A `LearnerBackend` of batched products, with one optimizer kernel over all lanes.
+    """A `LearnerBackend` of batched products, with one optimizer over the parameters of all lanes.
 
     It computes where the parameters are. Tests judge the compiled backend by it. Devices other than
     the processor: nobody has run it on one yet.
     """
 
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
-        self._config = config
-        self._loss = LOSSES[config.loss]
-        self._network = network
-        self._gradient = parameters.gradient
-        self._online = network.views(parameters.online)
-        self._target = network.views(parameters.target)
-        self._gradients = network.views(parameters.gradient)
+        self._config, self._network, self._parameters = config, network, parameters
         parameters.online.grad = parameters.gradient
         self._optimizer = make_optimizer(config, parameters.online)
 
     def action_values(self, observation: Tensor) -> Tensor:
         """Return the online networks' values `[L, N, A]` for observations `[L, N, O]`."""
-        return self._values(observation.to(self._network.device)).cpu()
+        return self._values(self._parameters.online, observation.to(self._network.device)).cpu()
 
     def layer_outputs(self, parameters: Tensor, observation: Tensor) -> list[Tensor]:
         """Return every layer's outputs `[L, N, size]` for observations `[L, N, O]`."""
-        network = self._network
-        outputs = network.forward(network.views(parameters), observation.to(network.device))
-        return [values.cpu() for values in outputs[1:]]
+        outputs = self._network.layer_outputs(parameters, observation.to(self._network.device))
+        return [values.cpu() for values in outputs]
 
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`; see `epsilon_greedy`."""
         values = self.action_values(observation.unsqueeze(1)).squeeze(1)
         return epsilon_greedy(values, epsilon, draws)
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        """Take one gradient step; see `Learner.update`."""
+    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:  # noqa: ARG002
+        """Take a run's gradient step; see `Learner.update`."""
         device = self._network.device
         batch = {name: values.to(device) for name, values in batch.items()}
-        weights = weights.to(device)
-        targets = self._targets(batch)
-        activations = self._network.forward(self._online, batch["observation"])
-        values = activations[-1]
-        taken = values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1)
-        errors = taken - targets
-        losses, derivatives = self._loss(errors)
-        scaled = weights * derivatives / derivatives.shape[1]
-        output_gradient = scatter_to_actions(scaled, batch["action"], values)
-        self._network.backward(self._online, activations, output_gradient, self._gradients)
+        online = self._parameters.online.detach().requires_grad_()
+        update = self._losses(online, batch, weights.to(device))
+        (gradient,) = torch.autograd.grad(update.losses.mean(dim=1).sum(), online)
+        self._parameters.gradient.copy_(gradient)
         self._clip_gradient()
         self._optimizer.step()
-        return Update(errors.cpu(), (losses * weights).cpu(), taken.cpu())
-
-    def took(self, steps: int) -> None:
-        """Refuse: nothing but this takes its steps."""
-        raise NotImplementedError
+        return Update(*(part.detach().cpu() for part in (update.errors, update.losses, update.values)))
 
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state."""
@@ -78,16 +62,25 @@ class TorchBackend:
         """Go on from a state that `state` returned."""
         self._optimizer.load_state_dict(dict(state))
 
-    def _values(self, observation: Tensor) -> Tensor:
-        return self._network.forward(self._online, observation)[-1]
+    def _losses(self, online: Tensor, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+        """Return TD errors, losses and values of a batch, for autograd by `online [L, P]`."""
+        values = self._values(online, batch["observation"])
+        taken = values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1)
+        errors = taken - self._targets(batch)
+        return Update(errors, weights * LOSSES[self._config.loss](errors), taken)
 
+    def _values(self, parameters: Tensor, observation: Tensor) -> Tensor:
+        return self._network.layer_outputs(parameters, observation)[-1]
+
+    @torch.no_grad()
     def _targets(self, batch: Mapping[str, Tensor]) -> Tensor:
-        next_values = self._network.forward(self._target, batch["next_observation"])[-1]
-        selecting = self._values(batch["next_observation"]) if self._config.double_q else None
+        following, parameters = batch["next_observation"], self._parameters
+        next_values = self._values(parameters.target, following)
+        selecting = self._values(parameters.online, following) if self._config.double_q else None
         return batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
 
     def _clip_gradient(self) -> None:
-        largest = self._config.max_gradient_norm
+        largest, gradient = self._config.max_gradient_norm, self._parameters.gradient
         if largest is not None:
-            norm = self._gradient.square().sum(dim=1, keepdim=True).sqrt()
-            self._gradient.mul_((largest / (norm + 1e-6)).clamp_(max=1))
+            norm = gradient.square().sum(dim=1, keepdim=True).sqrt()
+            gradient.mul_((largest / (norm + 1e-6)).clamp_(max=1))

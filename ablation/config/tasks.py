@@ -70,6 +70,8 @@ class Task:
     each step; None where steps bring the items."""
     check: Callable[[CellConfig], None] = _accept
     """Raises `ConfigError` for a configuration that it cannot train."""
+    portable: bool = False
+    """Whether it computes by our compiled loops alone, without batched dynamics."""
 
 
 def task_of(env_id: str) -> Task:
@@ -173,6 +175,7 @@ TASKS = Registry(
             spec="ablation.tasks.digits.data:spec",
             item_bytes=lambda size: size * FLOAT_BYTES + LABEL_BYTES,
             check=_check_digits,
+            portable=True,
         ),
         Task(
             f"{CLIFFWALK}<states>",

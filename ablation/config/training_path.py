@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ablation.config.schema import AgentConfig, CellConfig
-from ablation.config.tasks import stepped_by
+from ablation.config.tasks import stepped_by, task_of
 
 TrainedBy = Literal["compiled", "torch"]
 
@@ -29,6 +29,6 @@ def why_not_portable(config: CellConfig, device: str = "cpu") -> str | None:
     """Return which library's arithmetic a cell's numbers depend on, None for a portable one."""
     if trained_by(config.agent, device) == "torch":
         return "trained by PyTorch"
-    if stepped_by(config.env) != "tensor":
+    if stepped_by(config.env) != "tensor" and not task_of(config.env.id).portable:
         return f"{config.env.id} computes by other libraries"
     return None

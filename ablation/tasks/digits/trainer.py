@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ablation.agent.backend import Update
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
+from ablation.diagnostics import measures
 from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
@@ -102,32 +102,30 @@ class SupervisedTrainer:
 
     def _evaluate(self) -> None:
         """Test every class, and log what the last gradient step saw."""
-        given, predicted = self._classifier.probabilities(self._test).max(dim=-1)
-        right = predicted.numpy() == self._test_labels
-        accuracy, confidence = (self._by_class(values) for values in (right, given.double().numpy()))
+        probabilities = self._classifier.probabilities(self._test).numpy()
+        right = probabilities.argmax(axis=-1) == self._test_labels
+        accuracy, confidence = (self._by_class(one) for one in (right, probabilities.max(axis=-1)))
         counts = np.broadcast_to(np.bincount(self._test_labels, minlength=CLASSES), accuracy.shape)
         evaluation = Evaluation(accuracy, counts.astype(np.int64), confidence, accuracy)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
         self._best = np.maximum(self._best, accuracy)
         if self._update is None or self._sampled is None:
             return
-        values = {"loss": self._update.losses.mean(dim=1), "error": self._update.errors.mean(dim=1)}
-        values |= {"age_env_steps_mean": self._ages(self._sampled.slots)}
-        found = {name: tensor.double().numpy() for name, tensor in values.items()}
-        forgotten = self._forgotten(accuracy) if self.done else np.full(len(accuracy), np.nan)
-        found["forgetting"] = forgotten
-        self.records.add_learner(self.env_step, self.gradient_steps, found)
+        ages = self._buffer.usage.ages(self._sampled.slots, self.env_step, self.gradient_steps)
+        values = {
+            "loss": measures.mean(self._update.losses),
+            "error": measures.mean(self._update.errors),
+            "age_env_steps_mean": measures.mean(ages[0]),
+            "forgetting": self._forgotten(accuracy) if self.done else np.full(len(accuracy), np.nan),
+        }
+        self.records.add_learner(self.env_step, self.gradient_steps, values)
 
     def _by_class(self, values: np.ndarray) -> np.ndarray:
         """Return the mean of `[L, N]` over each class's test images, `[L, K]`."""
-        columns = [values[:, self._test_labels == label].mean(axis=1) for label in range(CLASSES)]
+        columns = [measures.mean(values[:, self._test_labels == label]) for label in range(CLASSES)]
         return np.stack(columns, axis=1)
 
     def _forgotten(self, accuracy: np.ndarray) -> np.ndarray:
         """Return by how much accuracy fell from its best, over the classes of all turns but the last."""
         earlier = task_of(np.arange(CLASSES)) < TASKS - 1
-        fallen: np.ndarray = (self._best - accuracy)[:, earlier].mean(axis=1)
-        return fallen
-
-    def _ages(self, slots: Tensor) -> Tensor:
-        return self._buffer.usage.ages(slots, self.env_step, self.gradient_steps)[0].mean(dim=1)
+        return measures.mean((self._best - accuracy)[:, earlier])
