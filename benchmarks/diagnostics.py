@@ -38,7 +38,8 @@ def added_share(kind: str, lanes: int, rounds: int) -> dict[str, float]:
     config = default_cell(kind)
     every = config.train.log_every
     trainers = [
-        DQNTrainer(config, range(lanes), torch.device("cpu"), looked) for looked in (False, True)
+        DQNTrainer(config, range(lanes), torch.device("cpu"), diagnosed=looked)
+        for looked in (False, True)
     ]
     for trainer in trainers:
         trainer.advance(PERIODS_BEFORE * every)

@@ -189,7 +189,7 @@ def diagnosed(configure: Configure, **changes: Any) -> tuple[DQNTrainer, list[di
 @pytest.mark.parametrize("kind", KINDS)
 def test_looking_changes_nothing_that_is_learned(configure: Configure, kind: str) -> None:
     config = configure(replay__kind=kind, agent__double_q=True, agent__max_gradient_norm=1.0)
-    seen, unseen = (DQNTrainer(config, [1, 2, 3], CPU, looked) for looked in (True, False))
+    seen, unseen = (DQNTrainer(config, [1, 2, 3], CPU, diagnosed=looked) for looked in (True, False))
     for trainer in (seen, unseen):
         trainer.run(lambda *_: None)
     assert torch.equal(seen._learner.parameters.online, unseen._learner.parameters.online)

@@ -61,6 +61,20 @@ def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
     assert found == [[0], [1, 8, 9], [2, 3, 4, 5, 6, 7]]
 
 
+@pytest.mark.parametrize(
+    ("runs", "workers", "here", "threads"),
+    [(2, 8, True, 8), (4, 8, True, 4), (6, 8, True, 2), (12, 8, True, 1), (20, 2, True, 1), (2, 8, False, 1)],
+)
+def test_cores_without_a_job_of_their_own_share_the_seeds_of_another(
+    runs: int, workers: int, here: bool, threads: int, plan: Plan, settings: SweepConfig
+) -> None:
+    configured = replace(settings, launch=replace(settings.launch, jobs=workers, lanes_per_job=2))
+    if not here:
+        configured = replace(configured, launch=replace(configured.launch, here=False))
+    jobs = schedule_jobs(plan, [RunKey(plan.arms[0].cell, seed) for seed in range(runs)], configured, {})
+    assert [job.spec.threads for job in jobs] == [threads] * len(jobs)
+
+
 def test_a_job_is_read_as_it_was_written_and_found_by_its_checkpoint(
     plan: Plan, settings: SweepConfig, tmp_path: Path
 ) -> None:

@@ -109,7 +109,9 @@ class JobRun:
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
         self._arithmetic = fingerprint(self._cell.config, self._job.device)
-        trainer = make_trainer(self._cell.config, self._seeds, torch.device(self._job.device))
+        trainer = make_trainer(
+            self._cell.config, self._seeds, torch.device(self._job.device), self._job.threads
+        )
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
         state = checkpoint.load(directory, self._job.cell, self._seeds, self._arithmetic)

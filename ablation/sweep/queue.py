@@ -109,3 +109,5 @@ class JobSpec:
     question: str
     device: str
     checkpoint_seconds: float
+    threads: int = 1
+    """Threads that share the seeds: more than one where there are fewer jobs than cores."""

@@ -1,7 +1,7 @@
 """Splits the runs that are due into jobs: one cell, a block of seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from itertools import pairwise
@@ -112,6 +112,9 @@ def schedule_jobs(
         for cell, left in seeds.items()
         for block in _blocks(left, size, resumable.get(cell, ()))
     ]
+    # Cores that no job of their own would use help with the seeds of others.
+    threads = max(1, workers_of(config) // max(1, len(jobs))) if config.launch.here else 1
+    jobs = [replace(job, spec=replace(job.spec, threads=threads)) for job in jobs]
     return sorted(jobs, key=lambda job: -job.transitions)
 
 

@@ -12,7 +12,9 @@ from ablation.config.tasks import task_of
 from ablation.training.trainer import Trainer
 
 
-def make_trainer(config: CellConfig, seeds: Sequence[int], device: torch.device) -> Trainer:
+def make_trainer(
+    config: CellConfig, seeds: Sequence[int], device: torch.device, threads: int = 1
+) -> Trainer:
     """Return the trainer of a cell's runs, before their first step."""
-    trainer: Trainer = load_component(task_of(config.env.id).trainer)(config, seeds, device)
+    trainer: Trainer = load_component(task_of(config.env.id).trainer)(config, seeds, device, threads)
     return trainer

@@ -37,9 +37,9 @@ class DQNTrainer:
         config: CellConfig,
         seeds: Sequence[int],
         device: torch.device,
+        threads: int = 1,
         diagnosed: bool = True,
         in_blocks: bool = True,
-        threads: int = 1,
     ) -> None:
         """Prepare the first step; the learner computes on `device`, all else on the processor.
 

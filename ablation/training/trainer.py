@@ -14,7 +14,8 @@ OnPeriod = Callable[[int, Records], None]
 class Trainer(Protocol):
     """All lanes of one job between two environment steps.
 
-    It is made from (configuration, seeds, device) at the beginning of its runs.
+    It is made from (configuration, seeds, device, threads) at the beginning of its runs; threads, where
+    it uses them, share its lanes and make no difference to the numbers.
     """
 
     env_step: int

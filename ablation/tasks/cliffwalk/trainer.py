@@ -27,7 +27,13 @@ class TabularTrainer:
     are always on the processor.
     """
 
-    def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:  # noqa: ARG002
+    def __init__(
+        self,
+        config: CellConfig,
+        seeds: Sequence[int],
+        device: torch.device,  # noqa: ARG002
+        threads: int = 1,  # noqa: ARG002
+    ) -> None:
         self._config, self._schedule = config, derive_schedule(config)
         n, lanes = chain_length(config.env.id), len(seeds)
         assert n is not None

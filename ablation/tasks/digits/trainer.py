@@ -30,7 +30,13 @@ class SupervisedTrainer:
     start value the mean probability that their predicted class was given.
     """
 
-    def __init__(self, config: CellConfig, seeds: Sequence[int], device: torch.device) -> None:
+    def __init__(
+        self,
+        config: CellConfig,
+        seeds: Sequence[int],
+        device: torch.device,
+        threads: int = 1,  # noqa: ARG002
+    ) -> None:
         self._config, self._schedule = config, derive_schedule(config)
         data, lanes = digits(), len(seeds)
         self._shown = torch.from_numpy(shown_images(data.train.labels, seeds, self._schedule.env_steps))
