@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar
 
+from ablation.config.near import one_of
 from ablation.config.validation import ConfigError
 
 
@@ -38,7 +39,11 @@ class Registry(Generic[Entry]):
     def __getitem__(self, name: str) -> Entry:
         """Return the entry of a name; raises `ConfigError` with the names there are."""
         if name not in self._entries:
-            raise ConfigError(self._key, name, f"allowed: {', '.join(self._entries)}")
+            raise ConfigError(
+                self._key,
+                name,
+                one_of(name, self._entries),
+            )
         return self._entries[name]
 
     def __iter__(self) -> Iterator[Entry]:

@@ -8,6 +8,8 @@ from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from ablation.config.near import one_of
+
 T = TypeVar("T")
 
 
@@ -72,8 +74,9 @@ def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)
     if first["type"] == "unexpected_keyword_argument":
-        known = ", ".join(_known_keys(schema, path[:-1]))
-        return ConfigError(key, first["input"], f"unknown key; allowed here: {known}")
+        known = _known_keys(schema, path[:-1])
+        allowed = one_of(path[-1], known, "allowed here")
+        return ConfigError(key, first["input"], f"unknown key; {allowed}")
     if first["type"] == "missing":
         return ConfigError(key, "(missing)", "is required")
     message = first["msg"].removeprefix("Value error, ")

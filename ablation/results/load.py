@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.config.near import one_of
 from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
 from ablation.results.outside.data import DamagedImport, OutsideData
 from ablation.results.outside.data import read as read_outside
@@ -125,7 +126,8 @@ def _not_found(store: Store, study: str, path: Path) -> str:
     if path.exists():
         return f"{path} cannot be read; `make plan STUDY={study}` shows the plan anew"
     known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
-    there = f"there are: {', '.join(known)}" if known else "no study was swept here yet"
+    listed = one_of(study, known, "there are")
+    there = listed if known else "no study was swept here yet"
     return f"no study '{study}' below {store.root / 'studies'}; {there}"
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
+from ablation.config.near import one_of
 from ablation.config.validation import ConfigError, validate
 from ablation.study.designs import (
     DESIGN_NAMES,
@@ -162,7 +163,7 @@ def _design(given: Any) -> Any:
     """Return a design's name, or the designs of a list, with errors that name the key."""
     if not isinstance(given, list):
         if given not in DESIGN_NAMES:
-            allowed = f"allowed: {', '.join(DESIGN_NAMES)}, or a list of designs"
+            allowed = f"{one_of(given, DESIGN_NAMES)}, or a list of designs"
             raise ConfigError("study.design", given, allowed)
         return given
     if not given:
@@ -179,8 +180,7 @@ def _check_tune(study: Study) -> None:
         return
     name, seeds = study.tune.factor, study.tune.seeds
     if name not in study.factors:
-        known = ", ".join(study.factors) or "none"
-        raise ConfigError("study.tune.factor", name, f"factors are: {known}")
+        raise ConfigError("study.tune.factor", name, _factors(study, name))
     if len(set(seeds)) != len(seeds):
         raise ConfigError("study.tune.seeds", seeds, "every seed once")
     reported = {*study.seeds, *(study.control_seeds if study.control else [])}
@@ -235,11 +235,15 @@ def _check_levels(study: Study, key: str, levels: Mapping[str, Any]) -> None:
         known = list(study.factors[name].overrides())
         for level in as_levels(given):
             if level not in known:
-                raise ConfigError(f"{key}.{name}", level, f"allowed: {', '.join(known)}")
+                raise ConfigError(f"{key}.{name}", level, one_of(level, known))
 
 
 def _check_factor(study: Study, key: str, name: str) -> None:
     if name not in study.factors:
-        raise ConfigError(key, name, f"factors are: {', '.join(study.factors) or 'none'}")
+        raise ConfigError(key, name, _factors(study, name))
     if name not in study.crossed:
         raise ConfigError(key, name, "is tuned: each arm has the level that it chooses")
+
+
+def _factors(study: Study, unknown: str) -> str:
+    return one_of(unknown, study.factors, "factors are")

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ablation.config.cell import Cell
+from ablation.config.near import one_of
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.study.declaration import BASELINE, CONTROL, Study
@@ -119,7 +120,7 @@ class _Environment:
         levels = list(factor.overrides())
         if factor.off is not None:
             if str(factor.off) not in levels:
-                raise ConfigError(key, factor.off, f"allowed: {', '.join(levels)}")
+                raise ConfigError(key, factor.off, one_of(factor.off, levels))
             return str(factor.off)
         others = [level for level, cell in self._cells_of(name).items() if cell != self._baseline_cell]
         if len(others) == 1:

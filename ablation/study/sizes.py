@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from ablation.config.near import one_of
 from ablation.config.validation import ConfigError, validate
 from ablation.study.designs import Overrides
 
@@ -52,7 +53,8 @@ def sized(
         return values
     chosen = DEFAULT_SIZE if size is None else size
     if chosen not in sizes:
-        raise ConfigError("size", chosen, f"sizes of study '{study.get('name')}': {', '.join(sizes)}")
+        allowed = one_of(chosen, sizes, f"sizes of study '{study.get('name')}'")
+        raise ConfigError("size", chosen, allowed)
     return values | _changed(values, sizes[chosen], f"study.sizes.{chosen}.", given) | {"size": chosen}
 
 
@@ -71,8 +73,7 @@ def _changed(
         factors = dict(values.get("factors") or {})
         for name, levels in size.levels.items():
             if name not in factors:
-                allowed = f"factors are: {', '.join(factors) or 'none'}"
-                raise ConfigError(f"{prefix}levels", name, allowed)
+                raise ConfigError(f"{prefix}levels", name, one_of(name, factors, "factors are"))
             factors[name] = factors[name] | {
                 "levels": _levels(factors[name].get("levels"), levels, f"{prefix}levels.{name}")
             }
@@ -85,5 +86,5 @@ def _levels(declared: Any, levels: list[Any] | dict[str, Any], key: str) -> Any:
         return levels
     for level in levels:
         if level not in declared:
-            raise ConfigError(key, level, f"allowed: {', '.join(map(str, declared))}")
+            raise ConfigError(key, level, one_of(level, declared))
     return {level: declared[level] for level in levels}

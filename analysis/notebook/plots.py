@@ -8,6 +8,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ablation.config.near import one_of
 from ablation.results.load import StudyRuns
 from analysis.effects.study_results import StudyResults
 from analysis.figures import curves
@@ -84,7 +85,7 @@ class Plots:
     def _environment(self, name: str | None) -> str:
         known = self._runs.environments
         if name is not None and name not in known:
-            raise RequestError(f"no environment '{name}'; there are: {', '.join(known)}")
+            raise RequestError(f"no environment '{name}'; {one_of(name, known, 'there are')}")
         return name or known[0]
 
 

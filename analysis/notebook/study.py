@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from ablation.config.near import one_of
 from ablation.results.load import StudyRuns
 from ablation.results.run import Run
 from ablation.results.scores import SCORES
@@ -97,7 +98,9 @@ class Study:
         """
         results = self._of_score(score)
         if baseline is not None and baseline not in set(self.arms["arm"]):
-            raise RequestError(f"no arm '{baseline}'; there are: {'; '.join(self.arms['arm'].unique())}")
+            known = self.arms["arm"].unique()
+            there = one_of(baseline, known, "there are", "; ")
+            raise RequestError(f"no arm '{baseline}'; {there}")
         rows = results.comparisons if baseline is None else compare(self.runs, results.score, baseline)
         return pd.DataFrame([comparison_columns(row) for row in rows])
 
@@ -109,7 +112,7 @@ class Study:
         """
         tables = study_tables(self._of_score(score))
         if kind not in tables:
-            raise RequestError(f"this study has no table '{kind}'; there are: {', '.join(tables)}")
+            raise RequestError(f"this study has no table '{kind}'; {one_of(kind, tables, 'there are')}")
         return tables[kind]
 
     def effects(self, score: str | None = None) -> pd.DataFrame:
@@ -147,7 +150,7 @@ class Study:
     def _of_score(self, score: str | None) -> StudyResults:
         name = score or self.runs.plan.study.primary_score
         if name not in SCORES:
-            raise RequestError(f"no score '{name}'; there are: {', '.join(SCORES)}")
+            raise RequestError(f"no score '{name}'; {one_of(name, SCORES, 'there are')}")
         if name not in self._results:
             mixed = require_comparable(self.runs, self._allow)
             self._results[name] = StudyResults(self.runs, name, mixed)

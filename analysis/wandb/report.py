@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ablation.config.near import one_of
 from ablation.results.load import StudyNotFound
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
@@ -145,5 +146,6 @@ def _plan(root: Path, study: str) -> Plan:
     saved = read_json(store.study_directory(study) / "plan.json")
     if saved is None:
         known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
-        raise StudyNotFound(f"no study '{study}' below {root}; there are: {', '.join(known) or 'none'}")
+        there = one_of(study, known, "there are")
+        raise StudyNotFound(f"no study '{study}' below {root}; {there}")
     return plan_from_json(saved)

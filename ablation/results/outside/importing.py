@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ablation.config.near import one_of
 from ablation.results.outside import data as stored
 from ablation.results.outside.checks import check_rows
 from ablation.results.outside.formats import FORMATS, read_files
@@ -41,7 +42,8 @@ def import_files(
     """Return the runs of files in one of `FORMATS`; raises `ImportRefused` in one line."""
     check_study(request.study)
     if form not in FORMATS:
-        raise ImportRefused(f"no format '{form}'; there are: {', '.join(FORMATS)}, runs")
+        there = one_of(form, [*FORMATS, "runs"], "there are")
+        raise ImportRefused(f"no format '{form}'; {there}")
     files, tables, facts = read_files(FORMATS[form], paths, request)
     listed = [
         {"file": name, "sha256": stored.file_hash(path), "bytes": path.stat().st_size}
@@ -137,8 +139,9 @@ def plan_beside(store: Store, study: str) -> Plan:
     """Return the stored plan of a study of ours; raises `ImportRefused` if there is none."""
     values = read_json(store.study_directory(study) / "plan.json")
     if values is None:
-        known = ", ".join(sorted(path.parent.name for path in store.root.glob("studies/*/plan.json")))
-        raise ImportRefused(f"--beside {study}: no study of that name; there are: {known or 'none'}")
+        known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
+        there = one_of(study, known, "there are")
+        raise ImportRefused(f"--beside {study}: no study of that name; {there}")
     plan = plan_from_json(values)
     if has_outside(plan.cells):
         raise ImportRefused(

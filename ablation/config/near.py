@@ -1,0 +1,33 @@
+"""Near misses: what someone who wrote an unknown name most likely meant."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(given: object, names: Iterable[object]) -> str:
+    """Return "did you mean NAME? " for the closest of the known names, nothing if none is close."""
+    known = {str(name).lower(): str(name) for name in names}
+    close = get_close_matches(str(given).lower(), known, n=1, cutoff=0.7)
+    return f"did you mean {known[close[0]]}? " if close else ""
+
+
+def one_of(
+    given: object, names: Collection[object], said: str = "allowed", separator: str = ", "
+) -> str:
+    """Return "allowed: NAME, NAME", with "did you mean NAME? " before it if a name is close."""
+    listed = separator.join(map(str, names)) or "none"
+    return f"{did_you_mean(given, names)}{said}: {listed}"
+
+
+def _main() -> None:
+    """Print what is wrong with variables that the Makefile does not know: `NAME ... -- KNOWN ...`."""
+    words = sys.argv[1:]
+    given, known = words[: words.index("--")], words[words.index("--") + 1 :]
+    print("; ".join(f"{name}: no such variable; {one_of(name, known)}" for name in given))
+
+
+if __name__ == "__main__":
+    _main()
