@@ -25,6 +25,15 @@ STORED = $(call quoted,$(value STUDY)$(if $(value SIZE),-$(value SIZE)))
 OVERRIDES = $(call quoted,study=$(value STUDY)) $(if $(value SIZE),$(call quoted,size=$(value SIZE))) \
 	$(if $(value SEEDS),$(call quoted,study.seeds=$(value SEEDS))) $(if $(value JOBS),$(call quoted,launch.jobs=$(value JOBS))) \
 	$(if $(value RETRY),$(call quoted,retry=$(value RETRY))) $(if $(value ONLY),$(call quoted,only=$(call hydra,ONLY)))
+
+# A variable that nothing reads is a misspelled one.
+VARIABLES := STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE PYTHON BIN MARK
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
+UNKNOWN := $(filter-out $(VARIABLES) -%,$(GIVEN))
+ifneq ($(UNKNOWN),)
+$(error $(shell $(PYTHON) ablation/config/near.py $(foreach name,$(UNKNOWN),$(call quoted,$(name))) -- $(VARIABLES)))
+endif
+
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
@@ -44,25 +53,25 @@ $(MARK): pyproject.toml constraints.txt
 	@touch $@
 
 sweep: $(MARK) ## train what is missing of a study, then report it
-	$(RUN) ablation $(OVERRIDES)
+	$(RUN) replay-ablation sweep $(OVERRIDES)
 
 plan: $(MARK) ## show a study's configurations and what is left to train
-	@$(RUN) ablation plan $(OVERRIDES) $(FLAGS)
+	@$(RUN) replay-ablation plan $(OVERRIDES) $(FLAGS)
 
 status: $(MARK) ## show how many runs of each arm are complete
-	@$(RUN) ablation status $(OVERRIDES) $(FLAGS)
+	@$(RUN) replay-ablation status $(OVERRIDES) $(FLAGS)
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
-	$(RUN) analysis report $(STORED)
+	$(RUN) replay-ablation report $(STORED)
 
 verify: $(MARK) ## train stored runs of a study again and compare every bit (RUNS=3, or names of runs)
-	@$(RUN) ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))
+	@$(RUN) replay-ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))
 
 sync: $(MARK) ## upload every stored run and study that W&B does not have yet
-	$(RUN) analysis sync
+	$(RUN) replay-ablation sync
 
 wandb-report: $(MARK) ## build or update a study's W&B report (ARGS=--dry-run: into a file)
-	$(RUN) analysis wandb-report $(STORED)
+	$(RUN) replay-ablation wandb-report $(STORED)
 
 view: $(MARK) ## browse the tracked runs in the terminal, without a network
 	WANDB_ERROR_REPORTING=false $(BIN)/wandb leet results/wandb
@@ -70,13 +79,13 @@ view: $(MARK) ## browse the tracked runs in the terminal, without a network
 claims: $(MARK) ## train the runs that test the article's claims, and evaluate the claims
 	$(MAKE) --no-print-directory sweep STUDY=claims
 	$(MAKE) --no-print-directory sweep STUDY=digits
-	$(BIN)/python -m analysis claims
+	$(BIN)/replay-ablation claims
 
 papers: $(MARK) ## compare the stored studies of papers with what the papers report
-	$(RUN) analysis papers
+	$(RUN) replay-ablation papers
 
 gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
-	$(RUN) analysis gallery
+	$(RUN) replay-ablation gallery
 
 test: $(MARK) ## run the tests
 	$(PYTEST)
@@ -95,15 +104,15 @@ check: $(MARK) ## lint, check formatting and types, run the tests
 
 bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and image networks
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
-	$(RUN) benchmarks.speed
+	$(RUN) python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.images
 
 bench-engine: $(MARK) ## what a sweep costs beside its training; the inventory of 100,000 runs; a plan of 1,000 cells
-	$(RUN) benchmarks.engine
+	$(RUN) python -m benchmarks.engine
 
 bench-tracking: $(MARK) ## what tracking costs: a job with it and without
-	$(RUN) benchmarks.tracking
+	$(RUN) python -m benchmarks.tracking
 
 bench-published: $(MARK) ## our scores beside published ones and Stable-Baselines3's (an hour)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
@@ -114,7 +123,7 @@ bench-analysis: $(MARK) ## measure the report of a large study, and the bootstra
 	$(BIN)/python -m benchmarks.analysis
 
 bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minutes)
-	$(RUN) benchmarks.coverage
+	$(RUN) python -m benchmarks.coverage
 
 bench-spread: $(MARK) ## simulate tolerance intervals, failure shares and the note on two groups (ten minutes)
 	$(BIN)/python -m benchmarks.spread $(ARGS)

@@ -1,10 +1,11 @@
-"""The command line: `python -m ablation [plan|status|verify] [key=value ...]`, in Hydra's syntax."""
+"""The program `replay-ablation`, and the worker that a supervisor starts."""
 
 from __future__ import annotations
 
 import os
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 from ablation.numerics.library_settings import library_settings
 
@@ -19,11 +20,9 @@ def main() -> None:
     if sys.argv[1:2] == ["work"]:
         work(*sys.argv[2:])
         return
-    # Errors come to us instead of being printed and turned into exit status 1 by Hydra.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    from ablation.cli.main import run_command
+    from ablation.cli.command_line import run
 
-    run_command(sys.argv)
+    sys.exit(run(sys.argv[1:]))
 
 
 def work(root: str, sweep: str, name: str, supervisor: str, descriptor: str) -> None:
@@ -35,9 +34,11 @@ def work(root: str, sweep: str, name: str, supervisor: str, descriptor: str) -> 
     stop = Stop(before_exit=lambda: reporter.report("stopped"))
     stop.listen()
 
+    from ablation.config.project import Project
     from ablation.store.runs import Store
     from ablation.sweep.worker import run_worker
 
+    Project(Path.cwd()).make_importable()
     run_worker(Store(root), sweep, name, int(supervisor), stop, reporter)
 
 

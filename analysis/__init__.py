@@ -1,13 +1,4 @@
-"""Tables, figures and statistics of stored runs: `python -m analysis`, and for notebooks.
-
-    import analysis
-    study = analysis.load("replay")       # a Study: study.arms, study.scores(), study.compare()
-    study.table()                         # shows itself; .to_latex(), .to_markdown()
-    study.plot.curves(ax=ax, seeds=True)  # .differences, .sensitivity, .profiles
-    study = analysis.from_frame(frame)    # the same for runs that were trained elsewhere
-    analysis.statistics.iqm([3.1, 4.0])   # an Estimate: value, low, high, n, method
-
-`help(study)` and `help(analysis.statistics)` list the rest; examples/notebook.ipynb shows it.
+"""Tables, figures and statistics of stored runs: for commands, and for users by `replay_ablation`.
 
 In: a results directory. Out: tables, figures, pages and W&B reports. Its packages in order, each
 importing only those before it: `statistics` (functions of arrays), `effects` (numbers of a study),

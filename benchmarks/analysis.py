@@ -93,7 +93,7 @@ def bootstrap_seconds(runs: int, tasks: int) -> float:
 def report_seconds(root: Path) -> tuple[float, float, float]:
     """Return seconds, processor seconds and peak bytes of writing the report in its own process."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "analysis", "report", "large", "--results", str(root)]
+    command = [sys.executable, "-m", "ablation", "report", "large", "--results", str(root)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:

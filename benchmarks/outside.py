@@ -43,7 +43,7 @@ def write_runs(path: Path) -> int:
 def measured(*arguments: str) -> tuple[float, float, float]:
     """Return seconds, processor seconds and peak bytes of a command of the analysis."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "analysis", *arguments]
+    command = [sys.executable, "-m", "ablation", *arguments]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:

@@ -1,4 +1,4 @@
-"""`python -m ablation` without the report at the end of a sweep, for tests of what it trains.
+"""`replay-ablation` without the report at the end of a sweep, for tests of what it trains.
 
 Drawing takes longer than the few steps of such a test; `test_sweep.py` looks at reports.
 """
@@ -23,4 +23,5 @@ if __name__ == "__main__":
     reports = ModuleType("analysis.report.report")
     reports.write_report = write_report  # type: ignore[attr-defined]
     sys.modules[reports.__name__] = reports
+    sys.argv.insert(1, "sweep")
     main()

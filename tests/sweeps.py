@@ -24,7 +24,9 @@ SHORT = [
 
 
 def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProcess[str]:
-    """Run `python -m MODULE` to its end, without W&B settings of the environment."""
+    """Run a command, by default `sweep`, to its end, without W&B settings of the environment."""
+    if module == "ablation" and "=" in arguments[0]:  # no command: a sweep
+        arguments = ("sweep", *arguments)
     command = [sys.executable, "-m", module, *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
     return subprocess.run(

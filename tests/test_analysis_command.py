@@ -1,4 +1,4 @@
-"""`python -m analysis` as a user has it: every command, the guard, bad input, broken stores."""
+"""The commands that read stored runs, as users have them: the guard, bad input, broken stores."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
+from ablation.__main__ import main
 from ablation.results.load import load
 from ablation.store.files import read_json, write_json
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
-from analysis.__main__ import main
 from analysis.effects.comparability import NotComparable, find_differences, require_comparable
 from analysis.report.report import write_report
 
@@ -34,7 +34,7 @@ def results(tmp_path: Path) -> Path:
 @pytest.fixture
 def command(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     def run(*words: str, status: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["analysis", *words, "--results", str(results)])
+        monkeypatch.setattr(sys, "argv", ["replay-ablation", *words, "--results", str(results)])
         found = 0
         try:
             main()
@@ -225,7 +225,7 @@ def test_a_run_of_another_schema_and_a_changed_table_are_unreadable_and_say_why(
 
 
 def test_a_closed_pipe_ends_quietly(results: Path) -> None:
-    line = f"{sys.executable} -m analysis scores s --results {results} | head -1"
+    line = f"{sys.executable} -m ablation scores s --results {results} | head -1"
     done = subprocess.run(
         ["bash", "-c", line], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
     )

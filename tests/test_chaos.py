@@ -48,7 +48,7 @@ WORDS = [
 
 
 def sweep(results: Path) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "ablation", *WORDS, f"results_dir={results}"]
+    command = [sys.executable, "-m", "ablation", "sweep", *WORDS, f"results_dir={results}"]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(command, cwd=ROOT, stdout=quiet, stderr=quiet, start_new_session=True)
 

@@ -348,7 +348,7 @@ def test_fifty_thousand_steps_of_atari_end_to_end(tmp_path: Path) -> None:
         "agent.batch_size=8",
         "agent.learn_period=10",
     ]
-    command = [sys.executable, "-m", "ablation", *words]
+    command = [sys.executable, "-m", "ablation", "sweep", *words]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (run,) = results.glob("runs/Atari-Breakout-*/0000")

@@ -208,7 +208,7 @@ if sys.argv[1] == "blocked":
 else:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 from ablation.sweep.supervisor import supervise
-print(supervise(Path(sys.argv[2]), sys.argv[3], "worker").kind)
+print(supervise(Path(sys.argv[2]), sys.argv[3], "worker", Path()).kind)
 """
 
 

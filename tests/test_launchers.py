@@ -39,7 +39,7 @@ RUNS = 12
 
 
 def start(results: Path, *words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "ablation", *WORDS, *words, f"results_dir={results}"]
+    command = [sys.executable, "-m", "ablation", "sweep", *WORDS, *words, f"results_dir={results}"]
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 

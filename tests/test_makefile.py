@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 PYTHON = """#!{python}
 import json, sys
 from ablation.cli.from_make import split
-_, _, module, text, *words = sys.argv
-assert module == "ablation.cli.from_make"
+_, _, module, text, program, *words = sys.argv
+assert (module, program) == ("ablation.cli.from_make", "replay-ablation")
 print(json.dumps([*words, *split(text)]))
 """
 
@@ -52,7 +52,6 @@ def test_lists_have_spaces_and_names_have_quotes(make) -> None:  # type: ignore[
         "plan", SEEDS="[3, 4]", ONLY="it's", ARGS="agent.hidden_sizes=[64, 64] 'results_dir=my runs'"
     )
     assert words == [
-        "ablation",
         "plan",
         "study=replay",
         "study.seeds=[3, 4]",
@@ -60,7 +59,7 @@ def test_lists_have_spaces_and_names_have_quotes(make) -> None:  # type: ignore[
         "agent.hidden_sizes=[64, 64]",
         "results_dir=my runs",
     ]
-    read = OverridesParser.create().parse_overrides(words[2:6])
+    read = OverridesParser.create().parse_overrides(words[1:5])
     assert [override.value() for override in read] == ["replay", [3, 4], "it's", [64, 64]]
 
 
@@ -79,7 +78,7 @@ def test_lists_have_spaces_and_names_have_quotes(make) -> None:  # type: ignore[
 def test_nothing_in_a_variable_is_run(make, text: str) -> None:  # type: ignore[no-untyped-def]
     words = make("sweep", ONLY=text, STUDY=text, SEEDS=text, SIZE=text, ARGS=f"'{text}'")
     assert not (ROOT / "struck").exists()
-    assert words[:4] == ["ablation", f"study={text}", f"size={text}", f"study.seeds={text}"]
+    assert words[:4] == ["sweep", f"study={text}", f"size={text}", f"study.seeds={text}"]
     assert words[5:] == [text]
     (only,) = OverridesParser.create().parse_overrides([words[4]])
     assert only.value() == text
@@ -87,16 +86,27 @@ def test_nothing_in_a_variable_is_run(make, text: str) -> None:  # type: ignore[
 
 def test_a_report_takes_its_study_as_text(make) -> None:  # type: ignore[no-untyped-def]
     assert make("report", STUDY="$(touch struck)", SIZE="it's") == [
-        "analysis",
         "report",
         "$(touch struck)-it's",
     ]
-    assert make("status", JSON="1") == ["ablation", "status", "study=replay", "--json"]
+    assert make("status", JSON="1") == ["status", "study=replay", "--json"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [("SEED", "SEED: no such variable; did you mean SEEDS? "), ("a;b", "a;b: no such")],
+)
+def test_a_variable_that_nothing_reads_is_refused(given: str, said: str) -> None:
+    command = ["make", "-n", "sweep", f"{given}=5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "allowed: STUDY, SIZE, SEEDS" in done.stderr
 
 
 def test_a_quote_that_is_not_closed_is_named() -> None:
     assert split("a=[1, 2, {b: 3}] c") == ["a=[1, 2, {b: 3}]", "c"]
-    command = [sys.executable, "-m", "ablation.cli.from_make", "only=it's", "ablation"]
+    command = [sys.executable, "-m", "ablation.cli.from_make", "only=it's", "replay-ablation"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ARGS = only=it's: no closing quotation; ")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.__main__ import main
+from ablation.__main__ import main
 
 from .analysis_helpers import CROSSED, STUDY, make_store
 
@@ -61,9 +61,9 @@ def test_the_commands_of_the_page_run(
     commands = [line for block in blocks("bash") for line in block.splitlines() if line]
     assert len(commands) > 10
     for command in commands:
-        python, flag, module, *arguments = shlex.split(command)
-        assert (python, flag, module) == ("python", "-m", "analysis")
-        monkeypatch.setattr(sys, "argv", ["analysis", *arguments])
+        program, *arguments = shlex.split(command)
+        assert program == "replay-ablation"
+        monkeypatch.setattr(sys, "argv", ["replay-ablation", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 0, f"{command}: {capsys.readouterr().err}"

@@ -88,7 +88,7 @@ def test_the_page_says_everything_and_needs_nothing_else(report: Path) -> None:
         "gymnasium 1.4.0",
         "c" * 40,
         "make sweep STUDY=s",
-        "python -m analysis report s",
+        "replay-ablation report s",
     ):
         assert text in page, text
 

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
     results = tmp_path_factory.mktemp("sweep") / "results"
-    done = run("-m", "replay=none,uniform", "study.seeds=2", f"results_dir={results}", *SHORT)
+    done = run("replay=none,uniform", "study.seeds=2", f"results_dir={results}", *SHORT)
     assert done.returncode == 0, done.stderr
     return results, done
 
@@ -126,7 +126,7 @@ def test_plan_and_status_speak_json(swept: tuple[Path, subprocess.CompletedProce
 BAD_INPUT = [
     (
         ["agent.lerning_rate=1"],
-        r"agent\.lerning_rate = 1: unknown key; allowed here: .*learning_rate",
+        r"agent\.lerning_rate = 1: unknown key; did you mean agent\.learning_rate\? allowed here: ",
     ),
     (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*greater than or equal to 1"),
     (["agent.learning_rate=abc"], r"agent\.learning_rate = abc: .*number"),
@@ -136,9 +136,15 @@ BAD_INPUT = [
     (["replay=sometimes"], r"replay = sometimes: allowed: .*uniform"),
     (["study=replay", "agent.batch_size=4,8"], r"agent\.batch_size = 4,8: study 'replay' has"),
     (["nonsense"], "nonsense: not an override"),
-    (["+agnt.batch_size=8"], r"agnt\.batch_size = 8: unknown key; allowed here: agent, "),
-    (["plan", "+agent.batch=8"], r"agent\.batch = 8: unknown key; allowed here: .*agent\.batch_size"),
-    (["+launch.job=8"], r"launch\.job = 8: unknown key; allowed here: .*launch\.jobs"),
+    (
+        ["+agnt.batch_size=8"],
+        r"agnt\.batch_size = 8: unknown key; did you mean agent\? allowed here: ",
+    ),
+    (
+        ["plan", "+agent.batch=8"],
+        r"agent\.batch = 8: .* did you mean agent\.batch_size\? allowed here",
+    ),
+    (["+launch.job=8"], r"launch\.job = 8: unknown key; did you mean launch\.jobs\? allowed here: "),
     (["hydra.mode=RUN"], r"hydra\.mode = RUN: a sweep is always MULTIRUN; leave this setting out"),
     (["results_dir=out/a=b"], r"""results_dir=out/a=b: .*; quote the value: 'results_dir="out/a=b"'"""),
     (["only=it's"], r"""only=it's: not an override .*; quote the value: 'only="it's"'"""),
@@ -163,7 +169,8 @@ from contextlib import redirect_stderr
 from ablation.__main__ import main
 results, cases = sys.argv.pop(), json.loads(sys.argv.pop())
 for words in cases:
-    sys.argv[1:] = [*words, f"results_dir={results}"]
+    command = [] if words[0] == "plan" else ["sweep"]
+    sys.argv[1:] = [*command, *words, f"results_dir={results}"]
     stderr, status = io.StringIO(), 0
     with redirect_stderr(stderr):
         try:
@@ -199,7 +206,7 @@ def test_a_study_that_is_no_yaml_is_refused_with_file_and_line(tmp_path: Path) -
     (tmp_path / "study").mkdir()
     text = "name: indent\nquestion: q\nfactors:\n  lr:\n    key: agent.learning_rate\n   levels: [1]\n"
     (tmp_path / "study" / "indent.yaml").write_text(text, encoding="utf-8")
-    refused = run("--config-dir", str(tmp_path), "study=indent", f"results_dir={tmp_path / 'results'}")
+    refused = run("study=indent", "--config-dir", str(tmp_path), f"results_dir={tmp_path / 'results'}")
     assert refused.returncode == 2
     assert re.fullmatch(r"error: \S+/indent\.yaml, line 6: .*check the indentation.*\n", refused.stderr)
 
@@ -251,7 +258,7 @@ def test_a_missing_run_is_never_given_a_number(tmp_path: Path) -> None:
     store = Store(tmp_path)
     plan = run("plan", "study=replay", f"results_dir={tmp_path}")
     assert plan.returncode == 0
-    unknown = run("report", "replay", "--results", str(tmp_path), module="analysis")
+    unknown = run("report", "replay", "--results", str(tmp_path))
     assert unknown.returncode == 2
     assert "no study 'replay'" in unknown.stderr
     assert store.read_record(RunKey("x", 0)) is None

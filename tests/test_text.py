@@ -16,11 +16,11 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
+from ablation.__main__ import main
 from ablation.cli import messages
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm
 from ablation.sweep.inventory import RunInventory
-from analysis.__main__ import main
 from analysis.report import page as page_module
 from analysis.report.errors import FiguresFailed
 from analysis.report.report import open_results, study_tables, write_report
@@ -150,7 +150,7 @@ def test_a_table_that_pdflatex_cannot_set_says_so(tmp_path: Path) -> None:
 def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     make_store(tmp_path, odd(FOREIGN, "plain"), level)
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    command = [sys.executable, "-m", "analysis", "report", "odd", "--results", str(tmp_path)]
+    command = [sys.executable, "-m", "ablation", "report", "odd", "--results", str(tmp_path)]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True, check=False
     )
@@ -190,7 +190,7 @@ def test_a_figure_that_fails_costs_itself_alone(
     assert failed.value.lines == (line,)
     assert line in html.unescape(failed.value.page.read_text(encoding="utf-8"))
     assert (failed.value.page.parent / "curves-CartPole-v1.svg").exists()
-    monkeypatch.setattr("sys.argv", ["analysis", "report", "s", "--results", str(tmp_path)])
+    monkeypatch.setattr("sys.argv", ["replay-ablation", "report", "s", "--results", str(tmp_path)])
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1

@@ -1,4 +1,4 @@
-"""`python -m ablation verify`: stored runs are trained again and compared bit by bit."""
+"""`replay-ablation verify`: stored runs are trained again and compared bit by bit."""
 
 from __future__ import annotations
 
@@ -116,9 +116,9 @@ def test_a_run_of_the_plan_that_is_not_stored_is_refused(results: Path) -> None:
 
 def test_a_study_without_stored_runs_says_how_it_was_swept(results: Path) -> None:
     study = open_study(str(CONF), words(results, "agent.discount=0.5"))
-    saved = study.plans[-1].as_json("python -m ablation -m study=s") | {"hash": "0"}
+    saved = study.plans[-1].as_json("replay-ablation sweep study=s") | {"hash": "0"}
     write_json(study.store.study_directory(study.plans[-1].study.name) / "plan.json", saved)
-    with pytest.raises(ConfigError, match="it was swept by `python -m ablation -m study=s`"):
+    with pytest.raises(ConfigError, match="it was swept by `replay-ablation sweep study=s`"):
         verify(str(CONF), words(results, "agent.discount=0.5", "runs=1"))
 
 

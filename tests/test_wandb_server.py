@@ -306,7 +306,7 @@ def test_a_hundred_faults_of_the_server_lose_nothing(tmp_path: Path) -> None:
     words = ["-m", "replay=none,uniform,recent", "study.seeds=10", f"results_dir={tmp_path}"]
     words += [*SHORT, "launch.lanes_per_job=5", "tracking=online"]
     with LoopbackServer(faults) as server:
-        swept = tracked.python("ablation", *words, environment=server.environment)
+        swept = tracked.python("ablation", "sweep", *words, environment=server.environment)
         assert swept.returncode == 0, swept.stderr
         assert len(list(Store(tmp_path).run_keys())) == 30
         for _ in range(3):
@@ -321,7 +321,7 @@ def test_a_hundred_faults_of_the_server_lose_nothing(tmp_path: Path) -> None:
 def test_of_twelve_arms_of_thirty_seeds_none_is_lost_and_none_mixed(tmp_path: Path) -> None:
     words = ["-m", "replay=uniform,recent,proportional,rank", "agent.batch_size=8,16,32"]
     words += ["study.seeds=30", f"results_dir={tmp_path}", *SHORT]
-    swept = tracked.python("ablation", *words)
+    swept = tracked.python("ablation", "sweep", *words)
     assert swept.returncode == 0, swept.stderr
     store = Store(tmp_path)
     keys = list(store.run_keys())

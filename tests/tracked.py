@@ -111,8 +111,8 @@ class Done:
 
 
 def analysis(*words: str, environment: dict[str, str] | None = None) -> Done:
-    """Run `python -m analysis` in this process, with no W&B settings but the given ones."""
-    from analysis.__main__ import main
+    """Run a command that reads the store in this process, with no W&B settings but the given ones."""
+    from ablation.__main__ import main
 
     before = dict(os.environ)
     out, err = io.StringIO(), io.StringIO()
@@ -122,7 +122,7 @@ def analysis(*words: str, environment: dict[str, str] | None = None) -> Done:
     # The client reads its settings once; it is to read these.
     wandb.teardown()
     try:
-        with redirect_stdout(out), redirect_stderr(err), patch("sys.argv", ["analysis", *words]):
+        with redirect_stdout(out), redirect_stderr(err), patch("sys.argv", ["replay-ablation", *words]):
             main()
     except SystemExit as end:
         return Done(int(end.code or 0), out.getvalue(), err.getvalue())

@@ -12,6 +12,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.config.near import one_of
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
 from ablation.config.tasks import options_of
@@ -105,8 +106,10 @@ class Composer:
         if words not in self._composed:
             # Hydra takes tens of milliseconds to list the options of a group.
             for group, choice in groups.items():
-                if choice not in self.options(group):
-                    raise ConfigError(group, choice, f"allowed: {', '.join(self.options(group))}")
+                options = self.options(group)
+                if choice not in options:
+                    allowed = one_of(choice, options)
+                    raise ConfigError(group, choice, allowed)
             config = self._loader.load_configuration(CONFIG_NAME, list(words), RunMode.RUN)
             values = to_plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
@@ -160,8 +163,9 @@ def allowed_beside(known: DictConfig, key: str) -> str:
         parent = parent.rpartition(".")[0]
     section = OmegaConf.select(known, parent) if parent else known
     prefix = f"{parent}." if parent else ""
-    names = sorted(str(name) for name in section if name != "hydra")
-    return f"unknown key; allowed here: {', '.join(prefix + name for name in names)}"
+    names = sorted(prefix + str(name) for name in section if name != "hydra")
+    wrong = prefix + key[len(prefix) :].partition(".")[0]
+    return f"unknown key; {one_of(wrong, names, 'allowed here')}"
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:
@@ -191,8 +195,9 @@ def _set(values: dict[str, Any], key: str, value: Any) -> None:
         inside = section.get(parent)
         if not isinstance(inside, dict):
             prefix = "".join(f"{part}." for part in parents[:depth])
-            allowed = ", ".join(prefix + name for name in section)
-            raise ConfigError(key, value, f"unknown key; allowed here: {allowed}")
+            names = [prefix + name for name in section]
+            allowed = one_of(prefix + parent, names, "allowed here")
+            raise ConfigError(key, value, f"unknown key; {allowed}")
         section = inside
     if isinstance(value, Mapping) and isinstance(section.get(last), dict):
         value = section[last] | dict(value)

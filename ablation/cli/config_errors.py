@@ -12,9 +12,9 @@ from omegaconf import OmegaConf
 from yaml import YAMLError
 
 from ablation.cli.compose import CONFIG_NAME, allowed_beside
+from ablation.config.near import one_of
 from ablation.config.validation import ConfigError
 
-COMMANDS = ("plan", "status", "verify")
 _EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
 """Launchers, and the extra of ours that each comes with."""
 
@@ -25,7 +25,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
         parser = OverridesParser.create(config_loader=loader)
         known = loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
         for word in arguments:
-            if word.startswith(("-", "runs=")) or word in COMMANDS:
+            if word.startswith(("-", "runs=")):
                 continue
             try:
                 override = parser.parse_override(word)
@@ -35,8 +35,8 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
             options = loader.get_group_options(key)
             if options:
                 if not override.is_sweep_override() and override.value() not in options:
-                    names = ", ".join(name for name in options if name != "base")
-                    return str(ConfigError(key, override.value(), f"allowed: {names}"))
+                    names = [name for name in options if name != "base"]
+                    return str(ConfigError(key, override.value(), one_of(override.value(), names)))
             elif (
                 not override.is_hydra_override()
                 and OmegaConf.select(known, key, default=_ABSENT) is _ABSENT

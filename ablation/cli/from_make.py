@@ -1,6 +1,6 @@
-"""Runs a module with the words of the Makefile's ARGS: split as a shell does, nothing in them is run.
+"""Runs a program with the words of the Makefile's ARGS: split as a shell does, nothing in them is run.
 
-`python -m ablation.cli.from_make 'ARGS' MODULE [word ...]`
+`python -m ablation.cli.from_make 'ARGS' PROGRAM [word ...]`, a program of this environment.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+from pathlib import Path
 
 _CLOSING = {"[": "]", "{": "}", "(": ")"}
 
@@ -27,15 +28,16 @@ def split(text: str) -> list[str]:
 
 
 def main() -> None:
-    """Run the module; an ARGS that cannot be split ends with one line and exit status 2."""
-    text, module, *words = sys.argv[1:]
+    """Run the program; an ARGS that cannot be split ends with one line and exit status 2."""
+    text, name, *words = sys.argv[1:]
     try:
         given = split(text)
     except ValueError as error:
         advice = "close it, or put the other kind of quote around the value"
         print(f"error: ARGS = {text}: {str(error).lower()}; {advice}", file=sys.stderr)
         sys.exit(2)
-    os.execv(sys.executable, [sys.executable, "-m", module, *words, *given])
+    program = str(Path(sys.executable).with_name(name))
+    os.execv(program, [program, *words, *given])
 
 
 if __name__ == "__main__":

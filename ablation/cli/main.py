@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ablation.config.project import OWN_CONFIGURATION, Project
 from ablation.config.validation import ConfigError
 from ablation.store.disk import DiskFull, means_disk_full
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import EXIT_STOPPED
 
 EXIT_FAILED, EXIT_REFUSED = 1, 2
-CONFIG_DIRECTORY = str(Path(__file__).resolve().parent.parent.parent / "conf")
+CONFIG_DIRECTORY = str(OWN_CONFIGURATION)
 
 
 @hydra.main(version_base="1.3", config_path=CONFIG_DIRECTORY, config_name="config")
@@ -27,23 +32,27 @@ def supervise_worker(config: DictConfig) -> Any:
     """Keep one worker of a sweep alive; this is what Hydra's launchers run."""
     from ablation.sweep.supervisor import supervise
 
-    return supervise(Path(config.results_dir), config.worker.sweep, config.worker.name)
+    root, worker = Path(config.results_dir), config.worker
+    return supervise(root, worker.sweep, worker.name, Path(worker.project))
 
 
 AFTER_DISK_FULL = "complete runs are intact; free some space, then the same command continues"
 
 
-def run_command(arguments: Sequence[str]) -> None:
-    """Run a command; a refused configuration ends with one message and exit status 2."""
-    words = arguments[1:]
+def run(name: str, words: Sequence[str], project: Project) -> int | None:
+    """Run a command about a study; a refused configuration ends with one message and exit status 2."""
+    # Hydra prints errors of its own and exits with status 1 unless it is told to raise them.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    # Results, and files that an environment opens, lie below the project wherever the shell stands.
+    os.chdir(project.root)
+    _search_first(project.sources)
     try:
-        _refuse_other_modes(words)
-        if words[:1] and words[0] in ("plan", "status", "verify"):
-            from ablation.cli.commands import COMMANDS
+        if name == "sweep":
+            _sweep(words)
+            return None
+        from ablation.cli.commands import COMMANDS
 
-            sys.exit(COMMANDS[words[0]](CONFIG_DIRECTORY, words[1:]))
-        else:
-            supervise_worker()
+        return COMMANDS[name](CONFIG_DIRECTORY, words)
     except ConfigError as error:
         _end(str(error), EXIT_REFUSED)
     except DiskFull as error:
@@ -66,12 +75,26 @@ def run_command(arguments: Sequence[str]) -> None:
         _end(f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}", EXIT_FAILED)
 
 
-def _refuse_other_modes(words: Sequence[str]) -> None:
-    """Raise `ConfigError` for a mode of Hydra's in which nothing would be planned or trained."""
+def _sweep(words: Sequence[str]) -> None:
+    """Hand the words to Hydra, which ends this process by our plugin, `hydra_plugins.ablation`."""
     for word in words:
         key, _, mode = word.partition("=")
         if key.lstrip("+") == "hydra.mode" and mode.upper() != "MULTIRUN":
             raise ConfigError("hydra.mode", mode, "a sweep is always MULTIRUN; leave this setting out")
+    sys.argv[1:] = words
+    supervise_worker()
+
+
+def _search_first(sources: Sequence[str]) -> None:
+    """Let Hydra look for configuration files in these places before it looks in ours."""
+
+    class ProjectFirst(SearchPathPlugin):
+        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+            for source in reversed(sources):
+                search_path.prepend("project", source, SearchPathQuery("main"))
+
+    if sources:
+        Plugins.instance().register(ProjectFirst)
 
 
 def _end(message: str, status: int) -> NoReturn:

@@ -46,7 +46,7 @@ def run_sweep(
         dispatcher = SweepDispatcher(stage, config, store, workers, observer)
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
-        save_plan(store, stage, shlex.join(["python", "-m", "ablation", *arguments]))
+        save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
         return print_result(stage, dispatcher.run(), store)
 
     return sweep(stages, config, store, train, observer)

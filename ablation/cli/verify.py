@@ -1,4 +1,4 @@
-"""`python -m ablation verify study=NAME runs=3`: trains stored runs again and compares every bit."""
+"""`replay-ablation verify study=NAME runs=3`: trains stored runs again and compares every bit."""
 
 from __future__ import annotations
 

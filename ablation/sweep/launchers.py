@@ -65,6 +65,7 @@ class HydraLauncher:
 
     def _settings(self, root: Path, sweep: str, name: str) -> list[str]:
         own = {"results_dir": str(root), "worker.name": name, "worker.sweep": sweep}
+        own["worker.project"] = str(Path.cwd())
         return [*self._words, *(as_word(key, value) for key, value in own.items())]
 
 

@@ -45,10 +45,17 @@ class WorkerExit:
     reason: str = ""
 
 
-def supervise(root: Path, sweep: str, name: str) -> WorkerExit:
-    """Run workers until one has no job left to train; for a process that a launcher started for this."""
+def supervise(root: Path, sweep: str, name: str, project: Path) -> WorkerExit:
+    """Run workers until one has no job left to train; for a process that a launcher started for this.
+
+    They work in the directory `project`, from which a user's components are imported.
+    """
     # Launchers keep their processes for more work; none shall outlive the sweep.
     exit_when_orphaned()
+    try:
+        os.chdir(project)
+    except OSError as error:
+        return WorkerExit("broken", platform.node(), f"project {project}: {error.strerror}")
     with requests_to_end() as asked:
         return keep_working(root, sweep, name, asked)
 
@@ -111,8 +118,10 @@ class Supervisor:
             words = ["work", str(self._store.root), self._queue.sweep, self._name]
             with signals_held_back():
                 # The worker ends by itself when this process, the other end of its input, is gone.
+                # -P: a project's own ablation.py is not us.
+                command = [sys.executable, "-P", "-m", "ablation", *words]
                 worker = subprocess.Popen(
-                    [sys.executable, "-m", "ablation", *words, str(os.getpid()), str(pipe.descriptor)],
+                    [*command, str(os.getpid()), str(pipe.descriptor)],
                     stdin=subprocess.PIPE,
                     pass_fds=(pipe.descriptor,),
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.results.load import RESULTS
 from ablation.results.scores import SCORES
+from analysis.commands import COMMANDS
 from analysis.effects.comparability import ASPECTS
 
 if TYPE_CHECKING:
@@ -19,10 +20,22 @@ Commands = Any
 """What `ArgumentParser.add_subparsers` returns."""
 
 
+def add_command(commands: Commands, name: str, **options: Any) -> argparse.ArgumentParser:
+    """Return the new parser of a command, described by its line in the list of commands."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, **{"description": COMMANDS[name]} | options
+    )
+    return parser
+
+
 def results_argument() -> argparse.ArgumentParser:
     """Return the parent parser of commands that read a results directory."""
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--results", default=RESULTS, help="results directory (default: %(default)s)")
+    parser.add_argument(
+        "--results",
+        default=RESULTS,
+        help="results directory, relative to the project (default: %(default)s)",
+    )
     return parser
 
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ablation.config.near import one_of
 from analysis.commands.arguments import (
     Commands,
+    add_command,
     json_argument,
     open_study,
     print_json,
@@ -24,8 +26,10 @@ if TYPE_CHECKING:
 def add_compare_command(commands: Commands) -> None:
     """Add `compare` to the command line."""
     parents = [score_arguments(), json_argument()]
-    compare = commands.add_parser(
-        "compare", parents=parents, help="each arm against the baseline, or two arms"
+    compare = add_command(
+        commands,
+        "compare",
+        parents=parents,
     )
     compare.add_argument("--arms", nargs="+", metavar="ARM", help="an arm and what to compare it with")
     compare.set_defaults(run=_compare)
@@ -61,7 +65,7 @@ def _two_arms(results: StudyResults, names: Sequence[str]) -> tuple[str, str]:
     known = list(dict.fromkeys(arm.name for arm in results.runs.plan.arms))
     for name in names:
         if name not in known:
-            raise RequestError(f"no arm '{name}'; there are: {'; '.join(known)}")
+            raise RequestError(f"no arm '{name}'; {one_of(name, known, 'there are', '; ')}")
     return names[0], names[1]
 
 

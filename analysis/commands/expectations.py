@@ -5,24 +5,31 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.commands.arguments import Commands, results_argument
+from ablation.config.near import one_of
+from analysis.commands.arguments import Commands, add_command, results_argument
 from analysis.report.errors import RequestError
 
 
 def add_expectation_commands(commands: Commands) -> None:
     """Add `claims`, `papers` and `gallery` to the command line."""
     parents = [results_argument()]
-    claims = commands.add_parser(
-        "claims", parents=parents, help="the article's claims, each with its verdict"
+    claims = add_command(
+        commands,
+        "claims",
+        parents=parents,
     )
     claims.set_defaults(run=_claims)
-    papers = commands.add_parser(
-        "papers", parents=parents, help="papers' results beside those of the stored runs"
+    papers = add_command(
+        commands,
+        "papers",
+        parents=parents,
     )
     papers.add_argument("study", nargs="?", help="one study, as young2019 or young2019-paper")
     papers.set_defaults(run=_papers)
-    gallery = commands.add_parser(
-        "gallery", parents=parents, help="put the papers' studies into README and docs/papers.md"
+    gallery = add_command(
+        commands,
+        "gallery",
+        parents=parents,
     )
     gallery.add_argument(
         "--project", type=Path, default=Path(), help="directory of README and docs (default: here)"
@@ -43,8 +50,9 @@ def _papers(arguments: argparse.Namespace) -> None:
     from analysis.report.expectation_pages import write_papers
 
     if arguments.study is not None and paper_of(arguments.study) is None:
-        names = ", ".join(paper.study for paper in declared_papers())
-        raise RequestError(f"no paper's study '{arguments.study}'; there are: {names}")
+        names = [paper.study for paper in declared_papers()]
+        there = one_of(arguments.study, names, "there are")
+        raise RequestError(f"no paper's study '{arguments.study}'; {there}")
     tables, page = write_papers(arguments.results, arguments.study)
     print("\n".join(table.to_terminal() for table in tables))
     print(f"Papers: {page}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.scores import SCORES
-from analysis.commands.arguments import Commands, results_argument
+from analysis.commands import COMMANDS
+from analysis.commands.arguments import Commands, add_command, results_argument
 
 if TYPE_CHECKING:
     from ablation.results.outside.importing import Imported
@@ -21,12 +22,12 @@ NATIVE = "runs"
 
 def add_outside_commands(commands: Commands) -> None:
     """Add `import` and `export` to the command line."""
-    parser = commands.add_parser(
+    parser = add_command(
+        commands,
         "import",
         parents=[results_argument()],
-        help="make a study of runs that were trained elsewhere",
-        description="Formats: csv, parquet, sb3-evaluations, sb3-monitor, tensorboard, wandb; "
-        "'runs' copies complete runs of another results directory of this program. "
+        description=f"{COMMANDS['import']}. Formats: csv, parquet, sb3-evaluations, sb3-monitor, "
+        "tensorboard, wandb; 'runs' copies complete runs of another results directory of this program. "
         "docs/outside-runs.md has examples.",
     )
     parser.add_argument("format")
@@ -34,8 +35,10 @@ def add_outside_commands(commands: Commands) -> None:
     _add_labels(parser)
     _add_declarations(parser)
     parser.set_defaults(run=_import)
-    export = commands.add_parser(
-        "export", parents=[results_argument()], help="write runs of a study as Stable-Baselines3 does"
+    export = add_command(
+        commands,
+        "export",
+        parents=[results_argument()],
     )
     export.add_argument("study")
     export.add_argument("output", type=Path, help="directory to write <arm>/<environment>_<seed>/ into")
@@ -86,7 +89,7 @@ def _import(arguments: argparse.Namespace) -> None:
         raise ImportRefused("--study NAME is needed: the name of the new study")
     beside = plan_beside(store, arguments.beside) if arguments.beside else None
     imported = import_files(arguments.format, arguments.paths, _request(arguments), beside)
-    store_import(store, imported, f"python -m analysis {shlex.join(sys.argv[1:])}", arguments.replace)
+    store_import(store, imported, f"replay-ablation {shlex.join(sys.argv[1:])}", arguments.replace)
     print("\n".join(imported_lines(imported)))
 
 
@@ -135,7 +138,7 @@ def imported_lines(imported: Imported) -> list[str]:
     unknown = "Unknown: commit, device, versions" + ("" if data.about["declared"].get("gymnasium") else
         ", Gymnasium's among them (--gymnasium says it)")  # fmt: skip
     notes = [f"Note: {note}." for note in imported.notes]
-    return [line, *notes, f"{unknown}.", f"Next: python -m analysis report {plan.study.name}"]
+    return [line, *notes, f"{unknown}.", f"Next: replay-ablation report {plan.study.name}"]
 
 
 def _export(arguments: argparse.Namespace) -> None:

@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from ablation.config.near import one_of
 from analysis.commands.arguments import (
     Commands,
+    add_command,
     allowed_aspects,
     json_argument,
     open_study,
@@ -22,18 +24,30 @@ from analysis.tables.writers import FORMATS
 def add_study_commands(commands: Commands) -> None:
     """Add `report`, `table`, `figure` and `scores` to the command line."""
     parents = [score_arguments()]
-    report = commands.add_parser("report", parents=parents, help="tables, figures and page of a study")
+    report = add_command(
+        commands,
+        "report",
+        parents=parents,
+    )
     report.set_defaults(run=_report)
     _add_table(commands)
     _add_figure(commands)
     parents = [study_arguments(), json_argument()]
-    scores = commands.add_parser("scores", parents=parents, help="every score of every run")
+    scores = add_command(
+        commands,
+        "scores",
+        parents=parents,
+    )
     scores.set_defaults(run=_scores)
 
 
 def _add_table(commands: Commands) -> None:
     parents = [score_arguments(), json_argument()]
-    table = commands.add_parser("table", parents=parents, help="print one table")
+    table = add_command(
+        commands,
+        "table",
+        parents=parents,
+    )
     table.add_argument(
         "--kind", default="table", help="which table (an unknown one lists them; default: %(default)s)"
     )
@@ -43,7 +57,11 @@ def _add_table(commands: Commands) -> None:
 
 
 def _add_figure(commands: Commands) -> None:
-    figure = commands.add_parser("figure", parents=[score_arguments()], help="write one kind of figure")
+    figure = add_command(
+        commands,
+        "figure",
+        parents=[score_arguments()],
+    )
     figure.add_argument("name", help="kind of figure, as curves (an unknown one lists them)")
     figure.add_argument("--seeds", action="store_true", help="draw the single runs as well")
     figure.add_argument("--formats", nargs="+", choices=("svg", "png", "pdf"), default=["svg"])
@@ -77,7 +95,8 @@ def _table(arguments: argparse.Namespace) -> None:
         return
     tables = study_tables(results, arguments.layout)
     if arguments.kind not in tables:
-        raise RequestError(f"this study has no table '{arguments.kind}'; there are: {', '.join(tables)}")
+        there = one_of(arguments.kind, tables, "there are")
+        raise RequestError(f"this study has no table '{arguments.kind}'; {there}")
     table = tables[arguments.kind]
     if arguments.json:
         print_json({"caption": table.caption, "rows": table.values, "notes": table.notes})
@@ -90,7 +109,8 @@ def _figure(arguments: argparse.Namespace) -> None:
     from analysis.studies.registry import FIGURE_KINDS
 
     if arguments.name not in FIGURE_KINDS:
-        raise RequestError(f"no figure '{arguments.name}'; there are: {', '.join(FIGURE_KINDS)}")
+        there = one_of(arguments.name, FIGURE_KINDS, "there are")
+        raise RequestError(f"no figure '{arguments.name}'; {there}")
     results = open_study(arguments)
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = [

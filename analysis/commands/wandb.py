@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from analysis.commands.arguments import Commands, results_argument
+from analysis.commands.arguments import Commands, add_command, results_argument
 
 
 def add_wandb_commands(commands: Commands) -> None:
@@ -13,16 +13,28 @@ def add_wandb_commands(commands: Commands) -> None:
     target = argparse.ArgumentParser(add_help=False, parents=[results_argument()])
     target.add_argument("--project", help="W&B project (default: that of the latest sweep)")
     target.add_argument("--entity", help="W&B user or team (default: that of the latest sweep)")
-    sync = commands.add_parser("sync", parents=[target], help="upload what W&B does not have yet")
+    sync = add_command(
+        commands,
+        "sync",
+        parents=[target],
+    )
     sync.add_argument(
         "--jobs", type=int, default=4, help="runs to upload at a time (default: %(default)s)"
     )
     sync.set_defaults(run=_sync)
-    report = commands.add_parser("wandb-report", parents=[target], help="a study as a W&B report")
+    report = add_command(
+        commands,
+        "wandb-report",
+        parents=[target],
+    )
     report.add_argument("study")
     report.add_argument("--dry-run", action="store_true", help="write it to a file; needs no server")
     report.set_defaults(run=_wandb_report)
-    pull = commands.add_parser("pull", parents=[results_argument()], help="rebuild the store from W&B")
+    pull = add_command(
+        commands,
+        "pull",
+        parents=[results_argument()],
+    )
     pull.add_argument("address", metavar="ENTITY/PROJECT")
     pull.set_defaults(run=_pull)
 

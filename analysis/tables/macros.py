@@ -26,7 +26,7 @@ def to_macros(runs: StudyRuns, comparisons: Sequence[Comparison]) -> str:
     several = len(runs.environments) > 1
     study = macro_name(runs.plan.study.name)
     study = study[:1].lower() + study[1:]
-    lines = [f"% {provenance_line(runs)} Written by `python -m analysis report`; do not edit."]
+    lines = [f"% {provenance_line(runs)} Written by `replay-ablation report`; do not edit."]
     macros = {
         f"{study}Seeds": str(len(runs.plan.study.seeds)),
         f"{study}Plan": runs.plan.hash,

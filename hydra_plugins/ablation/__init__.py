@@ -1,4 +1,4 @@
-"""The plugin that makes `python -m ablation -m` a sweep of a study.
+"""The plugin that makes `replay-ablation sweep` a sweep of a study.
 
 Hydra imports whatever lies in this package into every Hydra program of the environment: nothing else
 belongs here, and nothing of ours may be imported before a sweep begins. What comes in is Hydra's

@@ -1,17 +1,15 @@
-"""The command line of the analysis: tables, figures and pages of studies, and W&B's commands."""
+"""Runs the commands that read stored runs; a request that cannot be met ends in one line."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from io import TextIOWrapper
-from typing import NoReturn
+from collections.abc import Sequence
+from pathlib import Path
 
-from ablation.numerics.library_settings import library_settings
-
-os.environ.update(library_settings())
-
+from ablation.config.project import Project
+from ablation.config.validation import ConfigError
 from ablation.results.load import StudyNotFound
 from ablation.results.outside.request import ImportRefused
 from analysis.commands.compare import add_compare_command
@@ -25,27 +23,27 @@ from analysis.report.errors import RequestError
 EXIT_REFUSED = 2
 
 
-def main() -> None:
-    """Run a command; a request that cannot be met ends with one message and exit status 2."""
-    # A terminal of another encoding shows what it cannot as escapes; nothing fails of it.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    arguments = _parser().parse_args()
+def run(name: str, words: Sequence[str], project: Project) -> int:
+    """Run a command and return its exit status; `--results` is relative to the project."""
+    arguments = _parser().parse_args([name, *words])
+    if project.root != Path.cwd():
+        arguments.results = project.root / arguments.results
     try:
-        status = arguments.run(arguments)
+        status: int | None = arguments.run(arguments)
         sys.stdout.flush()
-        sys.exit(status or 0)
-    except (StudyNotFound, NotComparable, RequestError, ImportRefused) as error:
-        _refuse(str(error))
+        return status or 0
+    except (StudyNotFound, NotComparable, RequestError, ImportRefused, ConfigError) as error:
+        return _refuse(str(error))
     except BrokenPipeError:
         # The reader closed the pipe (`| head`); the flush at exit must not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
-        _refuse(f"{error.filename or 'output'}: {error.strerror}")
+        return _refuse(f"{error.filename or 'output'}: {error.strerror}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    parser = argparse.ArgumentParser(prog="replay-ablation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     add_study_commands(commands)
     add_compare_command(commands)
@@ -55,10 +53,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse(message: str) -> NoReturn:
+def _refuse(message: str) -> int:
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(EXIT_REFUSED)
-
-
-if __name__ == "__main__":
-    main()
+    return EXIT_REFUSED

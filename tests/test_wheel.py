@@ -1,0 +1,67 @@
+"""What `pip install` brings: the program, its configuration and data, nothing under another's name."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from .installed import ROOT, build_wheel, install
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(wheel, tmp_path_factory.mktemp("installed"))
+
+
+def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+    words = [str(word) for word in command]
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(cwd)}
+    return subprocess.run(
+        words, cwd=cwd, capture_output=True, text=True, check=False, timeout=300, env=environment
+    )
+
+
+def test_every_file_of_data_is_in_the_wheel(wheel: Path) -> None:
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    files = {f"ablation/conf/{path.relative_to(ROOT / 'conf')}" for path in ROOT.glob("conf/**/*.yaml")}
+    for package in ("ablation", "analysis", "hydra_plugins"):
+        kept = [path for path in (ROOT / package).rglob("*") if path.is_file()]
+        files |= {str(path.relative_to(ROOT)) for path in kept if "__pycache__" not in path.parts}
+    assert files <= packed
+    top = {name.split("/")[0] for name in packed if ".dist-info" not in name}
+    assert top == {"ablation", "analysis", "hydra_plugins", "replay_ablation.py"}
+
+
+def test_the_list_of_commands_is_there_at_once(programs: Path, tmp_path: Path) -> None:
+    seconds = []
+    for _ in range(3):
+        began = time.perf_counter()
+        done = run(programs / "replay-ablation", "--help", cwd=tmp_path)
+        seconds.append(time.perf_counter() - began)
+    assert done.returncode == 0, done.stderr
+    assert "  sweep         train what is missing of a study" in done.stdout
+    assert min(seconds) < 0.5
+
+
+def test_an_empty_directory_is_enough_to_plan_and_to_report(programs: Path, tmp_path: Path) -> None:
+    program = programs / "replay-ablation"
+    plan = run(program, "plan", "study=replay", cwd=tmp_path)
+    assert plan.returncode == 0, plan.stderr
+    assert "390 to train" in plan.stderr
+    claims = run(program, "claims", cwd=tmp_path)
+    assert claims.returncode == 0, claims.stderr
+    assert (tmp_path / "results/claims/index.html").exists()
+    where = (
+        "import ablation, replay_ablation as ra; print(ablation.__file__, ra.load, ra.statistics.iqm)"
+    )
+    imported = run(programs / "python", "-c", where, cwd=tmp_path)
+    assert imported.stdout.startswith(str(programs.parent)), imported.stderr
