@@ -261,6 +261,9 @@ def _learn(
         batch.discount,
         batch.next_observation,
     )
+    if number + 1 < len(steps.replay):
+        new_items = 1 if gradient_step + 1 == steps.due[step] else 0
+        lane_kernels.prefetch_uniform(buffer, lane, steps.replay[number + 1, lane], new_items)
     lane_kernels.weights(buffer, lane, steps.sampling_exponent[step], sample, batch.weight)
     state = lane_state(learning.lanes, lane)
     if learning.replaces_loss:
