@@ -35,7 +35,34 @@ from .conftest import Configure, values
             "agent.convolutions.0.padding",
             "allowed here: filters, kernel_size, stride",
         ),
-        ({"agent__optimizer": "sgd"}, "agent.optimizer", "allowed: adam, rmsprop"),
+        ({"agent__learning_rate": 0}, "agent.learning_rate", "greater than 0"),
+        ({"agent__learning_rate": "fast"}, "agent.learning_rate", "a number, or start, end and steps"),
+        (
+            {"agent__learning_rate": {"start": 0.0, "end": 0.1}},
+            "agent.learning_rate",
+            "must start at a number greater than 0",
+        ),
+        (
+            {"agent__learning_rate": {"start": 0.1, "end": -0.1}},
+            "agent.learning_rate.end",
+            "greater than or equal to 0",
+        ),
+        (
+            {"agent__learning_rate": {"start": 0.1, "end": 0.0}, "env__id": "BlindCliffwalk-4"}
+            | {"agent__batch_size": 1, "replay__min_replay_size": 1},
+            "agent.learning_rate.end",
+            "must be its start",
+        ),
+        ({"agent__optimizer": "lion"}, "agent.optimizer", "allowed: adam, adamw, rmsprop, sgd"),
+        ({"agent__adam_betas": [0.9, 1.0]}, "agent.adam_betas.1", "less than 1"),
+        ({"agent__target_tau": 0.0}, "agent.target_tau", "greater than 0"),
+        ({"agent__huber_threshold": 0.0}, "agent.huber_threshold", "greater than 0"),
+        ({"agent__weight_decay": -0.1}, "agent.weight_decay", "greater than or equal to 0"),
+        (
+            {"agent__exploration_fraction": 0.5},
+            "agent.exploration_fraction",
+            "agent.exploration_epsilon.steps is 100: set one of the two, the other to null",
+        ),
         ({"agent__rmsprop_decay": 1.0}, "agent.rmsprop_decay", "less than 1"),
         ({"agent__exploration_epsilon": 1.5}, "agent.exploration_epsilon", "between 0 and 1"),
         ({"agent__termination_reward": float("inf")}, "agent.termination_reward", "finite"),
@@ -177,3 +204,27 @@ def test_flatten_joins_keys_with_dots(configure: Configure) -> None:
     flat = flatten(canonical(configure()))
     assert flat["agent.exploration_epsilon.start"] == 1.0
     assert flat["replay.kind"] == "uniform"
+
+
+def test_a_share_of_the_run_is_the_steps_that_it_comes_to(configure: Configure) -> None:
+    falling = {"start": 1.0, "end": 0.1, "steps": None}
+    share = configure(agent__exploration_fraction=0.25, agent__exploration_epsilon=falling)
+    steps = configure(agent__exploration_epsilon=falling | {"steps": share.train.env_steps // 4})
+    assert share.agent.exploration_epsilon == steps.agent.exploration_epsilon
+    assert cell_name(share) == cell_name(steps)
+
+
+def test_a_schedule_that_never_changes_is_the_number(configure: Configure) -> None:
+    flat = configure(agent__learning_rate={"start": 0.01, "end": 0.01, "steps": 7})
+    assert cell_name(flat) == cell_name(configure(agent__learning_rate=0.01))
+    falling = configure(agent__learning_rate={"start": 0.01, "end": 0.0})
+    assert cell_name(falling) != cell_name(flat)
+    assert canonical(falling)["agent"]["learning_rate"]["steps"] == falling.train.env_steps
+
+
+def test_an_option_counts_only_where_it_is_read(configure: Configure) -> None:
+    names = {cell_name(configure(agent__loss="squared", agent__huber_threshold=k)) for k in (0.5, 1.0)}
+    names |= {cell_name(configure(agent__loss="squared", agent__sgd_momentum=0.9))}
+    assert len(names) == 1
+    without = {"agent__target_network": False}
+    assert cell_name(configure(**without)) == cell_name(configure(**without, agent__target_tau=0.1))

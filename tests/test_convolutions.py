@@ -171,7 +171,7 @@ def _train_plainly(
     agent: AgentConfig, case: Case, model: nn.Sequential, steps: list[dict[str, Tensor]], lane: int
 ) -> None:
     target = copy.deepcopy(model)
-    rate = agent.learning_rate
+    rate = agent.learning_rate.start
     optimiser: torch.optim.Optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     if agent.optimizer == "rmsprop":
         optimiser = torch.optim.RMSprop(model.parameters(), rate, alpha=0.95, eps=0.01, centered=True)
@@ -318,7 +318,7 @@ def test_rmsprop_as_mnih_et_al_have_it_takes_the_root_of_variance_and_epsilon(
         learner.update(batch, torch.ones(1, 8))
         slopes = learner.parameters.gradient
         mean, square = 0.95 * mean + 0.05 * slopes, 0.95 * square + 0.05 * slopes**2
-        parameters -= agent.learning_rate * slopes / (square - mean**2 + 0.01).sqrt()
+        parameters -= agent.learning_rate.start * slopes / (square - mean**2 + 0.01).sqrt()
         torch.testing.assert_close(learner.parameters.online, parameters)
 
 

@@ -175,8 +175,8 @@ def test_a_third_optimizer_leaves_the_constants_of_the_others_out_of_its_identit
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(OPTIMIZERS, "_entries", dict(OPTIMIZERS._entries))
-    OPTIMIZERS.add(Optimizer("sgd", frozenset({"rmsprop_decay"})))
-    config = parse(values(agent__optimizer="sgd"))
+    OPTIMIZERS.add(Optimizer("lion", frozenset({"rmsprop_decay"})))
+    config = parse(values(agent__optimizer="lion"))
     kept = set(Cell(config).canonical["agent"])
     assert "rmsprop_decay" in kept
     assert not {"adam_epsilon", "rmsprop_epsilon", "rmsprop_epsilon_enters"} & kept

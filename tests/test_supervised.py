@@ -52,7 +52,7 @@ def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure,
     views = ours._network.views(ours.parameters.online)
     weight, bias, out, out_bias = (view[0].clone() for view in views)
     parameters = [view.requires_grad_() for view in (weight, bias, out, out_bias)]
-    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate, eps=config.adam_epsilon)
+    optimiser = torch.optim.Adam(parameters, lr=config.learning_rate.start, eps=config.adam_epsilon)
     generator = torch.Generator().manual_seed(0)
     for _ in range(50):
         pixels = torch.rand(1, 8, 6, generator=generator)

@@ -45,7 +45,9 @@ class LearnerBackend(Protocol):
     def act(self, observation: Tensor, epsilon: float, draws: Tensor) -> Tensor:
         """Return epsilon-greedy actions `[L]`, int64, for observations `[L, O]`."""
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:
+    def step(
+        self, batch: Mapping[str, Tensor], weights: Tensor, number: int, learning_rate: float
+    ) -> Update:
         """Take a run's gradient step of this number, counted from 1; see `Learner.update`."""
 
     def state(self) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ablation.agent import kernels, network_kernels
 from ablation.agent.backend import Parameters, Update
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimizer_kernels import StepConstants
-from ablation.agent.optimizers import constants
+from ablation.agent.optimizers import constants, corrections
 from ablation.config.schema import AgentConfig
 
 
@@ -32,7 +32,7 @@ class CompiledBackend:
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
         self._lanes = kernels.LaneState(*(tensor.numpy() for tensor in tensors))
-        self._constants = self._constants_of(1)
+        self._constants = self._constants_of(1, config.learning_rate.start)
         self._workspaces: dict[int, network_kernels.Workspace] = {}
         self._output: tuple[Update, kernels.StepOutput] | None = None
 
@@ -68,10 +68,12 @@ class CompiledBackend:
         )
         return torch.from_numpy(actions)
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:
+    def step(
+        self, batch: Mapping[str, Tensor], weights: Tensor, number: int, learning_rate: float
+    ) -> Update:
         """Take a run's gradient step of this number, counted from 1; see `Learner.update`."""
         update, output = self._outputs(weights)
-        space, constants = self._workspace(weights.shape[1]), self._constants_of(number)
+        space, constants = self._workspace(weights.shape[1]), self._constants_of(number, learning_rate)
         # Contiguous, as in the compiled loop over steps, so that they share compiled functions.
         fields = {name: np.ascontiguousarray(values.numpy()) for name, values in batch.items()}
         arrays = self._batch(weight=weights.numpy(), **fields)
@@ -95,15 +97,17 @@ class CompiledBackend:
         for moment, saved in zip(self._moments, state["moments"], strict=True):
             moment.copy_(saved)
 
-    def _constants_of(self, number: int) -> StepConstants:
+    def _constants_of(self, number: int, learning_rate: float) -> StepConstants:
         config, real = self._config, self._lanes.online.dtype.type
         largest = np.inf if config.max_gradient_norm is None else config.max_gradient_norm
         return StepConstants(
             config.double_q,
             kernels.LOSS_KINDS[config.loss],
+            real(config.huber_threshold),
             kernels.OPTIMIZER_KINDS[config.optimizer],
-            largest_norm=real(largest),
-            **{name: real(value) for name, value in constants(config, number).items()},
+            real(largest),
+            *corrections(config, number, np.array([learning_rate]), real)[0],
+            **{name: real(value) for name, value in constants(config).items()},
         )
 
     def _workspace(self, rows: int) -> network_kernels.Workspace:

@@ -22,7 +22,13 @@ from ablation.agent.network_kernels import (
     forward,
     load_inputs,
 )
-from ablation.agent.optimizer_kernels import StepConstants, adam, centered_rmsprop, clip
+from ablation.agent.optimizer_kernels import (
+    StepConstants,
+    adam,
+    centered_rmsprop,
+    clip,
+    momentum_descent,
+)
 from ablation.numerics.compiled import borrowing
 
 Floats = NDArray[np.float32]
@@ -31,8 +37,8 @@ Integers = NDArray[np.int64]
 
 LOSS_KINDS = {"huber": 0, "squared": 1, "next_value": 2}
 SQUARED, IDENTITY = LOSS_KINDS["squared"], LOSS_KINDS["next_value"]
-OPTIMIZER_KINDS = {"adam": 0, "rmsprop": 1}
-RMSPROP = OPTIMIZER_KINDS["rmsprop"]
+OPTIMIZER_KINDS = {"adam": 0, "adamw": 0, "rmsprop": 1, "sgd": 2}
+RMSPROP, SGD = OPTIMIZER_KINDS["rmsprop"], OPTIMIZER_KINDS["sgd"]
 
 
 class Batch(NamedTuple):
@@ -85,14 +91,14 @@ def first_largest(values: Floats, start: int, actions: int) -> int:
 
 
 @borrowing
-def _loss(error: np.floating, kind: int) -> tuple[np.floating, np.floating]:
-    """Return Huber's loss with threshold 1, the squared error, or the error, and the derivative."""
+def _loss(error: np.floating, kind: int, threshold: np.floating) -> tuple[np.floating, np.floating]:
+    """Return Huber's loss with a threshold, the squared error, or the error, and the derivative."""
     if kind == SQUARED:
         return error * error, error + error
     if kind == IDENTITY:
         return error, np.float32(1)
-    clipped = np.float32(1) if error > 1 else error
-    clipped = np.float32(-1) if error < -1 else clipped
+    clipped = threshold if error > threshold else error
+    clipped = -threshold if error < -threshold else clipped
     return clipped * (error - np.float32(0.5) * clipped), clipped
 
 
@@ -111,7 +117,7 @@ def _td_loss(
         next_value = space.next_values[start + first_largest(selecting, start, actions)]
         value = values[start + action]
         error = value - (batch.reward[row] + batch.discount[row] * next_value)
-        loss, slope = _loss(error, constants.loss)
+        loss, slope = _loss(error, constants.loss, constants.huber_threshold)
         space.grads[start + action] = weight * slope * share
         output.errors[row] = error
         output.losses[row] = weight * loss
@@ -184,6 +190,8 @@ def descend(
     moments = state.first_moment, state.second_moment
     if constants.optimizer == RMSPROP:
         centered_rmsprop(state.online, state.gradient, *moments, constants)
+    elif constants.optimizer == SGD:
+        momentum_descent(state.online, state.gradient, state.first_moment, constants)
     else:
         adam(state.online, state.gradient, *moments, constants)
 

@@ -57,6 +57,7 @@ class Learner:
         self.parameters = Parameters(online, online.clone(), network.zeros())
         make_backend = make_backend or choose_backend(config, device)
         self.backend = make_backend(config, network, self.parameters)
+        self.target_tau = config.target_tau if config.target_network else 1.0
         self.gradient_steps = 0
 
     def action_values(self, observation: Tensor) -> Tensor:
@@ -70,17 +71,21 @@ class Learner:
         """
         return self.backend.act(observation, epsilon, draws)
 
-    def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+    def update(
+        self, batch: Mapping[str, Tensor], weights: Tensor, learning_rate: float | None = None
+    ) -> Update:
         """Change the online parameters by one gradient step on a batch and return what it computed.
 
         The batch holds `observation` and `next_observation` `[L, B, O]`, `action`, `reward` and
         `discount` `[L, B]`; `weights [L, B]` multiply each transition's loss. The loss is the mean
         over the batch. The target network is refreshed if its period in gradient steps ends here.
+        `learning_rate` is this step's, None for the one that a run begins with.
         """
         if self._config.loss in BATCHES:
             next_values = self.action_values(batch["next_observation"])
             batch, weights = BATCHES[self._config.loss](batch, weights, next_values)
-        update = self.backend.step(batch, weights, self.gradient_steps + 1)
+        rate = self._rate(learning_rate)
+        update = self.backend.step(batch, weights, self.gradient_steps + 1, rate)
         self._after_gradient_step()
         return update
 
@@ -117,8 +122,16 @@ class Learner:
             self.refresh_target()
 
     def refresh_target(self) -> None:
-        """Copy the online parameters to the target network."""
-        self.parameters.target.copy_(self.parameters.online)
+        """Move the target network by the share `target_tau` towards the online one; 1 copies it.
+
+        Polyak averaging as in Lillicrap et al. 2016, algorithm 1.
+        """
+        online, target = self.parameters.online, self.parameters.target
+        if self.target_tau == 1:
+            target.copy_(online)
+        else:
+            # Each operation by itself, as the compiled loop over steps rounds them.
+            target.add_((online - target).mul_(self.target_tau))
 
     def took(self, gradient_steps: int) -> None:
         """Count gradient steps that a compiled loop over steps took in the backend's arrays."""
@@ -141,6 +154,9 @@ class Learner:
         self.parameters.gradient.copy_(state["gradient"])
         self.backend.restore(state["optimizer"])
         self.gradient_steps = state["gradient_steps"]
+
+    def _rate(self, given: float | None) -> float:
+        return self._config.learning_rate.start if given is None else given
 
     def _after_gradient_step(self) -> None:
         """Count a gradient step; refresh the target network if its period in them ends here."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from ablation.config.schema import AgentConfig
+
 
 def bootstrap_values(target_values: Tensor, selecting_values: Tensor | None) -> Tensor:
     """Return the value of the next state `[L, B]` from the target network's `[L, B, A]`.
@@ -21,9 +23,9 @@ def bootstrap_values(target_values: Tensor, selecting_values: Tensor | None) -> 
     return target_values.gather(-1, actions).squeeze(-1)
 
 
-def huber(error: Tensor) -> Tensor:
-    """Return Huber's loss with threshold 1, elementwise."""
-    clipped = error.clamp(-1, 1)
+def huber(error: Tensor, threshold: float = 1.0) -> Tensor:
+    """Return Huber's loss, elementwise: beyond the threshold it is linear."""
+    clipped = error.clamp(-threshold, threshold)
     return clipped * (error - 0.5 * clipped)
 
 
@@ -53,10 +55,10 @@ def next_value_batch(
     return {**batch, **changed}, weights * (batch["discount"] > 0)
 
 
-LOSSES: dict[str, Callable[[Tensor], Tensor]] = {
-    "huber": huber,
-    "squared": squared,
-    "next_value": identity_loss,
+LOSSES: dict[str, Callable[[Tensor, AgentConfig], Tensor]] = {
+    "huber": lambda error, agent: huber(error, agent.huber_threshold),
+    "squared": lambda error, _: squared(error),
+    "next_value": lambda error, _: identity_loss(error),
 }
 BATCHES = {"next_value": next_value_batch}
 """Of losses that are computed on another batch than the sampled one: the function that makes it."""

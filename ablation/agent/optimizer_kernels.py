@@ -20,20 +20,24 @@ class StepConstants(NamedTuple):
     """The constants of a gradient step; the optimizer's with the bias corrections of this very step.
 
     A share is one minus a decay: in single precision the difference would have few digits left.
+    `l2_penalty` times a parameter is added to its gradient; AdamW multiplies parameters by `shrinkage`.
     """
 
     double_q: bool
     loss: int
+    huber_threshold: np.floating
     optimizer: int
     largest_norm: np.floating
     step_size: np.floating
     second_correction: np.floating
+    shrinkage: np.floating
     first_decay: np.floating
     first_share: np.floating
     second_decay: np.floating
     second_share: np.floating
     epsilon: np.floating
     epsilon_in_root: np.floating
+    l2_penalty: np.floating
 
 
 @borrowing
@@ -62,11 +66,13 @@ def adam(
     second_moment: Floats,
     constants: StepConstants,
 ) -> None:
-    """Change the parameters as Adam does (Kingma & Ba 2015, algorithm 1)."""
+    """Change the parameters as Adam does (Kingma & Ba 2015, algorithm 1), or AdamW."""
     for index in range(len(parameters)):
-        first, second = _moments(index, gradient[index], first_moment, second_moment, constants)
+        grad = fma(constants.l2_penalty, parameters[index], gradient[index])
+        first, second = _moments(index, grad, first_moment, second_moment, constants)
         root = fma(np.sqrt(second), constants.second_correction, constants.epsilon)
-        parameters[index] -= constants.step_size * first / root
+        kept = constants.shrinkage * parameters[index]
+        parameters[index] = kept - constants.step_size * first / root
 
 
 @borrowing
@@ -79,13 +85,26 @@ def centered_rmsprop(
 ) -> None:
     """Divide the gradient by its running standard deviation (Graves 2013, equations 38 to 45)."""
     for index in range(len(parameters)):
-        grad = gradient[index]
+        grad = fma(constants.l2_penalty, parameters[index], gradient[index])
         first, second = _moments(index, grad, first_moment, second_moment, constants)
         # Rounding can take the variance below zero; what is not a number stays so.
         variance = fma(-first, first, second)
         variance = np.float32(0) if variance < 0 else variance
         deviation = np.sqrt(variance + constants.epsilon_in_root)
         parameters[index] -= constants.step_size * grad / (deviation + constants.epsilon)
+
+
+@borrowing
+def momentum_descent(
+    parameters: Floats, gradient: Floats, moment: Floats, constants: StepConstants
+) -> None:
+    """Follow the decaying sum of gradients, the gradient itself for a decay of 0."""
+    for index in range(len(parameters)):
+        grad = fma(constants.l2_penalty, parameters[index], gradient[index])
+        first = fma(constants.first_decay, moment[index], grad)
+        first = np.float32(0) if abs(first) < TINY else first
+        moment[index] = first
+        parameters[index] -= constants.step_size * first
 
 
 @borrowing

@@ -12,7 +12,7 @@ from ablation.agent.backend import Parameters, Update
 from ablation.agent.exploration import epsilon_greedy
 from ablation.agent.losses import LOSSES, bootstrap_values
 from ablation.agent.network import StackedNetwork
-from ablation.agent.optimizers import make_optimizer
+from ablation.agent.optimizers import make_optimizer, set_learning_rate
 from ablation.config.schema import AgentConfig
 
 
@@ -42,7 +42,13 @@ class TorchBackend:
         values = self.action_values(observation.unsqueeze(1)).squeeze(1)
         return epsilon_greedy(values, epsilon, draws)
 
-    def step(self, batch: Mapping[str, Tensor], weights: Tensor, number: int) -> Update:  # noqa: ARG002
+    def step(
+        self,
+        batch: Mapping[str, Tensor],
+        weights: Tensor,
+        number: int,  # noqa: ARG002
+        learning_rate: float,
+    ) -> Update:
         """Take a run's gradient step; see `Learner.update`."""
         device = self._network.device
         batch = {name: values.to(device) for name, values in batch.items()}
@@ -51,6 +57,7 @@ class TorchBackend:
         (gradient,) = torch.autograd.grad(update.losses.mean(dim=1).sum(), online)
         self._parameters.gradient.copy_(gradient)
         self._clip_gradient()
+        set_learning_rate(self._optimizer, learning_rate)
         self._optimizer.step()
         return Update(*(part.detach().cpu() for part in (update.errors, update.losses, update.values)))
 
@@ -67,7 +74,7 @@ class TorchBackend:
         values = self._values(online, batch["observation"])
         taken = values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1)
         errors = taken - self._targets(batch)
-        return Update(errors, weights * LOSSES[self._config.loss](errors), taken)
+        return Update(errors, weights * LOSSES[self._config.loss](errors, self._config), taken)
 
     def _values(self, parameters: Tensor, observation: Tensor) -> Tensor:
         return self._network.layer_outputs(parameters, observation)[-1]

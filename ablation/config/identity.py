@@ -38,6 +38,12 @@ NEUTRAL: dict[str, Any] = {
     "convolutions": [],
     "optimizer": "adam",
     "backend": "compiled",
+    "adam_betas": [0.9, 0.999],
+    "sgd_momentum": 0.0,
+    "weight_decay": 0.0,
+    "huber_threshold": 1.0,
+    "target_tau": 1.0,
+    "exploration_fraction": None,
     "options": {},
 }
 """Keys that are left out of the identity at these values, so that a new key renames no cell."""
@@ -105,7 +111,7 @@ def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:
     }
     ignored = _read_by_others(LOSSES, agent.loss) | _read_by_others(OPTIMIZERS, agent.optimizer)
     if not agent.target_network:
-        ignored |= {"target_update_period", "target_update_unit"}
+        ignored |= {"target_update_period", "target_update_unit", "target_tau"}
     return _counting(values, ignored)
 
 

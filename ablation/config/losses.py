@@ -15,4 +15,6 @@ class Loss:
     reads: frozenset[str] = frozenset()
 
 
-LOSSES = Registry("agent.loss", [Loss("huber"), Loss("squared"), Loss("next_value")])
+LOSSES = Registry(
+    "agent.loss", [Loss("huber", frozenset({"huber_threshold"})), Loss("squared"), Loss("next_value")]
+)

@@ -15,10 +15,14 @@ class Optimizer:
     reads: frozenset[str]
 
 
+ADAM = frozenset({"adam_epsilon", "adam_betas"})
+
 OPTIMIZERS = Registry(
     "agent.optimizer",
     [
-        Optimizer("adam", frozenset({"adam_epsilon"})),
+        Optimizer("adam", ADAM),
+        Optimizer("adamw", ADAM),
         Optimizer("rmsprop", frozenset({"rmsprop_decay", "rmsprop_epsilon", "rmsprop_epsilon_enters"})),
+        Optimizer("sgd", frozenset({"sgd_momentum"})),
     ],
 )

@@ -27,7 +27,8 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     check_task(config)
     _check_replay(config)
     _check_schedules(config)
-    return _evenly_evaluated(config, derive_schedule(config).env_steps)
+    env_steps = derive_schedule(config).env_steps
+    return _exploring(_evenly_evaluated(config, env_steps), env_steps)
 
 
 def _evenly_evaluated(config: CellConfig, env_steps: int) -> CellConfig:
@@ -41,6 +42,22 @@ def _evenly_evaluated(config: CellConfig, env_steps: int) -> CellConfig:
     return dataclasses.replace(
         config, train=dataclasses.replace(train, evaluate_every=every, evaluations=None)
     )
+
+
+def _exploring(config: CellConfig, env_steps: int) -> CellConfig:
+    """Return the configuration with exploration that falls over a number of steps, not over a share."""
+    agent = config.agent
+    share, epsilon = agent.exploration_fraction, agent.exploration_epsilon
+    if share is None:
+        return config
+    if epsilon.steps is not None:
+        allowed = (
+            f"agent.exploration_epsilon.steps is {epsilon.steps}: set one of the two, the other to null"
+        )
+        raise ConfigError("agent.exploration_fraction", share, allowed)
+    falling = dataclasses.replace(epsilon, steps=round(share * env_steps))
+    changed = dataclasses.replace(agent, exploration_epsilon=falling, exploration_fraction=None)
+    return dataclasses.replace(config, agent=changed)
 
 
 def _check_replay(config: CellConfig) -> None:

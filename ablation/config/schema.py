@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import AfterValidator, BeforeValidator
 from pydantic.dataclasses import dataclass
 
 from ablation.config.env_settings import GameSettings, Physics
@@ -16,6 +17,7 @@ from ablation.config.validation import (
     Finite,
     NonNegative,
     Positive,
+    Share,
     Steps,
     Switch,
     UnitInterval,
@@ -47,6 +49,25 @@ def _constant(value: object) -> object:
 
 
 ScheduleOrNumber = Annotated[Schedule, BeforeValidator(_constant)]
+
+
+def _positive_number(value: object) -> object:
+    if isinstance(value, dict | Schedule):
+        return value
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError("must be a number, or start, end and steps")
+    if not 0 < value < math.inf:
+        raise ValueError("must be finite and greater than 0")
+    return _constant(value)
+
+
+def _starting_positive(schedule: Schedule) -> Schedule:
+    if schedule.start == 0:
+        raise ValueError("must start at a number greater than 0")
+    return schedule
+
+
+LearningRate = Annotated[Schedule, BeforeValidator(_positive_number), AfterValidator(_starting_positive)]
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -85,12 +106,16 @@ class AgentConfig:
     variance under it. `termination_reward` is learned in place of the environment's reward where an
     episode terminates; scores keep the environment's. The loss `next_value` is one that an article
     writes in a TD error's place (docs/article.md): it has no minimum. `backend: auto` trains by
-    compiled loops where they can, `torch` by PyTorch; see `trained_by`.
+    compiled loops where they can, `torch` by PyTorch; see `trained_by`. An update of the target network
+    moves it by the share `target_tau` towards the online one, 1 copies it (Lillicrap et al. 2016).
+    `weight_decay` adds that share of a parameter to its gradient, or with `adamw` shrinks the parameter
+    itself (Loshchilov & Hutter 2019). `exploration_fraction` is the share of the run over which
+    exploration falls, in place of its `steps`; `parse` converts it to them.
     """
 
     hidden_sizes: tuple[Width, ...]
     batch_size: Count
-    learning_rate: Positive
+    learning_rate: LearningRate
     adam_epsilon: Positive
     discount: UnitInterval
     time_limit_bootstrap: Switch
@@ -110,6 +135,12 @@ class AgentConfig:
     rmsprop_decay: Decay = 0.95
     rmsprop_epsilon: Positive = 0.01
     rmsprop_epsilon_enters: Literal["variance", "root"] = "root"
+    adam_betas: tuple[Decay, Decay] = (0.9, 0.999)
+    sgd_momentum: Decay = 0.0
+    weight_decay: NonNegative = 0.0
+    huber_threshold: Positive = 1.0
+    target_tau: Share = 1.0
+    exploration_fraction: Share | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)

@@ -141,6 +141,9 @@ def _check_chain(config: CellConfig) -> None:
         raise ConfigError("env.id", config.env.id, f"takes 2 to {LONGEST_CHAIN} states")
     if not REPLAY_KINDS[replay.kind].stores:
         raise ConfigError("replay.kind", replay.kind, f"{name} needs one that stores")
+    rate = config.agent.learning_rate
+    if not rate.constant:
+        raise ConfigError("agent.learning_rate.end", rate.end, f"must be its start for {name}")
     for key, value in (("agent.batch_size", config.agent.batch_size), ("replay.n_step", replay.n_step)):
         if value != 1:
             raise ConfigError(key, value, f"must be 1 for {name}")

@@ -9,10 +9,24 @@ from ablation.config.tasks import stepped_by, task_of
 
 TrainedBy = Literal["compiled", "torch"]
 
+COMPILED = {"backend": "auto"}
+"""Keys of `agent` that compiled loops know at one value only."""
+
 
 def trained_by(agent: AgentConfig, device: str = "cpu") -> TrainedBy:
     """Return the backend that trains an agent: compiled loops, on the processor only, or PyTorch."""
-    return "compiled" if agent.backend == "auto" and device == "cpu" else "torch"
+    return "compiled" if why_torch(agent, device) is None else "torch"
+
+
+def why_torch(agent: AgentConfig, device: str = "cpu") -> str | None:
+    """Return what keeps compiled loops from training an agent, None where they do."""
+    if device != "cpu":
+        return f"device={device}"
+    for key, compiled in COMPILED.items():
+        value = getattr(agent, key)
+        if value != compiled:
+            return f"agent.{key}={value}"
+    return None
 
 
 def is_portable(config: CellConfig, device: str = "cpu") -> bool:
@@ -27,8 +41,9 @@ def is_portable(config: CellConfig, device: str = "cpu") -> bool:
 
 def why_not_portable(config: CellConfig, device: str = "cpu") -> str | None:
     """Return which library's arithmetic a cell's numbers depend on, None for a portable one."""
-    if trained_by(config.agent, device) == "torch":
-        return "trained by PyTorch"
+    reason = why_torch(config.agent, device)
+    if reason is not None:
+        return f"trained by PyTorch ({reason})"
     if stepped_by(config.env) != "tensor" and not task_of(config.env.id).portable:
         return f"{config.env.id} computes by other libraries"
     return None

@@ -52,6 +52,9 @@ UnitInterval = Annotated[float, Field(ge=0, le=1, strict=True)]
 Decay = Annotated[float, Field(ge=0, lt=1, strict=True)]
 
 
+Share = Annotated[float, Field(gt=0, le=1, strict=True)]
+
+
 Switch = Annotated[bool, Field(strict=True)]
 
 

@@ -116,6 +116,7 @@ class Block:
         agent, replay, buffer = self._config.agent, self._config.replay, self._buffer
         first, last, run_steps = env_step, env_step + len(due), self._schedule.env_steps
         before = self._learner.gradient_steps
+        rates = values_between(agent.learning_rate, first + 1, last + 1, run_steps)
         exponent = values_between(replay.priority_exponent, first + 1, last + 1, run_steps)
         return kernels.Steps(
             env_step,
@@ -125,7 +126,7 @@ class Block:
             self._exponent_of_new(exponent, due),
             exponent,
             values_between(replay.importance_sampling_exponent, first + 1, last + 1, run_steps),
-            corrections(agent, before + 1, int(due[-1]) + 1),
+            corrections(agent, before + 1, np.repeat(rates, np.diff(due, prepend=before))),
             self._interaction.exploration.words_from(env_step),
             buffer.replay_words.words_from(before),
             NO_EVICTIONS if buffer.evict_words is None else buffer.evict_words.words_from(env_step),
@@ -178,6 +179,7 @@ class Block:
             constants,
             period if in_env_steps and agent.target_network else 0,
             1 if not agent.target_network else 0 if in_env_steps else period,
+            np.float32(self._learner.target_tau),
             agent.loss in BATCHES,
         )
         return self._environment.arrays(), interaction, learning

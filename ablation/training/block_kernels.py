@@ -61,20 +61,24 @@ class Interaction(NamedTuple):
 
 
 class Learning(NamedTuple):
-    """The networks of all lanes, and what gradient steps have in common; periods of 0: never."""
+    """The networks of all lanes, and what gradient steps have in common; periods of 0: never.
+
+    An update moves the target networks by the share `target_tau` towards the online ones.
+    """
 
     lanes: LaneState
     network: Network
     constants: StepConstants
     target_env_steps: int
     target_gradient_steps: int
+    target_tau: np.float32
     replaces_loss: bool
 
 
 class Steps(NamedTuple):
     """A block: the steps before it and everything that changes from step to step.
 
-    `due [K]` are the gradient steps by the end of an environment step, `corrections [G, 2]` those of
+    `due [K]` are the gradient steps by the end of an environment step, `corrections [G, 3]` those of
     `optimizers.corrections`. Random words are `explore [K, L, 2]`, `replay [G, L, width]` and
     `evict [K, L, n]`, the last empty where the oldest item is overwritten.
     """
@@ -138,7 +142,7 @@ def train_lanes(
                 _learn(lane, step, before, number, buffer, learning, steps, scratch)
             period, env_step = learning.target_env_steps, steps.first_env_step + step + 1
             if period and env_step % period == 0:
-                _refresh_target(learning.lanes, lane)
+                _refresh_target(learning, lane)
             results.taken[lane] = step + 1
 
 
@@ -275,12 +279,18 @@ def _learn(
     )
     period = learning.target_gradient_steps
     if period and (gradient_step + 1) % period == 0:
-        _refresh_target(learning.lanes, lane)
+        _refresh_target(learning, lane)
 
 
 @merged
-def _refresh_target(lanes: LaneState, lane: int) -> None:
-    lane_kernels.copy(lanes.online[lane], lanes.target[lane])
+def _refresh_target(learning: Learning, lane: int) -> None:
+    """Change a lane's target network as `Learner.refresh_target` does."""
+    online, target, tau = learning.lanes.online[lane], learning.lanes.target[lane], learning.target_tau
+    if tau == 1:
+        lane_kernels.copy(online, target)
+    else:
+        for index in range(len(target)):
+            target[index] += (online[index] - target[index]) * tau
 
 
 @merged
@@ -288,16 +298,19 @@ def _constants_of_step(constants: StepConstants, corrections: Floats) -> StepCon
     return StepConstants(
         constants.double_q,
         constants.loss,
+        constants.huber_threshold,
         constants.optimizer,
         constants.largest_norm,
         corrections[0],
         corrections[1],
+        corrections[2],
         constants.first_decay,
         constants.first_share,
         constants.second_decay,
         constants.second_share,
         constants.epsilon,
         constants.epsilon_in_root,
+        constants.l2_penalty,
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ablation.agent.backend import Update
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner
+from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.config.tasks import options_of, settings_of, stepped_by
@@ -151,12 +152,17 @@ class DQNTrainer:
         diagnostics = self._diagnostics if diagnosed else None
         if diagnostics is not None:
             diagnostics.before()
-        update = self._learner.update(sampled.batch, sampled.weights)
+        update = self._learner.update(sampled.batch, sampled.weights, self._learning_rate)
         if diagnostics is not None:
             self._diagnosis = diagnostics.row(self.env_step, sampled, update)
             self.records.failed_diagnostics.update(diagnostics.failed)
         self._buffer.update_priorities(sampled.slots, update.errors)
         return update
+
+    @property
+    def _learning_rate(self) -> float:
+        schedule = self._config.agent.learning_rate
+        return value_at(schedule, self.env_step, self._schedule.env_steps)
 
     @property
     def _logs(self) -> bool:

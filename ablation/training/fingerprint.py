@@ -71,7 +71,7 @@ def _config(env_id: str, loss: str, by_torch: bool) -> CellConfig:
     agent = AgentConfig(
         hidden_sizes=(24, 24),
         batch_size=16,
-        learning_rate=0.01,
+        learning_rate=Schedule(0.01, 0.01, 0),
         adam_epsilon=1e-8,
         discount=0.99,
         time_limit_bootstrap=True,

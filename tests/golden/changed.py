@@ -39,6 +39,12 @@ CHANGES: dict[str, Any] = {
     "agent.rmsprop_decay": 0.9,
     "agent.rmsprop_epsilon": 0.001,
     "agent.rmsprop_epsilon_enters": "variance",
+    "agent.adam_betas": [0.9, 0.99],
+    "agent.sgd_momentum": 0.9,
+    "agent.weight_decay": 0.01,
+    "agent.huber_threshold": 2.0,
+    "agent.target_tau": 0.005,
+    "agent.exploration_fraction": 0.5,
     "replay.kind": "none",
     "replay.capacity": 5000,
     "replay.oldest_policy": 1000.0,
@@ -73,6 +79,11 @@ WITH: dict[str, dict[str, Any]] = {
     "agent.rmsprop_decay": {"agent.optimizer": "rmsprop"},
     "agent.rmsprop_epsilon": {"agent.optimizer": "rmsprop"},
     "agent.rmsprop_epsilon_enters": {"agent.optimizer": "rmsprop"},
+    "agent.sgd_momentum": {"agent.optimizer": "sgd"},
+    "agent.huber_threshold": {"agent.loss": "huber"},
+    "agent.exploration_fraction": {
+        "agent.exploration_epsilon": {"start": 1.0, "end": 0.05, "steps": None}
+    },
 }
 """What a key needs beside it to be of any effect."""
 

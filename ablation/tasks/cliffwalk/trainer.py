@@ -37,7 +37,7 @@ class TabularTrainer:
         self._config, self._schedule = config, derive_schedule(config)
         n, lanes = chain_length(config.env.id), len(seeds)
         assert n is not None
-        self._tables = Tables.initial(n, config.agent.learning_rate, seeds)
+        self._tables = Tables.initial(n, config.agent.learning_rate.start, seeds)
         self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds, learner=self._tables)
         self._fill(n, seeds)
         self.env_step = 0

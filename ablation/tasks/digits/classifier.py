@@ -51,10 +51,12 @@ class Classifier(Learner):
         kernels.softmax(logits.numpy(), logits.numpy())
         return logits
 
-    def update(self, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
+    def update(
+        self, batch: Mapping[str, Tensor], weights: Tensor, learning_rate: float | None = None
+    ) -> Update:
         """Take a gradient step on `pixels [L, B, I]` and `label [L, B]`, losses times `weights`.
 
         An item's error, what priorities are made of, is 1 less the probability of its label.
         """
         self.gradient_steps += 1
-        return self.backend.step(batch, weights, self.gradient_steps)
+        return self.backend.step(batch, weights, self.gradient_steps, self._rate(learning_rate))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ablation.agent.backend import Update
+from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.diagnostics import measures
@@ -82,8 +83,14 @@ class SupervisedTrainer:
             self.env_step += 1
             while self.gradient_steps < self._schedule.gradient_steps_due(self.env_step):
                 self._sampled = self._buffer.sample(self.env_step, self.gradient_steps)
-                self._update = self._classifier.update(self._sampled.batch, self._sampled.weights)
+                sampled = self._sampled.batch, self._sampled.weights
+                self._update = self._classifier.update(*sampled, self._learning_rate)
                 self._buffer.update_priorities(self._sampled.slots, self._update.errors)
+
+    @property
+    def _learning_rate(self) -> float:
+        schedule = self._config.agent.learning_rate
+        return value_at(schedule, self.env_step, self._schedule.env_steps)
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
