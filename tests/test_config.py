@@ -106,7 +106,7 @@ def test_a_missing_section_is_refused() -> None:
     [
         ("CartPole-v9", "not a usable environment id.*did you mean CartPole-v1"),
         ("Pendulum-v1", "acts in Box"),
-        ("FrozenLake-v1", "observes Discrete"),
+        ("Blackjack-v1", "observes Tuple.*FlattenObservation"),
         ("NoSuchThing", "not a usable environment id"),
     ],
 )

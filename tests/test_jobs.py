@@ -63,7 +63,14 @@ def test_a_block_with_a_checkpoint_stays_together_whatever_else_is_asked_for(
 
 @pytest.mark.parametrize(
     ("runs", "workers", "here", "threads"),
-    [(2, 8, True, 8), (4, 8, True, 4), (6, 8, True, 2), (12, 8, True, 1), (20, 2, True, 1), (2, 8, False, 1)],
+    [
+        (2, 8, True, 8),
+        (4, 8, True, 4),
+        (6, 8, True, 2),
+        (12, 8, True, 1),
+        (20, 2, True, 1),
+        (2, 8, False, 1),
+    ],
 )
 def test_cores_without_a_job_of_their_own_share_the_seeds_of_another(
     runs: int, workers: int, here: bool, threads: int, plan: Plan, settings: SweepConfig

@@ -65,7 +65,7 @@ class Hanging(Mischief):
         time.sleep(600)
 
 for environment in (KilledOnce, Killed, Hanging):
-    gymnasium.register(f"{environment.__name__}-v0", environment)
+    gymnasium.register(f"{environment.__name__}-v0", environment, max_episode_steps=500)
 """
 
 

@@ -230,9 +230,12 @@ def test_a_job_that_raises_is_recorded_named_and_does_not_stop_the_others(tmp_pa
         "import gymnasium\n"
         "from gymnasium.envs.classic_control import CartPoleEnv\n"
         "class Broken(CartPoleEnv):\n"
-        "    def step(self, action):\n"
-        "        raise RuntimeError('the pole is missing')\n"
-        "gymnasium.register('Broken-v0', Broken)\n"
+        "    def reset(self, **given):\n"
+        "        self.begun = getattr(self, 'begun', 0) + 1\n"
+        "        if self.begun > 10:\n"
+        "            raise RuntimeError('the pole is missing')\n"
+        "        return super().reset(**given)\n"
+        "gymnasium.register('Broken-v0', Broken, max_episode_steps=500)\n"
     )
     results = tmp_path / "results"
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": ""}

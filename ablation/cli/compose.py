@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, cast
 
 from hydra.core.config_loader import ConfigLoader
@@ -12,11 +13,13 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.cli.environments import check_environments
+from ablation.config.env_settings import References
 from ablation.config.near import one_of
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
-from ablation.config.tasks import options_of
-from ablation.config.validation import ConfigError
+from ablation.config.tasks import is_env_id, options_of
+from ablation.config.validation import ConfigError, validate
 from ablation.study.declaration import Study, parse_study
 from ablation.study.designs import Factor
 from ablation.study.expand import expand
@@ -48,6 +51,9 @@ class Composer:
         self.device = "cpu"
         """Where cells are to be trained; it decides by which backend."""
         self._composed: dict[tuple[str, ...], dict[str, Any]] = {}
+        self._options: dict[str, list[str]] = {}
+        self._references: dict[str, Any] = {}
+        """What environments' files say of scores, by environment."""
 
     def read(self, arguments: Sequence[str]) -> CommandLine:
         """Sort the words of a command line; raises `ConfigError` for kinds that have no meaning."""
@@ -81,9 +87,18 @@ class Composer:
             raise ConfigError(key, _given(override), allowed_beside(known, key))
 
     def resolve(self, overrides: Mapping[str, Any]) -> CellConfig:
-        """Return the validated configuration of a cell: groups are chosen first, then keys set."""
+        """Return the validated configuration of a cell: groups are chosen first, then keys set.
+
+        An id in place of an environment's file stands for the default settings with this id.
+        """
         groups = {key: value for key, value in overrides.items() if self.is_group(key)}
-        values = self._compose(groups)
+        env = str(groups.get("env", ""))
+        by_id = is_env_id(env, self.options("env"))
+        values = self._compose(
+            {key: value for key, value in groups.items() if key != "env" or not by_id}
+        )
+        if by_id:
+            values["env"]["id"] = env
         for key, value in overrides.items():
             if key not in groups:
                 _set(values, key, value)
@@ -97,14 +112,23 @@ class Composer:
 
     def options(self, group: str) -> list[str]:
         """Return the names that a config group offers."""
-        return [
-            name for name in self._loader.get_group_options(group, ObjectType.CONFIG) if name != "base"
-        ]
+        if group not in self._options:
+            names = self._loader.get_group_options(group, ObjectType.CONFIG)
+            self._options[group] = [name for name in names if name != "base"]
+        return self._options[group]
+
+    def references(self, environment: str) -> References | None:
+        """Return the references that an environment's file gives scores to be compared with."""
+        if is_env_id(environment, self.options("env")):
+            return None
+        if environment not in self._references:
+            self._compose({"env": environment})
+        values = self._references[environment]
+        return None if values is None else validate(References, values, prefix="references.")
 
     def _compose(self, groups: Mapping[str, Any]) -> dict[str, Any]:
         words = tuple(f"{group}={choice}" for group, choice in sorted(groups.items()))
         if words not in self._composed:
-            # Hydra takes tens of milliseconds to list the options of a group.
             for group, choice in groups.items():
                 options = self.options(group)
                 if choice not in options:
@@ -113,6 +137,7 @@ class Composer:
             config = self._loader.load_configuration(CONFIG_NAME, list(words), RunMode.RUN)
             values = to_plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
+            self._references[groups.get("env", "")] = values["references"]
         return cast(dict[str, Any], _copy(self._composed[words]))
 
 
@@ -142,13 +167,23 @@ def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = No
 
 
 def plan_of(
-    composer: Composer, study_values: Mapping[str, Any], line: CommandLine, size: str | None = None
+    composer: Composer,
+    study_values: Mapping[str, Any],
+    line: CommandLine,
+    size: str | None = None,
+    results_dir: Path = Path("results"),
 ) -> Plan:
-    """Return the expanded plan of the study, every cell of it validated."""
+    """Return the expanded plan of the study, every cell of it validated, every environment tried.
+
+    What environments answered is kept below `results_dir`.
+    """
     from ablation.agent.layers import layers_of_agent
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
+    given = {name: composer.references(name) for name in plan.study.environments}
+    plan.references.update({name: own for name, own in given.items() if own is not None})
+    check_environments((cell.config.env for cell in plan.configured.values()), results_dir)
     for cell in plan.configured.values():
         spec = env_spec(cell.config.env.id, options_of(cell.config.env))
         # Raises for networks that cannot take such observations.

@@ -8,6 +8,8 @@ from ablation.config.cell import Cell
 from ablation.config.tasks import options_of
 from ablation.study.plan import Plan
 
+IMAGE_DIMENSIONS = 3
+"""Of the shape of an observation: channels, height, width."""
 MNIH_BATCH, MNIH_EPSILON = 32, 0.01
 """Batch size, and the epsilon that Mnih et al. 2015 add to the variance of gradients summed over it."""
 
@@ -15,7 +17,7 @@ MNIH_BATCH, MNIH_EPSILON = 32, 0.01
 def notes(plan: Plan) -> Iterator[str]:
     """Yield a line for each thing that a reader of the plan would not expect."""
     yield from _unlearned(plan)
-    yield from _bytes(plan.configured.values())
+    yield from _environments(plan.configured.values())
     yield from _epsilons(plan)
 
 
@@ -34,20 +36,28 @@ def _unlearned(plan: Plan) -> Iterator[str]:
         yield f"{'; '.join(names)} can learn from {kept if share else 'nothing: no step is due'}"
 
 
-def _bytes(cells: Iterable[Cell]) -> Iterator[str]:
-    """Say how environments whose observations are bytes are read."""
+def _environments(cells: Iterable[Cell]) -> Iterator[str]:
+    """Say how environments are used where that is not evident, and which are not reproducible."""
     from ablation.envs.spec import env_spec
 
-    read: dict[str, list[str]] = {}
+    said: dict[str, list[str]] = {}
     for env in dict.fromkeys((cell.config.env.id, options_of(cell.config.env)) for cell in cells):
         spec = env_spec(*env)
-        if spec.pixels == "byte":
-            read.setdefault("pixels are divided by 255", []).append(env[0])
-        elif spec.dtype in ("uint8", "int8"):
-            how = f"observations ({spec.dtype} vectors) are learned from as they are"
-            read.setdefault(how, []).append(env[0])
-    for how, ids in read.items():
-        yield f"{', '.join(dict.fromkeys(ids))}: {how}"
+        image, is_byte = len(spec.observation_shape) == IMAGE_DIMENSIONS, spec.dtype in ("uint8", "int8")
+        lines = [*spec.notes]
+        if image and spec.dtype == "uint8":
+            lines.append("pixels are divided by 255")
+        elif is_byte:
+            lines.append(f"observations ({spec.dtype} vectors) are learned from as they are")
+        if spec.not_reproducible is not None:
+            lines.append(
+                f"not reproducible ({spec.not_reproducible}): the same seed gives other numbers each "
+                "time, and interrupted runs start again"
+            )
+        for line in lines:
+            said.setdefault(line, []).append(env[0])
+    for line, ids in said.items():
+        yield f"{', '.join(dict.fromkeys(ids))}: {line}"
 
 
 def _epsilons(plan: Plan) -> Iterator[str]:

@@ -33,8 +33,9 @@ def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
         line = composer.read(arguments)
         values = to_plain(loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN))
         composer.device = values["device"]
-        stages = stages_of(plan_of(composer, values["study"], line, values["size"]), composer.resolve)
         settings = parse_sweep_config(values)
+        plan = plan_of(composer, values["study"], line, values["size"], settings.results_dir)
+        stages = stages_of(plan, composer.resolve)
         store = Store(settings.results_dir)
         choices = stages.choices(store)
         undecided = stages.undecided(choices)

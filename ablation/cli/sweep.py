@@ -32,10 +32,10 @@ def run_sweep(
     composer = Composer(loader)
     composer.device = values["device"]
     line = composer.read(arguments)
-    plan = plan_of(composer, values["study"], line, values["size"])
-    stages = stages_of(plan, composer.resolve)
     config = parse_sweep_config(values)
     check_machine(config)
+    plan = plan_of(composer, values["study"], line, values["size"], config.results_dir)
+    stages = stages_of(plan, composer.resolve)
     tracking = config.tracking
     print_unread_variables(tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())

@@ -1,14 +1,15 @@
-"""Settings that only some environments have: MinAtar's and Atari's games, and CartPole's physics."""
+"""Settings that only some environments have: games, CartPole's physics, and one of the user's own."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config.validation import _SCHEMA, Count, Positive, Steps, Switch, UnitInterval
+from ablation.config.validation import _SCHEMA, Count, Finite, Positive, Steps, Switch, UnitInterval
 
 MINATAR_SETTINGS: dict[str, Any] = {
     "time_limit": 5000,
@@ -65,3 +66,43 @@ class Physics:
     def changed(self) -> dict[str, float]:
         """Return the values that differ from training."""
         return {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+
+
+def _plain(value: dict[str, Any]) -> dict[str, Any]:
+    try:
+        json.dumps(value, allow_nan=False, sort_keys=True)
+    except (TypeError, ValueError):
+        message = "takes names and plain values: numbers, text, true, false, null, lists of these"
+        raise ValueError(message) from None
+    return value
+
+
+Arguments = Annotated[dict[str, Any], AfterValidator(_plain)]
+"""Keyword arguments, as they can stand in a YAML file."""
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class Wrapper:
+    """A wrapper around an environment: the name of one of Gymnasium's or an import path, and arguments.
+
+    A text argument of the form `package.module:name` stands for what it names.
+    """
+
+    name: str
+    kwargs: Arguments = dataclasses.field(default_factory=dict)
+
+
+def _named(value: object) -> object:
+    return {"name": value} if isinstance(value, str) else value
+
+
+WrapperOrName = Annotated[Wrapper, BeforeValidator(_named)]
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class References:
+    """Returns that scores are compared with: of random actions, and from which on it is solved."""
+
+    threshold: Finite
+    random: Finite | None = None
+    source: str = "the environment's settings"

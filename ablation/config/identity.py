@@ -10,6 +10,7 @@ from typing import Any
 
 from ablation.config.losses import LOSSES, Loss
 from ablation.config.optimizers import OPTIMIZERS, Optimizer
+from ablation.config.own_environment import changes_of
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
 from ablation.config.source import HASH_DIGITS, source_hashes
@@ -99,7 +100,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _env(env: EnvConfig) -> dict[str, Any]:
     limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
-    return {"id": env.id, "backend": stepped_by(env)} | limit | changed | settings_of(env)
+    made = settings_of(env) | changes_of(env)
+    return {"id": env.id, "backend": stepped_by(env)} | limit | changed | made
 
 
 def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:

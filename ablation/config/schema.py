@@ -9,7 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator
 from pydantic.dataclasses import dataclass
 
-from ablation.config.env_settings import GameSettings, Physics
+from ablation.config.env_settings import (
+    Arguments,
+    GameSettings,
+    Physics,
+    WrapperOrName,
+)
 from ablation.config.validation import (
     _SCHEMA,
     Count,
@@ -76,13 +81,17 @@ class EnvConfig(GameSettings):
 
     With `backend: auto` environments that have batched dynamics are stepped by them. `time_limit` is in
     steps an episode, None for Gymnasium's own or the game's default. Settings of games are None in
-    environments that do not have them.
+    environments that do not have them. It is made with `kwargs` and wrapped by `wrappers`, the first one
+    innermost; `scale_observation` maps each number of an observation from its bounds to [0, 1].
     """
 
     id: str
     backend: Literal["auto", "gymnasium"]
     time_limit: Count | None = None
     evaluation: Physics = Physics()
+    kwargs: Arguments = dataclasses.field(default_factory=dict)
+    wrappers: tuple[WrapperOrName, ...] = ()
+    scale_observation: Switch = False
 
 
 @dataclass(frozen=True, config=_SCHEMA)

@@ -44,7 +44,7 @@ def fingerprints(values: Any) -> dict[str, str]:
     """
     sources = {path: f"source {digest}" for path, digest in source_hashes(values).items()}
     others = [path for path in _components(values) if path not in sources]
-    releases = {path: _release(path.partition(":")[0]) for path in others}
+    releases = {path: package_of(path.partition(":")[0]) for path in others}
     return sources | {path: release for path, release in releases.items() if release is not None}
 
 
@@ -148,7 +148,7 @@ def _components(values: Any) -> Iterator[str]:
 
 
 @cache
-def _release(module: str) -> str | None:
-    """Return the package that installed a module and its version."""
+def package_of(module: str) -> str | None:
+    """Return the package that installed a module and its version, None where there is none."""
     names = packages_distributions().get(module.partition(".")[0], [])
     return f"{names[0]} {version(names[0])}" if names else None

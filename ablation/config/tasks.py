@@ -6,11 +6,13 @@ observations and its trainer are import paths: planning loads only the first, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from ablation.config.env_settings import ATARI_SETTINGS, MINATAR_SETTINGS, OF_TRAINING
+from ablation.config.own_environment import as_options, changes_of, check_changes
 from ablation.config.registry import Registry
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import CellConfig, EnvConfig
@@ -24,6 +26,7 @@ BATCHED = {
     "ablation/GridWorld-v0": "ablation.envs.grid_world:GridWorld",
 }
 """Environments that are stepped as array operations over all lanes, and their dynamics' import paths."""
+_VERSIONED = re.compile(r"-v\d+$")
 CART_POLES = ("CartPole-v0", "CartPole-v1")
 
 MINATAR, ATARI, CLIFFWALK = "MinAtar/", "Atari/", "BlindCliffwalk-"
@@ -79,6 +82,12 @@ def task_of(env_id: str) -> Task:
     return next(task for task in TASKS if task.owns(env_id))
 
 
+def is_env_id(name: str, files: Collection[str]) -> bool:
+    """Return whether the name of an environment is no file's but an id, as the tasks write theirs."""
+    written_as_id = ":" in name or _VERSIONED.search(name) or task_of(name) is not OF_GYMNASIUM
+    return bool(written_as_id) and name not in files
+
+
 def settings_of(env: EnvConfig) -> dict[str, Any]:
     """Return the settings that a task alone has, each as given or at its default."""
     defaults = task_of(env.id).settings
@@ -87,13 +96,15 @@ def settings_of(env: EnvConfig) -> dict[str, Any]:
 
 
 def options_of(env: EnvConfig) -> tuple[tuple[str, Any], ...]:
-    """Return the settings that an environment is made with as keyword arguments, hashable."""
-    return tuple((key, value) for key, value in settings_of(env).items() if key not in OF_TRAINING)
+    """Return what an environment is made with, hashable: a game's settings, or another's own changes."""
+    settings = tuple((key, value) for key, value in settings_of(env).items() if key not in OF_TRAINING)
+    return settings + as_options(changes_of(env))
 
 
 def stepped_by(env: EnvConfig) -> Literal["tensor", "gymnasium"]:
     """Return what steps an environment: batched dynamics where there are any and `auto` asks for it."""
-    return "tensor" if env.backend == "auto" and env.id in BATCHED else "gymnasium"
+    batched = env.backend == "auto" and env.id in BATCHED and not changes_of(env)
+    return "tensor" if batched else "gymnasium"
 
 
 def chain_length(env_id: str) -> int | None:
@@ -113,6 +124,7 @@ def check_task(config: CellConfig) -> None:
         if key not in task.settings and key != "time_limit" and value is not None:
             having = [other.name for other in TASKS if key in other.settings]
             raise ConfigError(f"env.{key}", value, f"only {' and '.join(having)} have it")
+    check_changes(env, task is OF_GYMNASIUM, OF_GYMNASIUM.name)
     kind = REPLAY_KINDS[config.replay.kind]
     if kind.task not in (None, task.name):
         raise ConfigError("replay.kind", kind.name, f"goes only with env.id={kind.task}")
@@ -156,6 +168,8 @@ def _chain_items(env_id: str) -> int:
     return (1 << states + 1) - 2
 
 
+OF_GYMNASIUM = Task("an environment of Gymnasium", owns=lambda _: True)
+
 TASKS = Registry(
     "env.id",
     [
@@ -189,7 +203,7 @@ TASKS = Registry(
             items_at_start=_chain_items,
             check=_check_chain,
         ),
-        Task("an environment of Gymnasium", owns=lambda _: True),
+        OF_GYMNASIUM,
     ],
 )
 """In the order in which they are asked; the last one takes every id that is left."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.envs.dynamics import Dynamics
-from ablation.envs.lanes import LaneStep, ResetSeed
+from ablation.envs.lanes import EnvFailure, LaneStep, ResetSeed
 
 SEEDS = 64
 """Reset seeds of coming episodes that each lane has ready for compiled loops."""
@@ -82,6 +82,10 @@ class ArrayLanes:
             observation = self._observe()
         ends = torch.from_numpy(terminated), torch.from_numpy(truncated)
         return LaneStep(observation, torch.from_numpy(reward), *ends, final)
+
+    def take_failures(self) -> dict[int, EnvFailure]:
+        """Return nothing: they raise nothing."""
+        return {}
 
     def close(self) -> None:
         """Do nothing: there is nothing to release."""

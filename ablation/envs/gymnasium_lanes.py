@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ablation.envs.lanes import LaneStep, ResetSeed
+from ablation.envs.exceptions import place, summary
+from ablation.envs.lanes import EnvFailure, LaneStep, ResetSeed
 from ablation.numerics.pixels import BYTE_VALUES
 
 
@@ -33,11 +35,13 @@ class GymnasiumLanes:
         dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
         self._observation = np.zeros((lanes, *space.shape), dtype)
         self._lives = [0] * lanes
+        self._failures: dict[int, EnvFailure] = {}
         self.active = torch.ones(lanes, dtype=torch.bool)
 
     def reset(self) -> Tensor:
         """Begin episode 0 in every lane and return the observations `[L, O]`."""
         self._episode = [0] * len(self._environments)
+        self._failures = {}
         self.active.fill_(True)
         for lane in range(len(self._environments)):
             self._begin(lane)
@@ -54,9 +58,15 @@ class GymnasiumLanes:
             if not active:
                 continue
             self._actions[lane].append(chosen[lane])
-            outcome = self._environments[lane].step(chosen[lane])
-            self._observation[lane], reward[lane], terminated[lane], truncated[lane], info = outcome
-            life_lost[lane] = self._loses_life(lane, info)
+            try:
+                outcome = self._environments[lane].step(chosen[lane])
+                observation, reward_, terminated[lane], truncated[lane], info = outcome
+                self._observe(lane, observation)
+                reward[lane] = reward_ if isinstance(reward_, float) else np.asarray(reward_).item()
+                life_lost[lane] = self._loses_life(lane, info)
+            except Exception as error:  # It is anyone's code; the other lanes go on.
+                self._fail(lane, error)
+                reward[lane] = terminated[lane] = truncated[lane] = 0
         final = self._numbers(self._observation)
         ended = np.flatnonzero(terminated | truncated).tolist()
         for lane in ended:
@@ -69,6 +79,11 @@ class GymnasiumLanes:
             final,
             torch.from_numpy(life_lost),
         )
+
+    def take_failures(self) -> dict[int, EnvFailure]:
+        """Return what environments raised since the last call, by lane; such lanes are inactive."""
+        failures, self._failures = self._failures, {}
+        return failures
 
     def close(self) -> None:
         """Close every environment."""
@@ -89,7 +104,8 @@ class GymnasiumLanes:
         for lane, actions in enumerate(state["actions"]):
             self._begin(lane)
             for action in actions:
-                self._observation[lane], *_, info = self._environments[lane].step(action)
+                observation, *_, info = self._environments[lane].step(action)
+                self._observe(lane, observation)
                 self._loses_life(lane, info)
             self._actions[lane] = list(actions)
         self.active.copy_(state["active"])
@@ -104,8 +120,26 @@ class GymnasiumLanes:
     def _begin(self, lane: int) -> None:
         self._actions[lane] = []
         seed = self._reset_seed(lane, self._episode[lane])
-        self._observation[lane], info = self._environments[lane].reset(seed=seed)
-        self._lives[lane] = info.get("lives", 0)
+        try:
+            observation, info = self._environments[lane].reset(seed=seed)
+            self._observe(lane, observation)
+            self._lives[lane] = info.get("lives", 0)
+        except Exception as error:
+            self._fail(lane, error)
+
+    def _observe(self, lane: int, observation: Any) -> None:
+        """Take over a lane's observation; one of another shape would be repeated to fill the space."""
+        if np.shape(observation) != self._observation.shape[1:]:
+            shapes = f"of shape {np.shape(observation)}, not {self._observation.shape[1:]}"
+            raise ValueError(f"returned an observation {shapes}")
+        self._observation[lane] = observation
+
+    def _fail(self, lane: int, error: Exception) -> None:
+        """Note what a lane's environment raised; the lane takes no more steps."""
+        seed = self._reset_seed(lane, self._episode[lane])
+        what, steps = f"{summary(error)}{place(error)}", len(self._actions[lane])
+        self._failures[lane] = EnvFailure(what, seed, steps, traceback.format_exc())
+        self.active[lane] = False
 
     def _loses_life(self, lane: int, info: Mapping[str, Any]) -> bool:
         before, self._lives[lane] = self._lives[lane], info.get("lives", 0)

@@ -32,6 +32,19 @@ def episode_seeds(run_seeds: Sequence[int], stream: Stream) -> ResetSeed:
 
 
 @dataclass(frozen=True)
+class EnvFailure:
+    """An exception of a lane's environment: what and where, and the traceback.
+
+    `episode_seed` is the reset seed of its episode and `step` the step of the episode, 0 for the reset.
+    """
+
+    what: str
+    episode_seed: int
+    step: int
+    traceback: str
+
+
+@dataclass(frozen=True)
 class LaneStep:
     """What a step returns, every tensor with `L` first.
 
@@ -63,6 +76,9 @@ class LaneEnvironment(Protocol):
 
     def step(self, actions: Tensor) -> LaneStep:
         """Take `actions [L]`, int64."""
+
+    def take_failures(self) -> dict[int, EnvFailure]:
+        """Return what environments raised since the last call, by lane; such lanes are inactive."""
 
     def close(self) -> None:
         """Release what the environments hold."""

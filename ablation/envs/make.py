@@ -8,7 +8,8 @@ from ablation.envs.array_lanes import ArrayLanes
 from ablation.envs.dynamics import Dynamics
 from ablation.envs.gymnasium_lanes import GymnasiumLanes
 from ablation.envs.lanes import LaneEnvironment, ResetSeed
-from ablation.envs.spec import Options, maker, time_limit
+from ablation.envs.making import Options
+from ablation.envs.spec import maker, time_limit
 
 MakeLanes = Callable[[int, ResetSeed, bool], LaneEnvironment]
 """(lanes, reset seeds, whether to repeat) -> the environments."""

@@ -12,14 +12,11 @@ from typing import Any
 from ablation.config.registry import load_component
 from ablation.config.tasks import task_of
 from ablation.config.validation import ConfigError
-from ablation.envs.games import register_game
+from ablation.envs.exceptions import from_gymnasium, place, summary
+from ablation.envs.making import Options, make_environment, own_options
 from ablation.numerics.pixels import Pixels
 
-Options = tuple[tuple[str, Any], ...]
-"""Keyword arguments that an environment is made with, hashable."""
-
 KEY = "env.id"
-NEEDED = "a flat box observation and at least two discrete actions are needed"
 EXTRAS = {"box2d": "box2d", "minatar": "minatar", "atari": "atari"}
 """Packages of environments that need an extra of ours, by entry-point module."""
 PIXELS_OF: dict[str, Pixels] = {"bool": "bit", "uint8": "byte"}
@@ -33,6 +30,8 @@ class EnvSpec:
     Lanes observe flat vectors, `[L, observation_size]`; only networks look at the shape. An
     observation is the last `frames` frames of an episode, oldest first, black before its first. `dtype`
     is that of the environment's space: lanes observe float32, images of bytes divided by 255.
+    `time_limit` is the steps after which its episodes are truncated if no other limit is given, None
+    for one that has none. `notes` say how it is used where that is not evident.
     """
 
     observation_shape: tuple[int, ...]
@@ -40,11 +39,26 @@ class EnvSpec:
     pixels: Pixels = "float"
     frames: int = 1
     dtype: str = "float32"
+    time_limit: int | None = None
+    notes: tuple[str, ...] = ()
+    fingerprint: str | None = None
+    """A hash of the environment's code; None for those of Gymnasium and ours."""
+    not_reproducible: str | None = None
+    """Why the same seed and actions do not always lead to the same outcomes; None where they do."""
 
     @property
     def observation_size(self) -> int:
         """Return the numbers in an observation."""
         return prod(self.observation_shape)
+
+
+_checked: dict[tuple[str, Options], EnvSpec] = {}
+
+
+def know(env_id: str, options: Options, spec: EnvSpec) -> None:
+    """Take over what a check in another process found, so that this one need not make it."""
+    _checked[env_id, options] = spec
+    env_spec.cache_clear()
 
 
 @cache
@@ -53,50 +67,45 @@ def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
 
     `options` are those of `ablation.config.tasks.options_of`.
     """
-    spec: EnvSpec = load_component(task_of(env_id).spec)(env_id, options)
+    checked = _checked.get((env_id, options))
+    spec: EnvSpec = checked or load_component(task_of(env_id).spec)(env_id, options)
     return spec
 
 
 def registered_spec(env_id: str, options: Options) -> EnvSpec:
     """Return the sizes of an environment that is registered with Gymnasium."""
-    import gymnasium
+    from ablation.envs.spaces import IMAGE_DIMENSIONS, Unusable, adapted
 
-    environment = _make(env_id, options)
-    observation, action = environment.observation_space, environment.action_space
-    environment.close()
-    is_game = bool(task_of(env_id).settings)
-    dimensions = 3 if is_game else 1
-    if not isinstance(observation, gymnasium.spaces.Box) or len(observation.shape) != dimensions:
-        raise ConfigError(KEY, env_id, f"observes {observation}; {NEEDED}")
-    if not isinstance(action, gymnasium.spaces.Discrete) or action.n < 2:
-        raise ConfigError(KEY, env_id, f"acts in {action}; {NEEDED}")
-    if action.start != 0:
-        raise ConfigError(KEY, env_id, f"acts in {action}; actions must start at 0")
-    pixels = PIXELS_OF.get(observation.dtype.name, "float") if is_game else "float"
-    frames = observation.shape[0] if pixels == "byte" else 1
-    return EnvSpec(observation.shape, int(action.n), pixels, frames, observation.dtype.name)
+    environment = made(env_id, options)
+    limit = getattr(environment.spec, "max_episode_steps", None)
+    try:
+        environment, notes = adapted(environment, "scale_observation" in own_options(options))
+    except Unusable as error:
+        value = env_id if error.key == KEY else True
+        raise ConfigError(error.key, value, str(error)) from None
+    finally:
+        environment.close()
+    space = environment.observation_space
+    is_game, is_image = bool(task_of(env_id).settings), len(space.shape) == IMAGE_DIMENSIONS
+    pixels = PIXELS_OF.get(space.dtype.name, "float") if is_game else "float"
+    frames = space.shape[0] if pixels == "byte" else 1
+    shape = space.shape if is_image else (prod(space.shape),)
+    own = () if is_game else tuple(notes)
+    actions = int(environment.action_space.n)
+    return EnvSpec(shape, actions, pixels, frames, space.dtype.name, limit, own)
 
 
 def maker(
     env_id: str, limit: int | None, physics: Mapping[str, float], options: Options = ()
 ) -> Callable[[], Any]:
-    """Return a function that makes one more copy of an environment, without Gymnasium's checks.
+    """Return a function that makes one more copy of an environment, its spaces as agents take them.
 
     `limit`, `physics` and `options` are those of `lane_maker`.
     """
-    import gymnasium
+    from ablation.envs.spaces import adapted
 
-    register_game(env_id)
-
-    def make() -> Any:
-        made = gymnasium.make(env_id, max_episode_steps=limit, disable_env_checker=True, **dict(options))
-        if not physics:
-            return made
-        from ablation.envs.changed_cart_pole import ChangedCartPole
-
-        return ChangedCartPole(made, physics)
-
-    return make
+    scaled = "scale_observation" in own_options(options)
+    return lambda: adapted(make_environment(env_id, options, limit, physics), scaled)[0]
 
 
 def time_limit(env_id: str) -> int:
@@ -109,14 +118,12 @@ def time_limit(env_id: str) -> int:
     return int(limit)
 
 
-def _make(env_id: str, options: Options) -> Any:
+def made(env_id: str, options: Options) -> Any:
+    """Return a copy with its spaces as they are; raises `ConfigError` where there is none."""
     import gymnasium
 
-    import ablation.envs.grid_world  # noqa: F401  Registers itself.
-
     try:
-        register_game(env_id)
-        return gymnasium.make(env_id, **dict(options))
+        return make_environment(env_id, options)
     except gymnasium.error.DependencyNotInstalled as error:
         module = env_id.lower() if task_of(env_id).settings else str(gymnasium.spec(env_id).entry_point)
         extra = next((extra for part, extra in EXTRAS.items() if part in module), None)
@@ -124,9 +131,12 @@ def _make(env_id: str, options: Options) -> Any:
         raise ConfigError(KEY, env_id, f"needs a package that is not installed; {hint}") from None
     except ConfigError:
         raise
-    except Exception as error:  # A plugin environment may raise anything.
+    except gymnasium.error.Error as error:
         known = sorted(set(gymnasium.registry) - {env_id})
         close = get_close_matches(env_id, known, n=3, cutoff=0.5)
         hint = f"; did you mean {', '.join(close)}?" if close else ""
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ConfigError(KEY, env_id, f"not a usable environment id ({reason}){hint}") from None
+        raise ConfigError(KEY, env_id, f"not a usable environment id ({summary(error)}){hint}") from None
+    except Exception as raised:  # An environment may raise anything.
+        cause = from_gymnasium(raised)
+        what = "cannot be imported" if isinstance(cause, ImportError) else "cannot be made"
+        raise ConfigError(KEY, env_id, f"{what}: {summary(cause)}{place(cause)}") from None

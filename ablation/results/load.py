@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_a
 from ablation.results.outside.data import DamagedImport, OutsideData
 from ablation.results.outside.data import read as read_outside
 from ablation.results.outside.names import CELL, has_outside, is_outside
-from ablation.results.references import reference
+from ablation.results.references import Reference, reference
 from ablation.results.run import Run
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
@@ -41,6 +42,11 @@ class StudyRuns:
     runs: dict[RunKey, Run]
     root: Path
     command: str
+
+    @cached_property
+    def own_references(self) -> dict[str, Reference]:
+        """The references that environments' settings give, by environment."""
+        return {name: Reference.of(given) for name, given in self.plan.references.items()}
 
     @property
     def environments(self) -> list[str]:
@@ -88,7 +94,9 @@ class StudyRuns:
         if not normalized:
             return values
         limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
-        scale = None if limited else reference(arm.env_id)
+        scale = self.own_references.get(arm.environment)
+        if scale is None and not limited:
+            scale = reference(arm.env_id)
         if scale is None or SCORES[name].unit != "return":
             return np.full(len(values), np.nan)
         return np.array([scale.normalize(value) for value in values])
@@ -144,6 +152,11 @@ def read(plan: Plan, store: Store, command: str = "", outside: OutsideData | Non
             raise StudyNotFound(str(error)) from None
     imported = {} if outside is None else dict(outside.runs(plan.cells))
     runs = {key: imported.get(key) or _load_run(store, key) for key in plan.runs()}
+    given = {arm.cell: plan.references.get(arm.environment) for arm in plan.arms}
+    for key, run in runs.items():
+        own = given[key.cell]
+        if own is not None:
+            runs[key] = replace(run, reference=Reference.of(own))
     ended = {
         key: arithmetic_of(run.record)
         for key, run in runs.items()

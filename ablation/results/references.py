@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from ablation.config.env_settings import References
 
 FILE = Path(__file__).parent / "references.csv"
 
@@ -17,6 +20,12 @@ class Reference:
     random: float
     threshold: float
     source: str
+
+    @classmethod
+    def of(cls, given: References) -> Reference:
+        """Return those of an environment's settings; without a random return nothing is normalized."""
+        random = math.nan if given.random is None else given.random
+        return cls(random, given.threshold, given.source)
 
     def normalize(self, value: float) -> float:
         """Return a return on the scale from random (0) to solved (1); it may lie beyond both."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ablation.results.references import Reference
 from ablation.results.scores import SCORES, RunRows, score_run
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey
@@ -23,6 +24,8 @@ class Run:
     tables: dict[str, dict[str, NDArray[Any]]]
     given_scores: dict[str, float] = field(default_factory=dict)
     """Scores that a file from elsewhere gave; they take the place of those of the rows."""
+    reference: Reference | None = None
+    """Those of its environment's settings in the plan."""
 
     @cached_property
     def rows(self) -> RunRows | None:
@@ -37,6 +40,7 @@ class Run:
             self.tables["evaluations"],
             str(env_id or "") if own_limit else "",
             env_steps if isinstance(env_steps, int) else None,
+            self.reference,
         )
 
     @cached_property

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.results.references import reference
+from ablation.results.references import Reference, reference
 from ablation.store.records import LaneRecords
 
 Columns = Mapping[str, NDArray[Any]]
@@ -32,6 +32,8 @@ class RunRows:
     evaluations: Columns
     env_id: str = ""
     env_steps: int | None = None
+    own_reference: Reference | None = None
+    """Those of the environment's settings, in place of those of its id."""
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.int64], Returns]:
@@ -41,7 +43,7 @@ class RunRows:
     @cached_property
     def threshold(self) -> float:
         """Return the return that counts as solved; NaN for an environment without a reference."""
-        environment = reference(self.env_id)
+        environment = self.own_reference or reference(self.env_id)
         return math.nan if environment is None else environment.threshold
 
     @property
@@ -184,7 +186,10 @@ def score_run(name: str, run: RunRows) -> float:
 
 
 def summary_scores(
-    records: LaneRecords, env_id: str = "", env_steps: int | None = None
+    records: LaneRecords,
+    env_id: str = "",
+    env_steps: int | None = None,
+    own_reference: Reference | None = None,
 ) -> dict[str, float]:
     """Return every score that a run has, from the rows that its job still holds in memory."""
     episodes, evaluations = (
@@ -194,7 +199,7 @@ def summary_scores(
         }
         for rows in (records.episodes, records.evaluations)
     )
-    run = RunRows(episodes, evaluations, env_id, env_steps)
+    run = RunRows(episodes, evaluations, env_id, env_steps, own_reference)
     values = {name: score_run(name, run) for name in SCORES}
     return {name: value for name, value in values.items() if not math.isnan(value)}
 

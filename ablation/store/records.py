@@ -38,6 +38,11 @@ class EarlyEnd:
     env_step: int
     gradient_step: int
 
+    def repeats(self, status: str, error: str | None) -> bool:
+        """Return whether an earlier attempt ended with this failure, its step and all."""
+        last = (self.error or "").rstrip().rpartition("\n")[2]
+        return self.status == status == "failed" and bool(last) and last in (error or "")
+
 
 @dataclass(frozen=True)
 class Evaluation:

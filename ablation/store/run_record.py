@@ -17,8 +17,19 @@ FAILED = "failed"
 MISSING, RUNNING, CORRUPT = "missing", "running", "corrupt"
 """Statuses of runs that no `run.json` has."""
 
+
+def has_attempts_left(attempt: int, same_failure: bool, allowed: int, max_attempts: int) -> bool:
+    """Return whether a run that has not ended may be tried again.
+
+    `allowed` are the attempts that it may reach, those included that `retry=failed` forgives, and
+    `max_attempts` those without. A failure that repeated itself since then is final.
+    """
+    return attempt < allowed and not (same_failure and attempt > allowed - max_attempts)
+
+
 _OF_TRAINED_RUNS = ("wandb_id", "steps_per_second", "peak_rss_bytes")
 """What only the job of a run can say; left out of a run whose worker died."""
+_LEFT_OUT_WHERE_EMPTY = ("failed_diagnostics", "same_failure", "not_reproducible")
 
 
 def wrong_schema(values: Mapping[str, Any]) -> str | None:
@@ -40,6 +51,8 @@ class RunRecord:
     status: str = ""
     error: str | None = None
     """The traceback of a failed run, or why it diverged."""
+    same_failure: bool = False
+    """Whether the attempt before failed at the same step in the same way; left out where not."""
     attempt: int = 1
     env_steps: int = 0
     gradient_steps: int = 0
@@ -62,6 +75,9 @@ class RunRecord:
     """Whether any x86-64 processor with fused multiply-add gives the same numbers."""
     processor: dict[str, Any] = field(default_factory=dict)
     environment_fingerprint: str | None = None
+    """A hash of the code of an environment that is neither Gymnasium's nor ours, and its version."""
+    not_reproducible: str | None = None
+    """Why the environment may give other numbers next time; left out where it does not."""
     component_fingerprints: dict[str, str] | None = None
     """`source <hash>` or `<package> <version>` of each component that is named by an import path."""
     versions: dict[str, str] = field(default_factory=dict)
@@ -84,7 +100,7 @@ class RunRecord:
             name: value
             for name, value in vars(self).items()
             if value is not None or name not in _OF_TRAINED_RUNS
-            if value or name != "failed_diagnostics"
+            if value or name not in _LEFT_OUT_WHERE_EMPTY
         }
 
     def setting(self, section: str, key: str) -> Any:
@@ -99,6 +115,7 @@ _TYPES: dict[str, Any] = {
     "seed": int,
     "status": str,
     "error": str,
+    "same_failure": bool,
     "attempt": int,
     "env_steps": int,
     "gradient_steps": int,
@@ -115,6 +132,7 @@ _TYPES: dict[str, Any] = {
     "portable": bool,
     "processor": dict,
     "environment_fingerprint": str,
+    "not_reproducible": str,
     "component_fingerprints": dict,
     "versions": dict,
     "git_commit": str,

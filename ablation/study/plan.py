@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic.dataclasses import dataclass
 
 from ablation.config.cell import Cell
+from ablation.config.env_settings import References
 from ablation.config.validation import validate
 from ablation.store.runs import RunKey
 from ablation.study.declaration import ScoreName, Study
@@ -93,6 +94,8 @@ class Plan:
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     pruned: list[Pruned] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
+    references: dict[str, References] = field(default_factory=dict)
+    """The returns that an environment's settings give scores to be compared with, by its name."""
 
     def runs(self) -> Iterator[RunKey]:
         """Yield every run that the study asks for, once, arm by arm."""
@@ -113,7 +116,12 @@ class Plan:
         """Return 12 hex digits that change with anything in the plan."""
         values = asdict(self)
         # Keys are left out where they say nothing, so that a new one changes no hash.
-        for holder, key in [(values, "choices"), (values["study"], "size"), (values["study"], "tune")]:
+        for holder, key in [
+            (values, "choices"),
+            (values, "references"),
+            (values["study"], "size"),
+            (values["study"], "tune"),
+        ]:
             if not holder[key]:
                 del holder[key]
         for arm in values["arms"]:

@@ -59,7 +59,7 @@ def tuning_plan(plan: Plan, resolve: Resolve) -> Plan:
         control=False,
         tune=None,
     )
-    first_stage = Plan(study, arms, merged, pruned=plan.pruned)
+    first_stage = Plan(study, arms, merged, pruned=plan.pruned, references=plan.references)
     first_stage.add_cells(cells)
     return first_stage
 

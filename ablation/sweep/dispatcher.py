@@ -116,7 +116,8 @@ class SweepDispatcher:
 
     def jobs(self, inventory: RunInventory) -> list[ScheduledJob]:
         """Return the jobs that train what is due."""
-        due = inventory.due(lambda key: self._allowed.get(key, 0))
+        limit = self._config.launch.max_attempts
+        due = inventory.due(lambda key: self._allowed.get(key, 0), limit)
         return schedule_jobs(self._plan, due, self._config, resumable(self._store))
 
     def run(self) -> SweepResult:
@@ -186,6 +187,7 @@ class SweepDispatcher:
             None if minutes is None else minutes * 60,
             {job.spec.name: max(self._allowed[key] for key in job.keys) for job in jobs},
             self._code,
+            self._config.launch.max_attempts,
         )
 
     def _raise_what_launching_does_not_mend(self, exits: Sequence[WorkerExit], unfinished: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ablation.results.arithmetic import Arithmetic, arithmetic_of
-from ablation.store.run_record import CORRUPT, ENDED, MISSING, RUNNING
+from ablation.store.run_record import CORRUPT, ENDED, MISSING, RUNNING, has_attempts_left
 from ablation.store.runs import RunKey, Store
 
 
@@ -25,15 +25,23 @@ class RunInventory:
     arithmetic: dict[RunKey, Arithmetic] = field(default_factory=dict)
     failed_diagnostics: dict[RunKey, dict[str, str]] = field(default_factory=dict)
     """The exceptions of the diagnostics that stored runs lack."""
+    same_failures: set[RunKey] = field(default_factory=set)
+    """The runs whose last two attempts failed at the same step in the same way."""
 
     @property
     def to_do(self) -> list[RunKey]:
         """Return the runs that are neither complete nor diverged, in their order."""
         return [key for key, status in self.statuses.items() if status not in ENDED]
 
-    def due(self, allowed: Callable[[RunKey], int]) -> list[RunKey]:
-        """Return the runs to train: those to do whose attempts are fewer than allowed."""
-        return [key for key in self.to_do if self.attempts.get(key, 0) < allowed(key)]
+    def due(self, allowed: Callable[[RunKey], int], max_attempts: int = 1) -> list[RunKey]:
+        """Return the runs to train: those to do with attempts left; see `has_attempts_left`."""
+        return [
+            key
+            for key in self.to_do
+            if has_attempts_left(
+                self.attempts.get(key, 0), key in self.same_failures, allowed(key), max_attempts
+            )
+        ]
 
     def with_status(self, status: str) -> list[RunKey]:
         """Return the runs that have this status, in their order."""
@@ -55,6 +63,8 @@ def read_inventory(
             status, inventory.damage[key] = CORRUPT, damage
         elif record is not None:
             inventory.attempts[key] = record.attempt
+            if record.same_failure:
+                inventory.same_failures.add(key)
             if status in ENDED:
                 inventory.arithmetic[key] = arithmetic_of(record)
             if record.failed_diagnostics:

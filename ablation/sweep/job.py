@@ -12,6 +12,7 @@ from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
 from ablation.config.source import fingerprints
 from ablation.config.training_path import is_portable, trained_by
+from ablation.results.references import Reference
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
@@ -23,7 +24,7 @@ from ablation.store.provenance import (
     versions,
 )
 from ablation.store.records import EarlyEnd, LaneRecords, Records
-from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.run_record import ENDED, FAILED, RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
@@ -97,7 +98,9 @@ class JobRun:
         self._write_progress()
         for record in self._records.lanes:
             if record.ended and record.ended.error:
-                log.warning("%s", record.ended.error)
+                trace, _, last = record.ended.error.rpartition("\n")
+                log.info("%s", trace or "An early end:")
+                log.warning("%s", last)
 
     def _train(self) -> None:
         import torch
@@ -114,7 +117,10 @@ class JobRun:
         )
         self._records = trainer.records
         directory = self._store.job_directory(self._job.name)
-        state = checkpoint.load(directory, self._job.cell, self._seeds, self._arithmetic)
+        header = directory, self._job.cell, self._seeds
+        # Its past actions would lead such an environment somewhere else.
+        resumes = self._job.not_reproducible is None
+        state = checkpoint.load(*header, self._arithmetic) if resumes else None
         if state is not None:
             trainer.restore(state)
             self._env_step = self._resumed_at = self._saved_at = trainer.env_step
@@ -129,12 +135,11 @@ class JobRun:
             self._write_progress()
             due = time.perf_counter() - saved >= self._job.checkpoint_seconds
             if (due or self._stop.requested) and not trainer.done:
-                with self._stop.writing():
-                    checkpoint.save(
-                        directory, self._job.cell, self._seeds, trainer.state(), self._arithmetic
-                    )
-                saved, self._saved_at = time.perf_counter(), env_step
-                self._write_progress()
+                if resumes:
+                    with self._stop.writing():
+                        checkpoint.save(*header, trainer.state(), self._arithmetic)
+                    saved, self._saved_at = time.perf_counter(), env_step
+                    self._write_progress()
                 if self._stop.requested:
                     raise Stopped
 
@@ -183,7 +188,8 @@ class JobRun:
                 shared,
                 seed=key.seed,
                 status=end.status,
-                error=end.error,
+                error=self._with_log(end) if records.ended else end.error,
+                same_failure=bool(records.ended) and self._repeats(end, key),
                 attempt=self._attempts[key.seed],
                 env_steps=end.env_step,
                 gradient_steps=end.gradient_step,
@@ -195,6 +201,16 @@ class JobRun:
             stored = self._store.read_record(key) or record
             self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
         self._sink.close()
+
+    def _repeats(self, end: EarlyEnd, key: RunKey) -> bool:
+        earlier = self._store.read_record(key)
+        return earlier is not None and end.repeats(earlier.status, earlier.error)
+
+    def _with_log(self, end: EarlyEnd) -> str | None:
+        """Return a run's error; the last line of a failure also says where the log is."""
+        if end.status != FAILED or end.error is None:
+            return end.error
+        return f"{end.error.rstrip()}; log: {self._store.job_directory(self._job.name) / 'job.log'}"
 
     def _shared_record(self) -> RunRecord:
         """Return what all runs of the job have in common, when it ended included."""
@@ -212,6 +228,8 @@ class JobRun:
             trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,
             portable=self._portable,
+            environment_fingerprint=self._job.environment,
+            not_reproducible=self._job.not_reproducible,
             component_fingerprints=fingerprints(self._cell.canonical) or None,
             processor=processor(),
             versions=versions(),
@@ -223,4 +241,6 @@ class JobRun:
         return is_portable(self._cell.config, self._job.device) and has_fused_multiply_add()
 
     def _scores(self, records: LaneRecords) -> dict[str, float]:
-        return summary_scores(records, self._cell.config.env.id, self._cell.schedule.env_steps)
+        given = self._job.references
+        own = None if given is None else Reference.of(given)
+        return summary_scores(records, self._cell.config.env.id, self._cell.schedule.env_steps, own)

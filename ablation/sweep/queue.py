@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
+from ablation.config.env_settings import References
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import validate
@@ -38,6 +39,8 @@ class JobQueue:
     """Attempts that the runs of each job may reach."""
     code: str
     """Version of the source that the sweep began with."""
+    max_attempts: int = 1
+    """Attempts that runs have in this sweep."""
 
 
 def queue_path(store: Store, sweep: str) -> Path:
@@ -111,3 +114,9 @@ class JobSpec:
     checkpoint_seconds: float
     threads: int = 1
     """Threads that share the seeds: more than one where there are fewer jobs than cores."""
+    environment: str | None = None
+    """The fingerprint of its environment's code; None for Gymnasium's and ours."""
+    not_reproducible: str | None = None
+    """Why its environment may give other numbers next time: nothing is resumed then."""
+    references: References | None = None
+    """Those of its environment's settings."""

@@ -134,6 +134,9 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
 
+    cell = plan.configured[arm.cell]
+    env_config, agent = cell.config.env, cell.config.agent
+    env = env_spec(env_config.id, options_of(env_config))
     spec = JobSpec(
         name=_name(arm.cell, seeds),
         cell=arm.cell,
@@ -144,10 +147,10 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
         question=plan.study.question,
         device=config.device,
         checkpoint_seconds=config.launch.checkpoint_seconds,
+        environment=env.fingerprint,
+        not_reproducible=env.not_reproducible,
+        references=plan.references.get(arm.environment),
     )
-    cell = plan.configured[arm.cell]
-    env_config, agent = cell.config.env, cell.config.agent
-    env = env_spec(env_config.id, options_of(env_config))
     form = frame_format(env, settings_of(env_config).get("time_limit"))
     layers = layers_of_agent(agent, env.observation_shape, env.actions)
     size = JobSize(

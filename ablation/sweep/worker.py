@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ablation.store.disk import is_disk_full
 from ablation.store.files import write_json
-from ablation.store.run_record import ENDED, RunRecord
+from ablation.store.run_record import ENDED, RunRecord, has_attempts_left
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged
@@ -116,7 +116,9 @@ class Worker:
         due = []
         for seed in job.seeds:
             record = self._store.read_record(RunKey(job.cell, seed)) or RunRecord(attempt=0)
-            if record.status not in ENDED and record.attempt < self._queue.allowed[job.name]:
+            allowed, limit = self._queue.allowed[job.name], self._queue.max_attempts
+            left = has_attempts_left(record.attempt, record.same_failure, allowed, limit)
+            if record.status not in ENDED and left:
                 due.append(seed)
         return due
 

@@ -197,6 +197,9 @@ class DQNTrainer:
             evaluation = self._evaluator.play(round_, backend, self._threads)
         else:
             evaluation = self._evaluator(round_, self._learner.action_values)
+            for lane, failure in self._evaluator.failures.items():
+                counts = self.env_step, self.gradient_steps
+                self._interaction.fail(lane, failure, *counts, self.records)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
 
 

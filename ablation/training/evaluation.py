@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.envs.array_lanes import ArrayLanes
+from ablation.envs.lanes import EnvFailure
 from ablation.envs.make import MakeLanes
 from ablation.numerics.random_streams import Stream, words
 from ablation.store.records import Evaluation
@@ -24,6 +25,8 @@ class Evaluator:
         self._seeds = tuple(seeds)
         self._episodes, self._discount = episodes, discount
         self._round = 0
+        self.failures: dict[int, EnvFailure] = {}
+        """What environments raised in the last round, by run."""
         copies = len(self._seeds) * episodes
         self._environments = make(copies, self._seed, False)
 
@@ -48,6 +51,8 @@ class Evaluator:
             returns += step.reward
             discounted += factor * step.reward.double()
             factor *= self._discount
+        failures = reversed(self._environments.take_failures().items())
+        self.failures = {copy // self._episodes: failure for copy, failure in failures}
         columns = (returns, lengths, start_values.double(), discounted)
         return Evaluation(*(values.view(lanes, -1).numpy() for values in columns))
 

@@ -17,7 +17,7 @@ from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import StepSchedule
 from ablation.config.tasks import options_of, settings_of, stepped_by
 from ablation.envs.failures import bad_values
-from ablation.envs.lanes import LaneStep, episode_seeds
+from ablation.envs.lanes import EnvFailure, LaneStep, episode_seeds
 from ablation.envs.make import lane_maker
 from ablation.envs.spec import EnvSpec
 from ablation.numerics.random_streams import BlockStream, Stream
@@ -51,6 +51,8 @@ class Interaction:
         draws = self.exploration.words_at(env_step)
         actions = learner.act(self.observation, self.epsilon(env_step), draws)
         step = self.environment.step(actions)
+        for lane, failure in self.environment.take_failures().items():
+            self.fail(lane, failure, env_step + 1, learned, records)
         step = self._drop_bad_values(step, env_step + 1, learned, records)
         ends_return = self._ends_return(step)
         transition = self._transition(actions, step, ends_return)
@@ -68,6 +70,15 @@ class Interaction:
         """End a lane's run before its time."""
         records.end(lane, end)
         self.environment.active[lane] = False
+
+    def fail(
+        self, lane: int, failure: EnvFailure, env_step: int, gradient_steps: int, records: Records
+    ) -> None:
+        """End a lane's run whose environment raised an exception; its last error line says all of it."""
+        where = f"environment {self._config.env.id}, seed {self._seeds[lane]}, step {env_step}"
+        episode = f"step {failure.step} of the episode reset with seed {failure.episode_seed}"
+        error = f"{failure.traceback.rstrip()}\n{where}: {failure.what}; {episode}"
+        self.end(lane, EarlyEnd("failed", error, env_step, gradient_steps), records)
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""

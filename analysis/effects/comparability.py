@@ -80,6 +80,20 @@ def left_out(runs: StudyRuns) -> list[str]:
     ]
 
 
+def not_reproducible(runs: StudyRuns) -> list[str]:
+    """Return a line for each environment whose runs would have other numbers if trained again."""
+    reasons = Counter(
+        (str(run.record.setting("env", "id")), run.record.not_reproducible)
+        for run in runs.runs.values()
+        if run.status in ENDED and run.record.not_reproducible
+    )
+    return [
+        f"{env_id} is not reproducible ({reason}): its {count} run{'s' if count != 1 else ''} would "
+        "have other numbers if trained again"
+        for (env_id, reason), count in reasons.items()
+    ]
+
+
 def _arithmetic(run: Run) -> str:
     processor = run.record.processor.get("name", "unknown processor")
     return f"{run.record.arithmetic or 'unknown'}, {processor}"
@@ -109,7 +123,9 @@ def _runs_of_arms(names: Counter[str]) -> str:
 
 def _environment(run: Run) -> str:
     library = run.record.versions.get("gymnasium")
-    return f"{run.record.setting('env', 'id') or 'unknown'}, gymnasium {library or 'unknown'}"
+    own = run.record.environment_fingerprint
+    code = "" if own is None else f", {own}"
+    return f"{run.record.setting('env', 'id') or 'unknown'}, gymnasium {library or 'unknown'}{code}"
 
 
 def _budget(run: Run) -> str:

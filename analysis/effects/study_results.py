@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ablation.results.load import StudyRuns
 from analysis.effects.aggregates import ArmAggregates, across_environments
-from analysis.effects.comparability import Differences, left_out
+from analysis.effects.comparability import Differences, left_out, not_reproducible
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
 from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, pruned_levels
@@ -28,6 +28,11 @@ class StudyResults:
     def left_out(self) -> list[str]:
         """Return a line for each group of runs whose arithmetic is not that of most others."""
         return left_out(self.runs)
+
+    @cached_property
+    def not_reproducible(self) -> list[str]:
+        """Return a line for each environment whose runs cannot be trained again to the same numbers."""
+        return not_reproducible(self.runs)
 
     @cached_property
     def comparisons(self) -> list[Comparison]:

@@ -63,7 +63,7 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         completeness=_completeness(runs),
         errors=_errors(runs),
         mixed=results.mixed,
-        left_out=results.left_out,
+        left_out=results.left_out + results.not_reproducible,
         provenance=_provenance(runs),
         command=runs.command,
         wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),

@@ -218,7 +218,7 @@ def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str
     if not results.effects:
         notes += results.pruned_levels
     notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
-    notes += [f"{line}." for line in results.left_out]
+    notes += [f"{line}." for line in (*results.left_out, *results.not_reproducible)]
     return [*notes, provenance_line(results.runs)]
 
 

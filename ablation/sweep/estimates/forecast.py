@@ -151,6 +151,6 @@ def forecast(plan: Plan, settings: SweepConfig, store: Store) -> Forecast:
     claimed = RunClaims(store.root, ClaimOwner.this_process("forecast")).living()
     inventory = read_inventory(store, plan.runs(), claimed)
     allowed = allowed_attempts(runs_of(require_matching_arms(plan, settings.only)), inventory, settings)
-    due = inventory.due(lambda key: allowed.get(key, 0))
+    due = inventory.due(lambda key: allowed.get(key, 0), settings.launch.max_attempts)
     jobs = schedule_jobs(plan, due, settings, resumable(store))
     return Forecast(plan, settings, store, inventory, jobs, plan_diff(store, plan))

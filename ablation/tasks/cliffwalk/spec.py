@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ablation.envs.spec import EnvSpec, Options
+from ablation.envs.making import Options
+from ablation.envs.spec import EnvSpec
 
 
 def spec(env_id: str, options: Options) -> EnvSpec:  # noqa: ARG001

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.validation import ConfigError
-from ablation.envs.spec import EnvSpec, Options
+from ablation.envs.making import Options
+from ablation.envs.spec import EnvSpec
 
 CLASSES, PIXELS = 10, 64
 TEST_EVERY = 5
