@@ -12,7 +12,6 @@ import numpy as np
 
 from ablation.numerics.compiled import borrowing, merged
 from ablation.numerics.elementary import power
-from ablation.numerics.scalars import address_of, prefetch
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM, Counts, Doubles, Integers, Singles
 from ablation.replay.new_item_kernels import lane_new_items
@@ -290,25 +289,6 @@ def draw(
             sample.probabilities[sampling.draws] = chance
     for number in range(len(sample.slots)):
         items.usage[lane, sample.slots[number], 2] += 1
-
-
-@merged
-def prefetch_uniform(buffer: Buffer, lane: int, words: Integers, new_items: int) -> None:
-    """Load the items that the next batch of uniform draws will read, while something else is computed.
-
-    A buffer larger than the caches takes longer to read than to learn from. `words [B]` are those of
-    the next draw, `new_items` the items that will be added before it.
-    """
-    items = buffer.items
-    if buffer.sampling.sampler == UNIFORM:
-        size = min(items.size[lane] + new_items, items.capacity)
-        rows, usage = items.singles[lane * items.capacity :], items.usage[lane]
-        for number in range(buffer.sampling.draws):
-            slot = (words[number] * size) >> 32
-            row = address_of(rows) + slot * rows.strides[0]
-            prefetch(row)
-            prefetch(row + rows.strides[0] - 1)
-            prefetch(address_of(usage) + slot * usage.strides[0])
 
 
 @merged

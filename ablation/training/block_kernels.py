@@ -33,6 +33,7 @@ from ablation.envs.kernels import begin_env, observe_env, step_env
 from ablation.numerics.compiled import borrowing, merged
 from ablation.replay import lane_kernels
 from ablation.replay.lane_kernels import Buffer, Sample
+from ablation.replay.prefetch_kernels import prefetch_uniform
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -267,7 +268,7 @@ def _learn(
     )
     if number + 1 < len(steps.replay):
         new_items = 1 if gradient_step + 1 == steps.due[step] else 0
-        lane_kernels.prefetch_uniform(buffer, lane, steps.replay[number + 1, lane], new_items)
+        prefetch_uniform(buffer, lane, steps.replay[number + 1, lane], new_items)
     lane_kernels.weights(buffer, lane, steps.sampling_exponent[step], sample, batch.weight)
     state = lane_state(learning.lanes, lane)
     if learning.replaces_loss:
