@@ -20,7 +20,8 @@ def lane_steps_per_second(
     length = max(capacity, 2 * WARM_UP + steps)
     config = parse(cell_values(length, kind, capacity, batch_size, learn_period))
     trainer = DQNTrainer(config, list(range(lanes)), torch.device("cpu"))
-    trainer.advance(WARM_UP + 100)
+    # Past a step that logs: what it calls is loaded from the cache then, as JAX's program is compiled.
+    trainer.advance(WARM_UP + config.train.log_every)
     if capacity > WARM_UP:
         _spread(trainer, capacity)
     began = time.perf_counter()
