@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ablation.numerics.compiled import borrowing, compiled
 from ablation.numerics.elementary import log, power
+from ablation.numerics.scalars import address_of, prefetch
 
 FAN_OUT = 8
 """Values of a section: one line of a processor's cache."""
@@ -309,6 +310,10 @@ def lane_find(row: Doubles, starts: Integers, left: Doubles, index: Integers) ->
                 child, rest = _last_filled(section), np.inf
             left[draw] = rest
             index[draw] = index[draw] * FAN_OUT + child
+            if level:
+                # Of a large tree, the next section is far away.
+                below_it = starts[level - 1] + index[draw] * FAN_OUT
+                prefetch(address_of(row) + below_it * row.itemsize)
 
 
 @compiled

@@ -1,7 +1,6 @@
 """The replay buffer of one lane, compiled: add a transition, sample a batch, update priorities.
 
-The arrays are those of `ReplayBuffer` and its parts, which do the same for all lanes at once; a compiled
-loop over steps uses either between any two steps. `[L, ...]` arrays hold all lanes, others one.
+The arrays are those of `ReplayBuffer`, which does the same for all lanes at once; `[L, ...]`: all lanes.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from ablation.numerics.elementary import power
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM, Counts, Doubles, Integers, Singles
 from ablation.replay.new_item_kernels import lane_new_items
+from ablation.replay.prefetch_kernels import prefetch_items
 
 RECENT, UNIFORM, SUBSET, PRIORITIZED, NEW_ITEMS = range(5)
 """Samplers: see the classes of these names in `samplers` and `prioritized`."""
@@ -275,6 +275,7 @@ def draw(
     size, slots = items.size[lane], sample.slots[: sampling.draws]
     if sampling.sampler == PRIORITIZED:
         _draw_by_mass(buffer, lane, words, slots, sample)
+        prefetch_items(items.singles, items.usage, items.capacity, lane, slots)
     for number in range(sampling.draws):
         if sampling.sampler == UNIFORM:
             slots[number] = (words[number] * size) >> 32

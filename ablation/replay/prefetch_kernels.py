@@ -1,27 +1,35 @@
-"""Loads a lane's next batch into the caches while the gradient step on this one computes."""
+"""Loads items into the caches ahead of their use: reading a large buffer takes longer than learning.
+
+`singles [L * C, W]` are the items' rows and `usage [L, C, 3]` their records of use, of `capacity` C.
+"""
 
 from __future__ import annotations
 
 from ablation.numerics.compiled import merged
 from ablation.numerics.scalars import address_of, prefetch
-from ablation.replay.kernels import Integers
-from ablation.replay.lane_kernels import UNIFORM, Buffer
+from ablation.replay.kernels import Counts, Integers, Singles
 
 
 @merged
-def prefetch_uniform(buffer: Buffer, lane: int, words: Integers, new_items: int) -> None:
-    """Load the items that the next batch of uniform draws will read, while something else is computed.
+def prefetch_items(singles: Singles, usage: Counts, capacity: int, lane: int, slots: Integers) -> None:
+    """Ask for the items at `slots [B]` of a lane."""
+    for number in range(len(slots)):
+        _prefetch(singles, usage, lane, lane * capacity + slots[number], slots[number])
 
-    A buffer larger than the caches takes longer to read than to learn from. `words [B]` are those of
-    the next draw, `new_items` the items that will be added before it.
-    """
-    items = buffer.items
-    if buffer.sampling.sampler == UNIFORM:
-        size = min(items.size[lane] + new_items, items.capacity)
-        rows, usage = items.singles[lane * items.capacity :], items.usage[lane]
-        for number in range(buffer.sampling.draws):
-            slot = (words[number] * size) >> 32
-            row = address_of(rows) + slot * rows.strides[0]
-            prefetch(row)
-            prefetch(row + rows.strides[0] - 1)
-            prefetch(address_of(usage) + slot * usage.strides[0])
+
+@merged
+def prefetch_uniform(
+    singles: Singles, usage: Counts, capacity: int, lane: int, words: Integers, draws: int, size: int
+) -> None:
+    """Ask for the items that uniform draws will choose from `size` items by their random `words`."""
+    for number in range(draws):
+        slot = (words[number] * size) >> 32
+        _prefetch(singles, usage, lane, lane * capacity + slot, slot)
+
+
+@merged
+def _prefetch(singles: Singles, usage: Counts, lane: int, row: int, slot: int) -> None:
+    begin = address_of(singles) + row * singles.strides[0]
+    prefetch(begin)
+    prefetch(begin + singles.strides[0] - 1)
+    prefetch(address_of(usage) + lane * usage.strides[0] + slot * usage.strides[1])

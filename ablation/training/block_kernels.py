@@ -266,9 +266,10 @@ def _learn(
         batch.discount,
         batch.next_observation,
     )
-    if number + 1 < len(steps.replay):
-        new_items = 1 if gradient_step + 1 == steps.due[step] else 0
-        prefetch_uniform(buffer, lane, steps.replay[number + 1, lane], new_items)
+    if buffer.sampling.sampler == lane_kernels.UNIFORM and number + 1 < len(steps.replay):
+        _prefetch_next(
+            buffer, lane, steps.replay[number + 1, lane], gradient_step + 1 == steps.due[step]
+        )
     lane_kernels.weights(buffer, lane, steps.sampling_exponent[step], sample, batch.weight)
     state = lane_state(learning.lanes, lane)
     if learning.replaces_loss:
@@ -281,6 +282,14 @@ def _learn(
     period = learning.target_gradient_steps
     if period and (gradient_step + 1) % period == 0:
         _refresh_target(learning, lane)
+
+
+@merged
+def _prefetch_next(buffer: Buffer, lane: int, words: Integers, adds: bool) -> None:
+    """Ask for the items of the next uniform batch; `adds`: a transition is stored before it is drawn."""
+    items, draws = buffer.items, buffer.sampling.draws
+    size = min(items.size[lane] + adds, items.capacity)
+    prefetch_uniform(items.singles, items.usage, items.capacity, lane, words, draws, size)
 
 
 @merged
