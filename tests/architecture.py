@@ -14,6 +14,7 @@ LAYERS = (
     ("hydra_plugins", "ablation.__main__", "replay_ablation"),
     ("ablation.cli",),
     ("analysis", "ablation.sweep"),
+    ("ablation.checks",),
     ("ablation.tasks",),
     ("ablation.training",),
     ("ablation.diagnostics",),

@@ -33,6 +33,7 @@ _TRAINING = {
     "sweep": "train what is missing of a study, then report it",
     "plan": "show a study's configurations and what is left to train (--json, --calibrate)",
     "status": "show how many runs of each arm are complete (--json)",
+    "check": "check a sampler, eviction rule or environment of your own, a line for each property",
     "verify": "train stored runs again and compare every bit (runs=3, or names of runs)",
 }
 COMMANDS = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ablation.cli.check import check
 from ablation.cli.messages import (
     console,
     diagnostic_lines,
@@ -83,6 +84,7 @@ COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
     "plan": show_plan,
     "status": show_status,
     "verify": verify,
+    "check": check,
 }
 """Each returns its exit status, None for 0."""
 

@@ -46,6 +46,7 @@ NEUTRAL: dict[str, Any] = {
     "target_tau": 1.0,
     "exploration_fraction": None,
     "options": {},
+    "eviction_options": {},
 }
 """Keys that are left out of the identity at these values, so that a new key renames no cell."""
 
@@ -128,7 +129,7 @@ def _replay(replay: ReplayConfig, derived: StepSchedule) -> dict[str, Any]:
     ignored = kind.ignored(replay) | {"oldest_policy"}
     if derived.capacity >= derived.env_steps:
         # Nothing is ever evicted.
-        ignored |= {"eviction"}
+        ignored |= {"eviction", "eviction_options"}
     return _counting(values, ignored)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 from ablation.config.losses import LOSSES
 from ablation.config.optimizers import OPTIMIZERS
 from ablation.config.replay_kinds import REPLAY_KINDS
-from ablation.config.schema import CellConfig
+from ablation.config.schema import CellConfig, ReplayConfig
+from ablation.config.source import check_component, is_component
 from ablation.config.step_schedule import derive_schedule
 from ablation.config.tasks import check_task
 from ablation.config.validation import ConfigError, validate
@@ -64,6 +65,7 @@ def _check_replay(config: CellConfig) -> None:
     replay, batch_size = config.replay, config.agent.batch_size
     kind = REPLAY_KINDS[replay.kind]
     kind.own_options(replay.options)
+    _check_eviction(replay)
     needed = batch_size + replay.n_step - 1
     if "min_replay_size" not in kind.ignores and replay.min_replay_size < needed:
         allowed = f"must be at least agent.batch_size + replay.n_step - 1 ({needed})"
@@ -71,6 +73,17 @@ def _check_replay(config: CellConfig) -> None:
     if "combined" not in kind.ignores and replay.combined and batch_size < 2:
         raise ConfigError("replay.combined", True, "needs agent.batch_size of at least 2")
     kind.check(config)
+
+
+def _check_eviction(replay: ReplayConfig) -> None:
+    if is_component(replay.eviction):
+        check_component("replay.eviction", replay.eviction)
+        return
+    if replay.eviction not in ("fifo", "random"):
+        allowed = "allowed: fifo, random, or a class as package.module:Name"
+        raise ConfigError("replay.eviction", replay.eviction, allowed)
+    for key, value in replay.eviction_options.items():
+        raise ConfigError(f"replay.eviction_options.{key}", value, f"{replay.eviction} has no options")
 
 
 def _check_schedules(config: CellConfig) -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from ablation.config.registry import Registry
 from ablation.config.schema import CellConfig, ReplayConfig
+from ablation.config.source import check_component, is_component
 from ablation.config.validation import ConfigError, validate
 
 FAN_OUT = 8
@@ -30,7 +31,10 @@ PRIORITY_KEYS = frozenset(
         "priority_refresh_period",
     }
 )
-STORAGE_KEYS = frozenset({"capacity", "eviction", "replacement", "combined"})
+STORAGE_KEYS = frozenset({"capacity", "eviction", "eviction_options", "replacement", "combined"})
+WEIGHT_KEYS = frozenset({"importance_sampling_exponent", "weight_normalisation"})
+OWN_VALUES = 4
+"""Double-precision values that a sampler of the user's is taken to keep beside each item."""
 
 
 class Sizes(NamedTuple):
@@ -74,6 +78,8 @@ class ReplayKind:
     """Whether draws follow TD errors and losses are weighted: its sampler is a `Prioritized`."""
     options: type | None = None
     """A dataclass of keys of its own, `replay.options`, with their types and defaults."""
+    own: bool = False
+    """Whether it is a class of the user's, which alone knows its options."""
     task: str | None = None
     """The only task that it can be used with."""
     sizes: Callable[[CellConfig, int, int], Sizes] = _as_configured
@@ -90,6 +96,8 @@ class ReplayKind:
 
     def own_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of its own keys, defaults included; raises `ConfigError` for others."""
+        if self.own:
+            return dict(given)
         known = self._option_defaults()
         for key, value in given.items():
             if key not in known:
@@ -103,7 +111,7 @@ class ReplayKind:
         """Return the values of its own keys that are not at their defaults, where they have one."""
         defaults = self._option_defaults()
         values = self.own_options(given)
-        return {key: value for key, value in values.items() if value != defaults[key]}
+        return {key: value for key, value in values.items() if self.own or value != defaults[key]}
 
     def _option_defaults(self) -> dict[str, Any]:
         return {} if self.options is None else {one.name: one.default for one in fields(self.options)}
@@ -174,7 +182,23 @@ def _check_proportional(config: CellConfig) -> None:
         raise ConfigError("replay.priority_epsilon", config.replay.priority_epsilon, allowed)
 
 
-REPLAY_KINDS = Registry(
+class _ReplayKinds(Registry[ReplayKind]):
+    """The kinds of this program by name, and classes of the user's by their import path."""
+
+    def __getitem__(self, name: str) -> ReplayKind:
+        if not is_component(name):
+            return super().__getitem__(name)
+        return ReplayKind(
+            name,
+            "ablation.replay.own:OwnSampler",
+            ignores=PRIORITY_KEYS - WEIGHT_KEYS | {"replacement"},
+            own=True,
+            priority_values=lambda _, items: OWN_VALUES * items,
+            check=lambda _: check_component("replay.kind", name),
+        )
+
+
+REPLAY_KINDS = _ReplayKinds(
     "replay.kind",
     [
         ReplayKind(

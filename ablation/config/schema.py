@@ -156,7 +156,8 @@ class AgentConfig:
 class ReplayConfig:
     """Which past transitions are learned from: see `docs/configuration.md` for each key.
 
-    `kind` names an entry of `ablation.config.replay_kinds`; `options` are keys that it alone has.
+    `kind` names an entry of `ablation.config.replay_kinds` or the import path of a class, `eviction` is
+    `fifo`, `random` or such a path; `options` and `eviction_options` are keys that they alone have.
 
     `min_replay_size` and `capacity` are in transitions, `oldest_policy` in gradient steps. The
     exponents are alpha and beta of prioritized replay (Schaul et al. 2016, equations 1 and 2).
@@ -166,7 +167,7 @@ class ReplayConfig:
     capacity: Count | None
     oldest_policy: Positive | None
     min_replay_size: Count
-    eviction: Literal["fifo", "random"]
+    eviction: str
     replacement: Switch
     combined: Switch
     n_step: Count
@@ -180,6 +181,7 @@ class ReplayConfig:
     weight_normalisation: Literal["batch_max", "pool_max", "none"]
     priority_refresh_period: Count
     options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    eviction_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_SCHEMA)

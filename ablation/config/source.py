@@ -13,14 +13,16 @@ import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
+from ablation.config.near import one_of
 from ablation.config.source_modules import Finder, is_component, is_source, parse, project_files
 from ablation.config.validation import ConfigError
+
+__all__ = ["check_component", "fingerprints", "is_component", "source_hashes"]
 
 HASH_DIGITS = 12
 
@@ -59,9 +61,8 @@ def check_component(key: str, path: str) -> None:
         return
     names = set(_names(parse(Path(spec.origin))))
     if name.partition(".")[0] not in names and not names & {"*", "__getattr__"}:
-        near = get_close_matches(name, names, n=1)
-        other = f"did you mean {near[0]}?" if near else f"it defines: {', '.join(sorted(names))}"
-        raise ConfigError(key, path, f"{spec.origin} has no {name}; {other}")
+        listed = one_of(name, sorted(names), said="it defines")
+        raise ConfigError(key, path, f"{spec.origin} has no {name}; {listed}")
 
 
 @dataclass(frozen=True)

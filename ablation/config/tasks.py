@@ -133,7 +133,7 @@ def check_task(config: CellConfig) -> None:
 
 def _check_game(config: CellConfig) -> None:
     env_id, replay = config.env.id, config.replay
-    if REPLAY_KINDS[replay.kind].stores and replay.eviction == "random":
+    if REPLAY_KINDS[replay.kind].stores and replay.eviction != "fifo":
         allowed = f"must be fifo with {env_id}, whose frames are kept once and go with their age"
         raise ConfigError("replay.eviction", replay.eviction, allowed)
     if replay.n_step > LONGEST_N_STEP:

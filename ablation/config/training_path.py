@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ablation.config.schema import AgentConfig, CellConfig
+from ablation.config.source import is_component
 from ablation.config.tasks import stepped_by, task_of
 
 TrainedBy = Literal["compiled", "torch"]
@@ -46,4 +47,7 @@ def why_not_portable(config: CellConfig, device: str = "cpu") -> str | None:
         return f"trained by PyTorch ({reason})"
     if stepped_by(config.env) != "tensor" and not task_of(config.env.id).portable:
         return f"{config.env.id} computes by other libraries"
+    own = [path for path in (config.replay.kind, config.replay.eviction) if is_component(path)]
+    if own:
+        return f"{own[0]} computes by code of your own"
     return None

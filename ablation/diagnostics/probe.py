@@ -18,6 +18,8 @@ from ablation.diagnostics.run_states import RunStates
 from ablation.numerics.random_streams import Stream, integers, words
 from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.powers import bitwise_log
+from ablation.replay.ring import Ring
+from ablation.replay.samplers import Sampler
 
 Doubles = NDArray[np.float64]
 
@@ -112,18 +114,13 @@ class Diagnostics:
         # The gradient step is counted already; the batch was drawn before it.
         ages = usage.ages(slots, env_step, self._learner.gradient_steps - 1)
         counts = usage.draw_counts(ring)
-        entropy, effective = (values.numpy() for values in sampler.sampling_entropy(ring))
-        size = ring.size.numpy()
-        largest = bitwise_log(ring.size).numpy()
         return {
             **_summary("age_env_steps", ages[0]),
             **_summary("age_gradient_steps", ages[1]),
             "pool_never_drawn_share": counts["never"].numpy(),
             "replays_mean": counts["mean"].numpy(),
             "replays_most": counts["max"].numpy(),
-            "sampling_entropy": entropy,
-            "sampling_entropy_share": np.divide(entropy, largest, np.ones(len(size)), where=size > 1),
-            "sampling_effective_share": effective / size,
+            **_spread(ring, sampler),
         }
 
     def _priorities(self, slots: Tensor) -> dict[str, Measure]:
@@ -177,6 +174,20 @@ class Diagnostics:
         size = self._buffer.ring.size
         bits = torch.from_numpy(np.concatenate(drawn).astype(np.int64))
         return integers(bits, size.unsqueeze(1))
+
+
+def _spread(ring: Ring, sampler: Sampler) -> dict[str, Measure]:
+    """Measure how evenly a sampler draws; nothing where it does not say with which probabilities."""
+    spread = sampler.sampling_entropy(ring)
+    if spread is None:
+        return {}
+    entropy, effective = (values.numpy() for values in spread)
+    size, largest = ring.size.numpy(), bitwise_log(ring.size).numpy()
+    return {
+        "sampling_entropy": entropy,
+        "sampling_entropy_share": np.divide(entropy, largest, np.ones(len(size)), where=size > 1),
+        "sampling_effective_share": effective / size,
+    }
 
 
 def _summary(name: str, values: Tensor) -> dict[str, Measure]:

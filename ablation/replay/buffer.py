@@ -6,77 +6,30 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
+from ablation.config.source import is_component
 from ablation.config.step_schedule import StepSchedule
 from ablation.envs.spec import EnvSpec
 from ablation.numerics.random_streams import BlockStream, Stream
+from ablation.replay.buffer_arrays import compiled_buffer
 from ablation.replay.build import make_sampler
 from ablation.replay.frame_format import FrameFormat
 from ablation.replay.frame_ring import FIELDS, FrameRing
 from ablation.replay.item_usage import ItemUsage
-from ablation.replay.lane_kernels import (
-    BATCH_MAX,
-    BUFFER_MAX,
-    NEW_ITEMS,
-    NOT_NORMALIZED,
-    PRIORITIZED,
-    RECENT,
-    SUBSET,
-    UNIFORM,
-    Buffer,
-    Priorities,
-    Sampling,
-    Window,
-)
+from ablation.replay.lane_kernels import Buffer
 from ablation.replay.n_step import NStep, NStepItem
-from ablation.replay.prioritized import NO_TREE, Prioritized
+from ablation.replay.own import OwnEviction, OwnSampler
 from ablation.replay.ring import Field, Ring
-from ablation.replay.samplers import (
-    Combined,
-    NewItems,
-    Recent,
-    SamplerInputs,
-    Uniform,
-    UniformSubset,
-)
+from ablation.replay.samplers import Combined, NewItems, SamplerInputs
+from ablation.replay.stored_items import StoredItems
 from ablation.replay.weights import importance_weights
 
-SAMPLERS: dict[type, int] = {
-    Recent: RECENT,
-    NewItems: NEW_ITEMS,
-    Uniform: UNIFORM,
-    UniformSubset: SUBSET,
-    Prioritized: PRIORITIZED,
-}
-"""Samplers that `lane_kernels` know, by the very type: a subclass may draw otherwise."""
-NORMALIZATIONS = {"none": NOT_NORMALIZED, "batch_max": BATCH_MAX, "pool_max": BUFFER_MAX}
-
-NO_WINDOW = Window(
-    np.empty((0, 0, 0), np.float32),
-    np.empty((0, 0), np.int64),
-    np.empty((0, 0), np.float32),
-    np.empty(0, np.int64),
-    np.float32(0),
-    np.empty(0, np.float32),
-)
-NO_PRIORITIES = Priorities(
-    starts=np.zeros(0, np.int64),
-    sums=NO_TREE,
-    minima=NO_TREE,
-    maxima=NO_TREE,
-    errors=NO_TREE,
-    ranked=NO_TREE,
-    largest=NO_TREE,
-    inside=0.0,
-    outside=0.0,
-    new_error=-1.0,
-)
+OWN_PARTS = (OwnSampler, OwnEviction)
 
 
 def transition_fields(spec: EnvSpec) -> dict[str, Field]:
@@ -141,8 +94,17 @@ class ReplayBuffer:
         # Equal probabilities have these weights, whatever the exponent.
         self._equal_weights = torch.ones((lanes, schedule.batch_size))
         self.replay_words = BlockStream(seeds, Stream.REPLAY, self.sampler.width)
-        random = replay.eviction == "random" and kind.stores
-        self.evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if random else None
+        evicts = replay.eviction != "fifo" and kind.stores
+        self.evict_words = BlockStream(seeds, Stream.EVICT, replay.n_step) if evicts else None
+        self._eviction: OwnEviction | None = None
+        if evicts and is_component(replay.eviction):
+            self._eviction = OwnEviction(replay.eviction, lanes, capacity, replay.eviction_options)
+        drawing = self.sampler.sampler if isinstance(self.sampler, Combined) else self.sampler
+        self._own = [part for part in (drawing, self._eviction) if isinstance(part, OWN_PARTS)]
+        needs = frozenset[str]().union(*(part.needs for part in self._own))
+        self.items = StoredItems(self.ring, self.usage, needs)
+        for part in self._own:
+            part.items = self.items
 
     def add(
         self,
@@ -151,28 +113,42 @@ class ReplayBuffer:
         env_step: int,
         gradient_step: int,
         ends_return: Tensor | None = None,
+        truncated: Tensor | None = None,
     ) -> None:
         """Store the items that this transition of every lane completes; values `[L, *shape]`.
 
         Returns end with it where the episode `ended`, bool `[L]`, or where it `ends_return`, bool `[L]`,
-        though the episode goes on. `env_step` and `gradient_step` count the steps before it.
+        though the episode goes on. Of the ended ones, those `truncated`, bool `[L]`, did not terminate.
+        `env_step` and `gradient_step` count the steps before it.
         """
         if isinstance(self.ring, FrameRing):
             transition = self.ring.store_frames(transition, ended)
         words = None if self.evict_words is None else self.evict_words.words_at(env_step)
+        self.items.at(env_step)
+        cut_short = torch.zeros_like(ended) if truncated is None else truncated
         complete: Iterable[NStepItem] = [(transition, None)]
         if self._n_step is not None:
             cut = ended if ends_return is None else ended | ends_return
             complete = self._n_step.push(transition, cut)
         for number, (item, lanes) in enumerate(complete):
-            slots = self.ring.append(item, lanes, None if words is None else words[:, number])
+            word = None if words is None else words[:, number]
+            if self._eviction is not None and word is not None:
+                word = self._eviction.words(self.ring, word)
+            slots = self.ring.append(item, lanes, word)
             self.sampler.on_add(slots, lanes)
             self.usage.on_add(slots, lanes, env_step + 1, gradient_step)
+            if self._own:
+                arrived = self.items.on_add(item, lanes, slots, (ended & ~cut_short, cut_short))
+                for part in self._own:
+                    part.added(arrived)
+        if self._own:
+            self.items.end_episodes(ended)
 
     def sample(self, env_step: int, gradient_step: int) -> SampledBatch:
         """Return the batch of a gradient step, after so many of both; valid until the next call."""
         if self.prioritized is not None:
             self.prioritized.exponent = self._scheduled(self._config.priority_exponent, env_step)
+        self.items.at(env_step)
         if isinstance(self.sampler, NewItems):
             before = self._schedule.gradient_steps_due(env_step - 1)
             slots, weights = self.sampler.sample_new(self.ring, self.usage, before)
@@ -181,34 +157,28 @@ class ReplayBuffer:
         slots, probabilities = self.sampler.sample(self.ring, words)
         self.usage.on_draw(slots)
         weights = self._equal_weights
-        if self.prioritized is not None:
+        if self.sampler.weighted:
             weights = self._weights(probabilities, env_step)
         return SampledBatch(slots, self.ring.gather(slots), weights)
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Tell the sampler the TD errors `[L, B]` that a gradient step found at `slots [L, B]`."""
         self.sampler.update_priorities(slots, errors)
+        if self._eviction is not None:
+            self._eviction.update_priorities(slots, errors)
 
     def arrays(self) -> Buffer | None:
         """Return the buffer as `lane_kernels` read and change it; None: they cannot."""
-        config, combined = self._config, isinstance(self.sampler, Combined)
-        sampler = self.sampler.sampler if isinstance(self.sampler, Combined) else self.sampler
-        prioritized = self.prioritized
-        priorities = NO_PRIORITIES if prioritized is None else prioritized.arrays()
-        if type(sampler) not in SAMPLERS or isinstance(self.ring, FrameRing) or priorities is None:
+        if self._eviction is not None:
             return None
-        sampling = Sampling(
-            SAMPLERS[type(sampler)],
-            self._schedule.batch_size - combined,
-            combined,
-            config.stratified,
-            config.replacement,
-            config.uniform_share,
-            NORMALIZATIONS[config.weight_normalisation],
-        )
-        items = self.ring.arrays(self.usage.table.numpy())
-        window = NO_WINDOW if self._n_step is None else self._n_step.arrays()
-        return Buffer(items, window, sampling, priorities)
+        parts = self.ring, self.usage, self._n_step, self.sampler
+        return compiled_buffer(self._config, *parts, self._schedule.batch_size)
+
+    def check_compiled(self) -> None:
+        """Raise `ComponentError` for what a kernel of the user's did wrong in compiled steps."""
+        for sampler in self._own:
+            if isinstance(sampler, OwnSampler):
+                sampler.check_kernels()
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
@@ -217,6 +187,8 @@ class ReplayBuffer:
             "ring": self.ring.state(),
             "sampler": self.sampler.state(),
             "usage": self.usage.state(self.ring),
+            "items": self.items.state() if self._own else None,
+            "eviction": None if self._eviction is None else self._eviction.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -226,6 +198,10 @@ class ReplayBuffer:
         self.ring.restore(state["ring"])
         self.sampler.restore(state["sampler"])
         self.usage.restore(state["usage"])
+        if self._own:
+            self.items.restore(state["items"])
+        if self._eviction is not None:
+            self._eviction.restore(state["eviction"])
 
     def _weights(self, probabilities: Tensor, env_step: int) -> Tensor:
         """Return importance-sampling weights `[L, B]`, float32."""

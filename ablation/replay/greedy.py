@@ -21,7 +21,7 @@ class Greedy:
     have no meaning: the batch is drawn for certain.
     """
 
-    width = 0
+    width, weighted = 0, False
 
     def __init__(self, batch_size: int, lanes: int, capacity: int) -> None:
         self._batch_size = batch_size

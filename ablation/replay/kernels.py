@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.numerics.compiled import borrowing, compiled
+from ablation.numerics.compiled import borrowing, compiled, merged
 from ablation.numerics.elementary import log, power
 from ablation.numerics.scalars import address_of, prefetch
 
@@ -373,3 +373,27 @@ def note(errors: Singles, largest: Doubles, noted: Doubles) -> None:
     """Write absolute errors `[L, B]`; raise `largest [L, 1]` to them, which replaces non-finite ones."""
     for lane in range(len(errors)):
         lane_note(errors[lane], lane, largest, noted[lane])
+
+
+@borrowing
+def rank_of(ranked: Doubles, value: float) -> int:
+    """Return one more than how many of the rising numbers are below a value."""
+    low, high = 0, len(ranked)
+    while low < high:
+        middle = (low + high) // 2
+        if ranked[middle] < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low + 1
+
+
+@merged
+def new_of_subset(slots: Integers, number: int, size: int, word: int) -> int:
+    """Return the next slot of a set of different ones; see `UniformSubset`."""
+    last = size - len(slots) + number
+    candidate = (word * (last + 1)) >> 32
+    for before in range(number):
+        if slots[before] == candidate:
+            return last
+    return candidate

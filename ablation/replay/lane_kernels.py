@@ -14,10 +14,11 @@ from ablation.numerics.elementary import power
 from ablation.replay import kernels
 from ablation.replay.kernels import MAX, MIN, SUM, Counts, Doubles, Integers, Singles
 from ablation.replay.new_item_kernels import lane_new_items
+from ablation.replay.own_kernels import OwnKernels, sample_lane
 from ablation.replay.prefetch_kernels import prefetch_items
 
-RECENT, UNIFORM, SUBSET, PRIORITIZED, NEW_ITEMS = range(5)
-"""Samplers: see the classes of these names in `samplers` and `prioritized`."""
+RECENT, UNIFORM, SUBSET, PRIORITIZED, NEW_ITEMS, OWN = range(6)
+"""Samplers: see the classes of these names in `samplers`, `prioritized` and `own`."""
 NOT_NORMALIZED, BATCH_MAX, BUFFER_MAX = range(3)
 """What importance-sampling weights are divided by."""
 
@@ -66,6 +67,7 @@ class Sampling(NamedTuple):
     replacement: bool
     uniform_share: float
     normalization: int
+    weighted: bool
 
 
 class Priorities(NamedTuple):
@@ -93,6 +95,7 @@ class Buffer(NamedTuple):
     window: Window
     sampling: Sampling
     priorities: Priorities
+    own: OwnKernels
 
 
 class Sample(NamedTuple):
@@ -212,6 +215,8 @@ def _write_item(
 def _on_add(buffer: Buffer, lane: int, slot: int, exponent: float, sample: Sample) -> None:
     """Give a new item the error that new items start with; see `Prioritized.on_add`."""
     priorities = buffer.priorities
+    if buffer.sampling.sampler == OWN:
+        buffer.own.added(buffer.own.state[lane], slot)
     if buffer.sampling.sampler != PRIORITIZED:
         return
     error = priorities.largest[lane, 0]
@@ -233,7 +238,7 @@ def _write(
     inside, outside = priorities.inside, priorities.outside
     if len(priorities.ranked):
         for draw in range(len(slots)):
-            masses[draw] = _rank(priorities.ranked[lane], -errors[draw])
+            masses[draw] = kernels.rank_of(priorities.ranked[lane], -errors[draw])
         for draw in range(len(slots)):
             masses[draw] = power(masses[draw], -exponent)
     else:
@@ -247,19 +252,6 @@ def _write(
     if priorities.errors.shape[1]:
         for draw in range(len(slots)):
             priorities.errors[lane, slots[draw]] = errors[draw]
-
-
-@borrowing
-def _rank(ranked: Doubles, value: float) -> int:
-    """Return one more than how many of the rising numbers are below a value."""
-    low, high = 0, len(ranked)
-    while low < high:
-        middle = (low + high) // 2
-        if ranked[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    return low + 1
 
 
 @merged
@@ -276,13 +268,11 @@ def draw(
     if sampling.sampler == PRIORITIZED:
         _draw_by_mass(buffer, lane, words, slots, sample)
         prefetch_items(items.singles, items.usage, items.capacity, lane, slots)
-    for number in range(sampling.draws):
-        if sampling.sampler == UNIFORM:
-            slots[number] = (words[number] * size) >> 32
-        elif sampling.sampler == SUBSET:
-            slots[number] = _new_of_subset(slots, number, size, words[number])
-        elif sampling.sampler == RECENT:
-            slots[number] = (items.newest[lane] - (sampling.draws - 1 - number)) % items.capacity
+    elif sampling.sampler == OWN:
+        counts = size, items.newest[lane], items.capacity
+        sample_lane(buffer.own, lane, counts, words, slots, sample.probabilities[: sampling.draws])
+    else:
+        _draw_unweighted(buffer, lane, words, slots)
     if sampling.combined:
         sample.slots[sampling.draws] = items.newest[lane]
         if sampling.sampler == PRIORITIZED:
@@ -293,14 +283,16 @@ def draw(
 
 
 @merged
-def _new_of_subset(slots: Integers, number: int, size: int, word: int) -> int:
-    """Return the next slot of a set of different ones; see `UniformSubset`."""
-    last = size - len(slots) + number
-    candidate = (word * (last + 1)) >> 32
-    for before in range(number):
-        if slots[before] == candidate:
-            return last
-    return candidate
+def _draw_unweighted(buffer: Buffer, lane: int, words: Integers, slots: Integers) -> None:
+    """Draw by `Uniform`, `UniformSubset` or `Recent`."""
+    items, sampler, size = buffer.items, buffer.sampling.sampler, buffer.items.size[lane]
+    for number in range(len(slots)):
+        if sampler == UNIFORM:
+            slots[number] = (words[number] * size) >> 32
+        elif sampler == SUBSET:
+            slots[number] = kernels.new_of_subset(slots, number, size, words[number])
+        elif sampler == RECENT:
+            slots[number] = (items.newest[lane] - (len(slots) - 1 - number)) % items.capacity
 
 
 @merged
@@ -354,7 +346,7 @@ def _mixed(share: float, uniform_share: float, size: int) -> float:
 def weights(buffer: Buffer, lane: int, exponent: float, sample: Sample, result: Singles) -> None:
     """Write the importance-sampling weights `[B]` of a batch; see `importance_weights`."""
     sampling, priorities = buffer.sampling, buffer.priorities
-    if sampling.sampler != PRIORITIZED:
+    if not sampling.weighted:
         if sampling.sampler != NEW_ITEMS:  # `draw` has written those
             result[:] = 1
         return
@@ -372,7 +364,9 @@ def update_priorities(
     buffer: Buffer, lane: int, errors: Singles, exponent: float, sample: Sample
 ) -> None:
     """Note the TD errors `[B]` of the batch that was drawn last."""
-    if buffer.sampling.sampler == PRIORITIZED:
+    if buffer.sampling.sampler == OWN:
+        buffer.own.update_priorities(buffer.own.state[lane], sample.slots, errors)
+    elif buffer.sampling.sampler == PRIORITIZED:
         kernels.lane_note(errors, lane, buffer.priorities.largest, sample.errors)
         _write(buffer.priorities, lane, sample.slots, sample.errors, exponent, sample)
 

@@ -48,6 +48,7 @@ class Prioritized:
         lanes: int,
         capacity: int,
     ) -> None:
+        self.weighted = True
         self.exponent = 0.0
         self._scheme, self._draws = scheme, draws
         self.width = draws.batch_size * (3 if draws.uniform_share else 1)

@@ -44,6 +44,8 @@ class Sampler(Protocol):
 
     width: int
     """Random words that one draw takes for each lane."""
+    weighted: bool
+    """Whether losses are weighted by the probabilities that items were drawn with."""
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Register new items at `slots`: `[L]`, or `[M]` of those lanes."""
@@ -60,8 +62,11 @@ class Sampler(Protocol):
     def smallest_probability(self, ring: Ring) -> Tensor:
         """Return the smallest probability per draw of each lane's items, `[L]`, float64."""
 
-    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
-        """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each."""
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor] | None:
+        """Return the entropy in nats of a draw and its effective sample size 1 / sum P^2, `[L]` each.
+
+        None where the probabilities are unknown.
+        """
 
     def update_priorities(self, slots: Tensor, errors: Tensor) -> None:
         """Take the TD errors `[L, B]` that a gradient step found for the items at `slots [L, B]`."""
@@ -75,6 +80,8 @@ class Sampler(Protocol):
 
 class PriorityFree:
     """Base of the samplers that draw every item with the same probability; it has no state."""
+
+    weighted = False
 
     def on_add(self, slots: Tensor, lanes: Tensor | None) -> None:
         """Ignore new items."""
@@ -185,7 +192,7 @@ class Combined:
 
     def __init__(self, sampler: Sampler) -> None:
         self.sampler = sampler
-        self.width = sampler.width
+        self.width, self.weighted = sampler.width, sampler.weighted
 
     def sample(self, ring: Ring, words: Tensor) -> tuple[Tensor, Tensor]:
         """Return the other sampler's slots and then the newest."""
@@ -206,7 +213,7 @@ class Combined:
         """Return the other sampler's smallest probability."""
         return self.sampler.smallest_probability(ring)
 
-    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor]:
+    def sampling_entropy(self, ring: Ring) -> tuple[Tensor, Tensor] | None:
         """Return the other sampler's entropy and effective sample size."""
         return self.sampler.sampling_entropy(ring)
 

@@ -93,6 +93,7 @@ class Block:
         while (self._results.taken < len(due)).any():
             self._results.finished[:] = 0
             self._call(steps)
+            self._buffer.check_compiled()
             self._record()
         self._count(env_step, due, steps)
         return len(due)

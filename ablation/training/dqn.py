@@ -74,6 +74,11 @@ class DQNTrainer:
         return self._learner.gradient_steps
 
     @property
+    def in_blocks(self) -> bool:
+        """Return whether compiled blocks take its steps, all but those that log."""
+        return self._block is not None
+
+    @property
     def done(self) -> bool:
         """Return whether the run is at its end, or every lane has ended early."""
         return self.env_step >= self._schedule.env_steps or not self.records.going_on()

@@ -57,7 +57,8 @@ class Interaction:
         ends_return = self._ends_return(step)
         transition = self._transition(actions, step, ends_return)
         ended = step.terminated | step.truncated
-        buffer.add(transition, ended, env_step, learned, ends_return)
+        truncated = step.truncated & ~step.terminated
+        buffer.add(transition, ended, env_step, learned, ends_return, truncated)
         self.observation.copy_(step.observation)
         ends = step.terminated.numpy(), step.truncated.numpy()
         records.add_step(env_step + 1, learned, step.reward.numpy(), *ends)

@@ -66,6 +66,7 @@ CHANGES: dict[str, Any] = {
     "replay.weight_normalisation": "pool_max",
     "replay.priority_refresh_period": 100,
     "replay.options": {"decay": 0.9},
+    "replay.eviction_options": {"share": 0.5},
     "train.hold_fixed": "gradient_steps",
     "train.env_steps": 20_000,
     "train.gradient_steps": 1000,
