@@ -50,6 +50,9 @@ class LearnerBackend(Protocol):
     ) -> Update:
         """Take a run's gradient step of this number, counted from 1; see `Learner.update`."""
 
+    def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the errors `[L, B]` that a gradient step on a batch would see now."""
+
     def state(self) -> dict[str, Any]:
         """Return the optimizer's state, all that `restore` needs beside the parameters."""
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ablation.agent import kernels, network_kernels
 from ablation.agent.backend import Parameters, Update
+from ablation.agent.losses import bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimizer_kernels import StepConstants
 from ablation.agent.optimizers import constants, corrections
@@ -29,6 +30,7 @@ class CompiledBackend:
     def __init__(self, config: AgentConfig, network: StackedNetwork, parameters: Parameters) -> None:
         self._config = config
         self._layers, self._network = network.layers, network_kernels.layer_table(network.layers)
+        self._parameters = parameters
         self._moments = torch.zeros_like(parameters.online), torch.zeros_like(parameters.online)
         tensors = (parameters.online, parameters.target, parameters.gradient, *self._moments)
         self._lanes = kernels.LaneState(*(tensor.numpy() for tensor in tensors))
@@ -79,6 +81,15 @@ class CompiledBackend:
         arrays = self._batch(weight=weights.numpy(), **fields)
         self._learn(self._lanes, self._network, arrays, constants, space, output)
         return update
+
+    def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
+        """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
+        online, following = self._parameters.online, batch["next_observation"]
+        next_values = self.layer_outputs(self._parameters.target, following)[-1]
+        selecting = self.layer_outputs(online, following)[-1] if self._config.double_q else None
+        targets = batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
+        values = self.layer_outputs(online, batch["observation"])[-1]
+        return values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1) - targets
 
     def arrays(self) -> tuple[kernels.LaneState, network_kernels.Network, StepConstants]:
         """Return what compiled loops over steps need for their gradient steps."""

@@ -88,7 +88,12 @@ def layers_of_agent(agent: AgentConfig, shape: Sequence[int], actions: int) -> l
 
 def row_length(layers: Sequence[Layer]) -> int:
     """Return the numbers in the row that a lane's parameters take."""
-    return -(-sum(layer.parameters for layer in layers) // ROW_MULTIPLE) * ROW_MULTIPLE
+    return padded(sum(layer.parameters for layer in layers))
+
+
+def padded(parameters: int) -> int:
+    """Return the length of a row that holds so many parameters."""
+    return -(-parameters // ROW_MULTIPLE) * ROW_MULTIPLE
 
 
 def workspace_sizes(layers: Sequence[Layer], batch: int) -> tuple[int, ...]:

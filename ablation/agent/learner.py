@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ablation.agent.backend import LearnerBackend, Parameters, Update
 from ablation.agent.compiled_backend import CompiledBackend
-from ablation.agent.layers import network_layers
-from ablation.agent.losses import BATCHES, bootstrap_values
-from ablation.agent.network import StackedNetwork
+from ablation.agent.losses import BATCHES
+from ablation.agent.make_network import make_network
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
 from ablation.config.training_path import TrainedBy, trained_by
-from ablation.numerics.random_streams import Stream, unit_interval, words
 
-MakeBackend = Callable[[AgentConfig, StackedNetwork, Parameters], LearnerBackend]
+MakeBackend = Callable[[AgentConfig, Any, Parameters], LearnerBackend]
+"""(agent, its stacked network, its parameters) -> what trains it."""
 
 
 BACKENDS: dict[TrainedBy, MakeBackend] = {"compiled": CompiledBackend, "torch": TorchBackend}
@@ -47,13 +45,8 @@ class Learner:
         make_backend: MakeBackend | None = None,
     ) -> None:
         self._config = config
-        layers = network_layers(config.convolutions, config.hidden_sizes, observation_shape, actions)
-        self._network = network = StackedNetwork(len(seeds), layers, device)
-        count = network.parameters_per_lane
-        bits = torch.from_numpy(
-            np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds]).astype(np.int64)
-        )
-        online = network.initial(unit_interval(bits).to(device))
+        network, online = make_network(config, seeds, observation_shape, actions, device)
+        self._network = network
         self.parameters = Parameters(online, online.clone(), network.zeros())
         make_backend = make_backend or choose_backend(config, device)
         self.backend = make_backend(config, network, self.parameters)
@@ -100,19 +93,11 @@ class Learner:
 
     def td_errors(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Return the TD errors `[L, B]` that a gradient step on a batch would see now."""
-        values = self.activations(self.parameters.online, batch["observation"])[-1]
-        next_values = self.activations(self.parameters.target, batch["next_observation"])[-1]
-        selecting = None
-        if self._config.double_q:
-            selecting = self.activations(self.parameters.online, batch["next_observation"])[-1]
-        targets = batch["reward"] + batch["discount"] * bootstrap_values(next_values, selecting)
-        return values.gather(-1, batch["action"].unsqueeze(-1)).squeeze(-1) - targets
+        return self.backend.td_errors(batch)
 
     def layers(self, flat: Tensor) -> list[Tensor]:
         """Return each layer's part, weights and biases together, of parameters or gradients `[L, P]`."""
-        views = self._network.views(flat)
-        pairs = zip(views[::2], views[1::2], strict=True)
-        return [torch.cat((weight, bias), dim=1) for weight, bias in pairs]
+        return self._network.layer_parts(flat)
 
     def after_env_step(self, env_step: int) -> None:
         """Refresh the target network if its period, counted in environment steps, ends here."""

@@ -11,12 +11,13 @@ A convolution is the product of its patches, gathered by an index, with its weig
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ablation.agent.layers import Layer, row_length
+from ablation.numerics.random_streams import Stream
 
 
 class StackedNetwork:
@@ -25,9 +26,18 @@ class StackedNetwork:
     The object holds no parameters: they come as a matrix `[L, P]` from `zeros`, split by `views`.
     """
 
-    def __init__(self, lanes: int, layers: Sequence[Layer], device: torch.device) -> None:
+    def __init__(
+        self,
+        lanes: int,
+        layers: Sequence[Layer],
+        device: torch.device,
+        shape: Sequence[int] | None = None,
+    ) -> None:
+        """Prepare for observations of `shape`, flat vectors if it is None."""
         self.lanes = lanes
         self.layers = tuple(layers)
+        self.shape = (layers[0].inputs,) if shape is None else tuple(shape)
+        self.constants: dict[str, Tensor] = {}
         self.device = device
         self._indices = [
             None if layer.index is None else torch.from_numpy(layer.index).long().to(device)
@@ -47,7 +57,13 @@ class StackedNetwork:
         parts = torch.split(flat, self._sizes, dim=1)[:-1]
         columns = [layer.filters for layer in self.layers for _ in ("weight", "bias")]
         pairs = zip(parts, columns, strict=True)
-        return [part.view(self.lanes, -1, filters) for part, filters in pairs]
+        return [part.view(len(flat), -1, filters) for part, filters in pairs]
+
+    def layer_parts(self, flat: Tensor) -> list[Tensor]:
+        """Return each layer's part, weights and biases together, of parameters or gradients `[L, P]`."""
+        views = self.views(flat)
+        pairs = zip(views[::2], views[1::2], strict=True)
+        return [torch.cat((weight, bias), dim=1) for weight, bias in pairs]
 
     def initial(self, units: Tensor) -> Tensor:
         """Return initial parameters from numbers in [0, 1): shape `[L, parameters_per_lane]`.
@@ -64,6 +80,23 @@ class StackedNetwork:
                 view.copy_((2 * part - 1) * bound)
                 offset += count
         return flat
+
+    def noise(self, stream: Stream, step: int, copies: int) -> list[Tensor]:  # noqa: ARG002
+        """Return the noise `[L, 0]` of each of `copies` networks: they have none."""
+        return [torch.empty((self.lanes, 0), device=self.device)] * copies
+
+    def lane(
+        self,
+        row: Tensor,
+        constants: Mapping[str, Tensor],  # noqa: ARG002
+        noise: Tensor,  # noqa: ARG002
+    ) -> Callable[[Tensor], Tensor]:
+        """Return one lane's network, from observations `[B, *shape]` to action values `[B, A]`."""
+        return lambda images: self.layer_outputs(row[None], images.flatten(1)[None])[-1][0]
+
+    def values(self, parameters: Tensor, inputs: Tensor, noise: Tensor | None = None) -> Tensor:  # noqa: ARG002
+        """Return action values `[L, N, A]` for observations `[L, N, O]`."""
+        return self.layer_outputs(parameters, inputs)[-1]
 
     def layer_outputs(self, parameters: Tensor, inputs: Tensor) -> list[Tensor]:
         """Return every layer's outputs `[L, B, size]`, action values last, for inputs `[L, B, O]`."""
@@ -86,7 +119,7 @@ class StackedNetwork:
         index = self._indices[number]
         if index is None:
             return inputs
-        return inputs.index_select(2, index.flatten()).view(self.lanes, -1, index.shape[1])
+        return inputs.index_select(2, index.flatten()).view(len(inputs), -1, index.shape[1])
 
 
 def _product(rows: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

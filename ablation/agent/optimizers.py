@@ -11,13 +11,19 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 from torch import Tensor
 
+from ablation.config.registry import load_component
 from ablation.config.schema import AgentConfig
+from ablation.config.source_modules import is_component
 from ablation.numerics.compiled import compiled
 from ablation.numerics.elementary import power
 
 
 def make_optimizer(config: AgentConfig, parameters: Tensor) -> torch.optim.Optimizer:
     """Return the optimizer that changes the parameters `[L, P]` of all lanes in place."""
+    if is_component(config.optimizer):
+        own, options = load_component(config.optimizer), config.optimizer_options
+        optimizer: torch.optim.Optimizer = own([parameters], lr=config.learning_rate, **options)
+        return optimizer
     return TORCH_OPTIMIZERS[config.optimizer](config, parameters)
 
 

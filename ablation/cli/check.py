@@ -14,7 +14,8 @@ from rich.text import Text
 from ablation.cli.compose import Composer
 from ablation.cli.config_errors import config_loader
 from ablation.cli.messages import console
-from ablation.config.source import check_component, is_component
+from ablation.config.source import check_component
+from ablation.config.source_modules import is_component
 from ablation.config.validation import ConfigError
 
 if TYPE_CHECKING:

@@ -177,7 +177,7 @@ def plan_of(
 
     What environments answered is kept below `results_dir`.
     """
-    from ablation.agent.layers import layers_of_agent
+    from ablation.agent.check import check_agent
     from ablation.envs.spec import env_spec
 
     plan = expand(study_of(study_values, line, size), composer.resolve)
@@ -186,8 +186,7 @@ def plan_of(
     check_environments((cell.config.env for cell in plan.configured.values()), results_dir)
     for cell in plan.configured.values():
         spec = env_spec(cell.config.env.id, options_of(cell.config.env))
-        # Raises for networks that cannot take such observations.
-        layers_of_agent(cell.config.agent, spec.observation_shape, spec.actions)
+        check_agent(cell.config.agent, spec.observation_shape, spec.actions)
     return plan
 
 

@@ -47,6 +47,9 @@ NEUTRAL: dict[str, Any] = {
     "exploration_fraction": None,
     "options": {},
     "eviction_options": {},
+    "network": None,
+    "network_options": {},
+    "optimizer_options": {},
 }
 """Keys that are left out of the identity at these values, so that a new key renames no cell."""
 
@@ -113,6 +116,8 @@ def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:
         "backend": trained_by(agent),
     }
     ignored = _read_by_others(LOSSES, agent.loss) | _read_by_others(OPTIMIZERS, agent.optimizer)
+    if agent.network is not None:
+        ignored |= {"hidden_sizes", "convolutions"}
     if not agent.target_network:
         ignored |= {"target_update_period", "target_update_unit", "target_tau"}
     return _counting(values, ignored)
@@ -154,7 +159,7 @@ def _schedule(schedule: Schedule, derived: StepSchedule) -> float | dict[str, An
 def _read_by_others(entries: Iterable[Loss] | Iterable[Optimizer], chosen: str) -> frozenset[str]:
     """Return the keys that other entries of a table read and the chosen one does not."""
     keys = {entry.name: entry.reads for entry in entries}
-    return frozenset[str]().union(*keys.values()) - keys[chosen]
+    return frozenset[str]().union(*keys.values()) - keys.get(chosen, frozenset())
 
 
 def _counting(section: dict[str, Any], ignored: Collection[str]) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from ablation.config.losses import LOSSES
 from ablation.config.optimizers import OPTIMIZERS
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import CellConfig, ReplayConfig
-from ablation.config.source import check_component, is_component
+from ablation.config.source import check_component
+from ablation.config.source_modules import is_component
 from ablation.config.step_schedule import derive_schedule
 from ablation.config.tasks import check_task
 from ablation.config.validation import ConfigError, validate
@@ -24,7 +25,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     or for values that exclude each other.
     """
     config = validate(CellConfig, values)
-    _ = LOSSES[config.agent.loss], OPTIMIZERS[config.agent.optimizer]
+    _check_agent(config)
     check_task(config)
     _check_replay(config)
     _check_schedules(config)
@@ -59,6 +60,25 @@ def _exploring(config: CellConfig, env_steps: int) -> CellConfig:
     falling = dataclasses.replace(epsilon, steps=round(share * env_steps))
     changed = dataclasses.replace(agent, exploration_epsilon=falling, exploration_fraction=None)
     return dataclasses.replace(config, agent=changed)
+
+
+def _check_agent(config: CellConfig) -> None:
+    agent = config.agent
+    for key, table in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
+        name = getattr(agent, key)
+        if is_component(name):
+            check_component(f"agent.{key}", name)
+        else:
+            _ = table[name]
+    if agent.network is not None:
+        check_component("agent.network", agent.network)
+    for key, value in agent.network_options.items():
+        if agent.network is None:
+            raise ConfigError(f"agent.network_options.{key}", value, "goes with agent.network alone")
+    for key, value in agent.optimizer_options.items():
+        if not is_component(agent.optimizer):
+            allowed = "goes with agent.optimizer=package.module:Name alone"
+            raise ConfigError(f"agent.optimizer_options.{key}", value, allowed)
 
 
 def _check_replay(config: CellConfig) -> None:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from ablation.config.registry import Registry
 from ablation.config.schema import CellConfig, ReplayConfig
-from ablation.config.source import check_component, is_component
+from ablation.config.source import check_component
+from ablation.config.source_modules import is_component
 from ablation.config.validation import ConfigError, validate
 
 FAN_OUT = 8

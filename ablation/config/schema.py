@@ -119,7 +119,8 @@ class AgentConfig:
     moves it by the share `target_tau` towards the online one, 1 copies it (Lillicrap et al. 2016).
     `weight_decay` adds that share of a parameter to its gradient, or with `adamw` shrinks the parameter
     itself (Loshchilov & Hutter 2019). `exploration_fraction` is the share of the run over which
-    exploration falls, in place of its `steps`; `parse` converts it to them.
+    exploration falls, in place of its `steps`; `parse` converts it to them. `network`, `loss` and
+    `optimizer` may be import paths of the user's code, which PyTorch trains (docs/networks.md).
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -150,6 +151,9 @@ class AgentConfig:
     huber_threshold: Positive = 1.0
     target_tau: Share = 1.0
     exploration_fraction: Share | None = None
+    network: str | None = None
+    network_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    optimizer_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_SCHEMA)

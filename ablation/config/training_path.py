@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Literal
 
 from ablation.config.schema import AgentConfig, CellConfig
-from ablation.config.source import is_component
+from ablation.config.source_modules import is_component
 from ablation.config.tasks import stepped_by, task_of
 
 TrainedBy = Literal["compiled", "torch"]
 
-COMPILED = {"backend": "auto"}
+COMPILED = {"backend": "auto", "network": None}
 """Keys of `agent` that compiled loops know at one value only."""
 
 
@@ -26,6 +26,10 @@ def why_torch(agent: AgentConfig, device: str = "cpu") -> str | None:
     for key, compiled in COMPILED.items():
         value = getattr(agent, key)
         if value != compiled:
+            return f"agent.{key}={value}"
+    for key in ("loss", "optimizer"):
+        value = getattr(agent, key)
+        if is_component(value):
             return f"agent.{key}={value}"
     return None
 

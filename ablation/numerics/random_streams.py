@@ -31,6 +31,8 @@ class Stream(IntEnum):
     EVALUATE = 5
     EVICT = 6
     DIAGNOSE = 7
+    NOISE = 8
+    ACT_NOISE = 9
 
 
 def words(seed: int, stream: Stream, first_step: int, steps: int, width: int) -> np.ndarray:
@@ -93,6 +95,22 @@ class BlockStream:
 def unit_interval(bits: Tensor) -> Tensor:
     """Map 32-bit words to multiples of 2^-32 in [0, 1), as float64 of the same shape."""
     return bits.double() * 2.0**-32
+
+
+def normal_words(numbers: int) -> int:
+    """Return how many words `standard_normal` makes so many numbers of."""
+    return numbers + numbers % 2
+
+
+def standard_normal(bits: Tensor) -> Tensor:
+    """Map an even number of 32-bit words in the last axis to as many normal numbers, float64.
+
+    By the polar form of Box & Muller (1958).
+    """
+    first, second = bits.chunk(2, dim=-1)
+    radius = (-2 * (unit_interval(first) + 2.0**-33).log()).sqrt()
+    angle = 2 * torch.pi * unit_interval(second)
+    return torch.cat((radius * angle.cos(), radius * angle.sin()), dim=-1)
 
 
 def integers(bits: Tensor, bounds: Tensor | int) -> Tensor:

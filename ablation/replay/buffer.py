@@ -12,7 +12,7 @@ from torch import Tensor
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig, Schedule
-from ablation.config.source import is_component
+from ablation.config.source_modules import is_component
 from ablation.config.step_schedule import StepSchedule
 from ablation.envs.spec import EnvSpec
 from ablation.numerics.random_streams import BlockStream, Stream

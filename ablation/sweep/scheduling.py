@@ -14,7 +14,7 @@ from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
-from ablation.sweep.estimates.memory import diagnostics_bytes, network_bytes, replay_bytes
+from ablation.sweep.estimates.memory import agent_bytes, diagnostics_bytes, replay_bytes
 from ablation.sweep.inventory import RunInventory
 from ablation.sweep.processes import usable_cores
 from ablation.sweep.queue import JobSpec
@@ -130,7 +130,6 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
 
 
 def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> ScheduledJob:
-    from ablation.agent.layers import layers_of_agent
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
 
@@ -152,12 +151,12 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
         references=plan.references.get(arm.environment),
     )
     form = frame_format(env, settings_of(env_config).get("time_limit"))
-    layers = layers_of_agent(agent, env.observation_shape, env.actions)
+    batch, lanes = cell.schedule.batch_size, len(seeds)
     size = JobSize(
         len(seeds),
         replay_bytes(cell, env.observation_size, len(seeds), form),
         diagnostics_bytes(env.observation_size, len(seeds)),
-        network_bytes(layers, cell.schedule.batch_size, len(seeds)),
+        agent_bytes(agent, env.observation_shape, env.actions, batch, lanes),
     )
     return ScheduledJob(spec, cell, size)
 

@@ -48,6 +48,9 @@ CHANGES: dict[str, Any] = {
     "agent.huber_threshold": 2.0,
     "agent.target_tau": 0.005,
     "agent.exploration_fraction": 0.5,
+    "agent.network": "torch.nn:Identity",
+    "agent.network_options": {"bias": False},
+    "agent.optimizer_options": {"momentum": 0.9},
     "replay.kind": "none",
     "replay.capacity": 5000,
     "replay.oldest_policy": 1000.0,
@@ -88,6 +91,8 @@ WITH: dict[str, dict[str, Any]] = {
     "agent.exploration_fraction": {
         "agent.exploration_epsilon": {"start": 1.0, "end": 0.05, "steps": None}
     },
+    "agent.network_options": {"agent.network": "torch.nn:Identity"},
+    "agent.optimizer_options": {"agent.optimizer": "torch.optim:SGD"},
 }
 """What a key needs beside it to be of any effect."""
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ablation.agent.layers import Layer, row_length, workspace_sizes
+from ablation.agent.layers import Layer, layers_of_agent, padded, row_length, workspace_sizes
 from ablation.config.cell import Cell
+from ablation.config.schema import AgentConfig
 from ablation.config.tasks import FLOAT_BYTES
 from ablation.replay.frame_format import FrameFormat
 
@@ -18,6 +19,10 @@ beside a batch, and 512 of the run; as measured, docs/environments.md."""
 PARAMETER_ROWS = 7
 """Online and target network, gradient and two moments; and the copies that diagnostics take of the
 online network and the gradient before a step."""
+
+OWN_PASSES = 4
+"""Copies of a batch's activations that a network of the user's is taken to need: three forward passes
+and gradients."""
 
 
 def replay_bytes(cell: Cell, observation_size: int, lanes: int, form: FrameFormat | None = None) -> int:
@@ -34,6 +39,19 @@ def network_bytes(layers: Sequence[Layer], batch_size: int, lanes: int) -> int:
     """Return the bytes of the networks of `lanes` runs, and of the workspace of gradient steps."""
     rows = lanes * PARAMETER_ROWS * row_length(layers)
     return FLOAT_BYTES * (rows + sum(workspace_sizes(layers, batch_size)))
+
+
+def agent_bytes(
+    agent: AgentConfig, shape: Sequence[int], actions: int, batch_size: int, lanes: int
+) -> int:
+    """Return the bytes of an agent's networks in `lanes` runs; those of the user's are made to see."""
+    if agent.network is None:
+        return network_bytes(layers_of_agent(agent, shape, actions), batch_size, lanes)
+    from ablation.agent.own_size import own_network_size
+
+    parameters, outputs = own_network_size(agent, tuple(shape), actions)
+    rows = PARAMETER_ROWS * padded(parameters)
+    return FLOAT_BYTES * lanes * (rows + OWN_PASSES * batch_size * outputs)
 
 
 def diagnostics_bytes(observation_size: int, lanes: int) -> int:

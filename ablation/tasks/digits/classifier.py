@@ -27,8 +27,10 @@ class CompiledClassifier(CompiledBackend):
 class TorchClassifier(TorchBackend):
     """Cross-entropy by autograd."""
 
-    def _losses(self, online: Tensor, batch: Mapping[str, Tensor], weights: Tensor) -> Update:
-        logs = self._values(online, batch["pixels"]).log_softmax(dim=-1)
+    def _losses(
+        self, online: Tensor, batch: Mapping[str, Tensor], weights: Tensor, noise: list[Tensor]
+    ) -> Update:
+        logs = self._network.values(online, batch["pixels"], noise[0]).log_softmax(dim=-1)
         right = logs.gather(-1, batch["label"].unsqueeze(-1)).squeeze(-1)
         return Update(1 - right.exp(), -weights * right, right.exp())
 
