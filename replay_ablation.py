@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,16 @@ for _package in (ablation, analysis):
 
 from_frame, load = analysis.from_frame, analysis.load
 
-__all__ = ["Study", "from_frame", "load", "statistics"]  # noqa: F822
+_OURS = {"ScoreDefinition": "ablation.results.score_table"}
+"""Where the names are that are not those of `analysis`."""
+
+__all__ = ["ScoreDefinition", "Study", "from_frame", "load", "statistics"]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:
     # Not on import: NumPy is loaded by what uses it.
+    if name in _OURS:
+        return getattr(import_module(_OURS[name]), name)
     if name in __all__:
         return getattr(analysis, name)
     raise AttributeError(f"module 'replay_ablation' has no attribute '{name}'")

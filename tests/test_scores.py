@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-import ablation.study.declaration
 from ablation.results.references import reference
 from ablation.results.scores import SCORES, RunRows, score_run, summary_scores
+from ablation.store.records import LaneRecords
+from ablation.study.score_names import SCORE_NAMES
 
 from .analysis_helpers import columns, evaluation_rows
 
@@ -22,7 +22,7 @@ def run(levels: list[float], trained: int = 150, env_id: str = "CartPole-v1") ->
 
 
 def test_every_score_of_the_schema_is_defined() -> None:
-    assert set(get_args(ablation.study.declaration.ScoreName)) == set(SCORES)
+    assert set(SCORE_NAMES) == set(SCORES)
 
 
 def test_scores_of_a_known_run() -> None:
@@ -79,14 +79,12 @@ def test_a_run_without_rows_or_with_broken_ones_scores_nothing() -> None:
 
 
 def test_a_job_summarises_its_run_by_the_same_scores() -> None:
-    class Records:
-        evaluations = evaluation_rows([1.0, 480.0])
-        episodes = evaluation_rows([2.0])
+    records = LaneRecords(evaluation_rows([2.0]), evaluation_rows([1.0, 480.0]))
 
-    summary = summary_scores(Records, "CartPole-v1", 500)
+    summary = summary_scores(records, "CartPole-v1", 500)
     assert set(summary) == set(SCORES)
     assert summary["final"] == 480
-    assert "reached_threshold" not in summary_scores(Records)
+    assert "reached_threshold" not in summary_scores(records)
 
 
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Acrobot-v1", "MountainCar-v0"])

@@ -20,6 +20,7 @@ from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
 from ablation.config.tasks import is_env_id, options_of
 from ablation.config.validation import ConfigError, validate
+from ablation.results.score_table import require_scores
 from ablation.study.declaration import Study, parse_study
 from ablation.study.designs import Factor
 from ablation.study.expand import expand
@@ -147,6 +148,7 @@ def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = No
     Lists of values make factors of the ad-hoc study; their first values are its baseline.
     """
     study = parse_study(sized(values, size, line.study_keys))
+    require_scores(study)
     environments = line.axes.pop("env", None) or line.cell.pop("env", None)
     if environments is not None:
         names = environments if isinstance(environments, list) else [environments]

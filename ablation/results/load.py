@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,11 @@ class StudyRuns:
         return {name: Reference.of(given) for name, given in self.plan.references.items()}
 
     @property
+    def score_names(self) -> list[str]:
+        """Return the scores of every study, and the study's primary one where it is a user's own."""
+        return list(dict.fromkeys([*SCORES, self.plan.study.primary_score]))
+
+    @property
     def environments(self) -> list[str]:
         """Return the study's environments in the plan's order."""
         return list(dict.fromkeys(arm.environment for arm in self.plan.arms))
@@ -90,7 +96,7 @@ class StudyRuns:
 
         Normalized ones run from 0, random actions, to 1, solved; NaN without references.
         """
-        values = np.array([run.scores[name] for run in self.of_cell(arm)])
+        values = np.array([run.score(name) for run in self.of_cell(arm)])
         if not normalized:
             return values
         limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
@@ -184,7 +190,24 @@ def _load_run(store: Store, key: RunKey) -> Run:
         tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
         return Run(key, UNREADABLE, replace(record, error=str(error)), {})
-    return Run(key, status, record, tables)
+    learner = LaterColumns(partial(_columns, store, key, "learner"))
+    return Run(key, status, record, tables, learner=learner)
+
+
+class LaterColumns(Mapping[str, NDArray[Any]]):
+    """A table's columns, read when one is asked for."""
+
+    def __init__(self, read: Callable[[], dict[str, NDArray[Any]]]) -> None:
+        self._read = cache(read)
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
 
 
 def _columns(store: Store, key: RunKey, name: str) -> dict[str, NDArray[Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ablation.results.references import Reference
-from ablation.results.scores import SCORES, RunRows, score_run
+from ablation.results.scores import SCORES, Columns, RunRows, score_run
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey
 
@@ -26,6 +26,8 @@ class Run:
     """Scores that a file from elsewhere gave; they take the place of those of the rows."""
     reference: Reference | None = None
     """Those of its environment's settings in the plan."""
+    learner: Columns = field(default_factory=dict)
+    """Its rows of losses and diagnostics, read when they are asked for."""
 
     @cached_property
     def rows(self) -> RunRows | None:
@@ -41,6 +43,7 @@ class Run:
             str(env_id or "") if own_limit else "",
             env_steps if isinstance(env_steps, int) else None,
             self.reference,
+            self.learner,
         )
 
     @cached_property
@@ -49,3 +52,9 @@ class Run:
         if self.rows is None:
             return dict.fromkeys(SCORES, float("nan"))
         return {name: score_run(name, self.rows) for name in SCORES} | self.given_scores
+
+    def score(self, name: str) -> float:
+        """Return a score, one of a user's own too; NaN where the run has no rows to compute it from."""
+        if name not in self.scores:
+            self.scores[name] = float("nan") if self.rows is None else score_run(name, self.rows)
+        return self.scores[name]

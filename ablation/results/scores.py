@@ -5,28 +5,38 @@ A run without the rows that a score needs scores NaN, which later counts as miss
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.config.source_modules import is_component
+from ablation.config.validation import ConfigError
 from ablation.results.references import Reference, reference
+from ablation.results.score_table import ScoreDefinition, Scores
 from ablation.store.records import LaneRecords
+
+log = logging.getLogger(__name__)
 
 Columns = Mapping[str, NDArray[Any]]
 Returns = NDArray[np.float64]
 
 FINAL_SHARE = 0.1
 TRAINING_EPISODES = 100
+RETURNS = ("env_step", "gradient_step", "episode_return")
 
 
 @dataclass(frozen=True)
 class RunRows:
-    """The rows that scores are computed from, with the run's environment and requested length."""
+    """The rows that scores are computed from, with the run's environment and requested length.
+
+    A table is an array `[rows]` for each column, by the column's name.
+    """
 
     episodes: Columns
     evaluations: Columns
@@ -34,6 +44,7 @@ class RunRows:
     env_steps: int | None = None
     own_reference: Reference | None = None
     """Those of the environment's settings, in place of those of its id."""
+    learner: Columns = field(default_factory=dict)
 
     @cached_property
     def curve(self) -> tuple[NDArray[np.int64], Returns]:
@@ -124,62 +135,50 @@ def kept_threshold(run: RunRows) -> float:
     return _share(run.last_returns, run.threshold, np.all)
 
 
-@dataclass(frozen=True)
-class ScoreDefinition:
-    """A score: how it is computed, what it says, its unit, and which direction is better.
-
-    `return`s can be normalised by an environment's references; `share`s are 0 or 1 in each run;
-    `steps` may be censored. `rows` is the table without whose rows there is no score.
-    """
-
-    compute: Callable[[RunRows], float]
-    description: str
-    unit: Literal["return", "steps", "share"] = "return"
-    higher_is_better: bool = True
-    rows: Literal["evaluations", "episodes"] = "evaluations"
-
-
-SCORES = {
-    "final": ScoreDefinition(
-        final, "mean return of the greedy evaluations in the last 10 % of training"
-    ),
-    "area_under_curve": ScoreDefinition(
-        area_under_curve,
-        "mean return of all greedy evaluations (area under the curve per environment step)",
-    ),
-    "area_per_gradient_step": ScoreDefinition(
-        area_per_gradient_step, "area under the curve of greedy evaluations per gradient step"
-    ),
-    "best": ScoreDefinition(best, "largest mean return of one greedy evaluation"),
-    "last_training_episodes": ScoreDefinition(
-        last_training_episodes, "mean return of the last 100 training episodes", rows="episodes"
-    ),
-    "online_return": ScoreDefinition(
-        online_return,
-        "mean training return per environment step over the whole run",
-        rows="episodes",
-    ),
-    "steps_to_threshold": ScoreDefinition(
-        steps_to_threshold,
-        "environment steps to the first greedy evaluation at the solved threshold",
-        "steps",
-        higher_is_better=False,
-    ),
-    "reached_threshold": ScoreDefinition(
-        reached_threshold, "share of runs with a greedy evaluation at the solved threshold", "share"
-    ),
-    "kept_threshold": ScoreDefinition(
-        kept_threshold,
-        "share of runs with all evaluations of the last 10 % of training at the solved threshold",
-        "share",
-    ),
-}
+SCORES = Scores(
+    {
+        "final": ScoreDefinition(
+            final, "mean return of the greedy evaluations in the last 10 % of training"
+        ),
+        "area_under_curve": ScoreDefinition(
+            area_under_curve,
+            "mean return of all greedy evaluations (area under the curve per environment step)",
+        ),
+        "area_per_gradient_step": ScoreDefinition(
+            area_per_gradient_step, "area under the curve of greedy evaluations per gradient step"
+        ),
+        "best": ScoreDefinition(best, "largest mean return of one greedy evaluation"),
+        "last_training_episodes": ScoreDefinition(
+            last_training_episodes, "mean return of the last 100 training episodes", rows="episodes"
+        ),
+        "online_return": ScoreDefinition(
+            online_return,
+            "mean training return per environment step over the whole run",
+            rows="episodes",
+        ),
+        "steps_to_threshold": ScoreDefinition(
+            steps_to_threshold,
+            "environment steps to the first greedy evaluation at the solved threshold",
+            "steps",
+            higher_is_better=False,
+        ),
+        "reached_threshold": ScoreDefinition(
+            reached_threshold, "share of runs with a greedy evaluation at the solved threshold", "share"
+        ),
+        "kept_threshold": ScoreDefinition(
+            kept_threshold,
+            "share of runs with all evaluations of the last 10 % of training at the solved threshold",
+            "share",
+        ),
+    }
+)
 
 
 def score_run(name: str, run: RunRows) -> float:
     """Return one of `SCORES` of a run, NaN where its rows do not say or are not finite."""
     score = SCORES[name]
-    if not len(getattr(run, score.rows)["env_step"]):
+    needed = [run.episodes, run.evaluations] if score.rows is None else [getattr(run, score.rows)]
+    if not any(len(table["env_step"]) for table in needed):
         return math.nan
     value = score.compute(run)
     return value if math.isfinite(value) else math.nan
@@ -190,18 +189,29 @@ def summary_scores(
     env_id: str = "",
     env_steps: int | None = None,
     own_reference: Reference | None = None,
+    primary: str = "",
 ) -> dict[str, float]:
-    """Return every score that a run has, from the rows that its job still holds in memory."""
-    episodes, evaluations = (
-        {
-            name: np.array([row[name] for row in rows])
-            for name in ("env_step", "gradient_step", "episode_return")
-        }
-        for rows in (records.episodes, records.evaluations)
-    )
-    run = RunRows(episodes, evaluations, env_id, env_steps, own_reference)
+    """Return every score that a run has, from the rows that its job still holds in memory.
+
+    `primary` is the study's; one of a user's own that fails is named in a warning and left out.
+    """
+    episodes, evaluations = (_columns(rows, RETURNS) for rows in (records.episodes, records.evaluations))
+    learner = _columns(records.learner)
+    run = RunRows(episodes, evaluations, env_id, env_steps, own_reference, learner)
     values = {name: score_run(name, run) for name in SCORES}
+    if is_component(primary):
+        try:
+            values[primary] = score_run(primary, run)
+        # Reports compute it again, and end with this line.
+        except ConfigError as error:
+            log.warning("%s", error)
     return {name: value for name, value in values.items() if not math.isnan(value)}
+
+
+def _columns(rows: Sequence[Mapping[str, Any]], known: Iterable[str] = ()) -> Columns:
+    """Return rows as columns; `known` are those of a table that may have no rows."""
+    names = dict.fromkeys([*known, *(rows[0] if rows else ())])
+    return {name: np.array([row[name] for row in rows]) for name in names}
 
 
 def _mean(values: Returns) -> float:

@@ -19,6 +19,7 @@ from ablation.study.designs import (
     Overrides,
     as_levels,
 )
+from ablation.study.score_names import ScoreName
 
 BASELINE = "baseline"
 CONTROL = "baseline again"
@@ -32,19 +33,6 @@ MOST_SEEDS = 100_000
 """The largest number of seeds that can be asked for; a larger one is a seed without its brackets."""
 LARGEST_SEED = 2**53 - 1
 """The largest whole number that JSON keeps in every language."""
-
-ScoreName = Literal[
-    "final",
-    "area_under_curve",
-    "area_per_gradient_step",
-    "best",
-    "last_training_episodes",
-    "online_return",
-    "steps_to_threshold",
-    "reached_threshold",
-    "kept_threshold",
-]
-"""The scores of a run; `ablation.results.scores` defines each."""
 
 _SCHEMA = ConfigDict(extra="forbid")
 

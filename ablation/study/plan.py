@@ -15,8 +15,9 @@ from ablation.config.cell import Cell
 from ablation.config.env_settings import References
 from ablation.config.validation import validate
 from ablation.store.runs import RunKey
-from ablation.study.declaration import ScoreName, Study
+from ablation.study.declaration import Study
 from ablation.study.designs import Overrides
+from ablation.study.score_names import ScoreName
 
 
 @dataclass(frozen=True)

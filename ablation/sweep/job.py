@@ -170,6 +170,7 @@ class JobRun:
         job = self._job
         plan = read_json(self._store.study_directory(job.study) / "plan.json") or {}
         factors = plan.get("study", {}).get("factors", {})
+        self._primary_score = plan.get("study", {}).get("primary_score", "")
         config = self._cell.canonical
         runs = [
             tracked_run(
@@ -243,4 +244,5 @@ class JobRun:
     def _scores(self, records: LaneRecords) -> dict[str, float]:
         given = self._job.references
         own = None if given is None else Reference.of(given)
-        return summary_scores(records, self._cell.config.env.id, self._cell.schedule.env_steps, own)
+        env_id, env_steps = self._cell.config.env.id, self._cell.schedule.env_steps
+        return summary_scores(records, env_id, env_steps, own, self._primary_score)

@@ -49,7 +49,11 @@ def study_arguments() -> argparse.ArgumentParser:
 def score_arguments() -> argparse.ArgumentParser:
     """Return the parent parser of commands about one score of a study."""
     parser = argparse.ArgumentParser(add_help=False, parents=[study_arguments()])
-    parser.add_argument("--score", choices=sorted(SCORES), help="default: the study's primary score")
+    parser.add_argument(
+        "--score",
+        type=SCORES.name,
+        help=f"{', '.join(SCORES)}, or package.module:function (default: the study's primary score)",
+    )
     parser.add_argument(
         "--allow",
         nargs="+",

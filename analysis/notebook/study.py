@@ -43,9 +43,10 @@ class Study:
     """A study's runs and what they allow to conclude; `analysis.load` returns it.
 
     Frames have a row for each thing named, with the arm, its level of every factor (the baseline's, too)
-    and the environment in front. `score` is one of `ablation.results.scores.SCORES`, the study's primary
-    one where none is given. What compares runs raises `NotComparable` where they differ in environment
-    version, budget, score, device or commit, unless `allow` names that.
+    and the environment in front. `score` is one of `ablation.results.scores.SCORES` or a function of
+    one's own, `package.module:function`; the study's primary one where none is given. What compares runs
+    raises `NotComparable` where they differ in environment version, budget, score, device or commit,
+    unless `allow` names that.
     """
 
     def __init__(self, runs: StudyRuns, allow: Collection[str] = ()) -> None:
@@ -71,8 +72,12 @@ class Study:
 
     def scores(self) -> pd.DataFrame:
         """Return a row per run: labels, seed, status, every score (NaN where missing)."""
+
+        def scores(run: Run) -> dict[str, float]:
+            return {name: run.score(name) for name in self.runs.score_names}
+
         rows = [
-            self._labels(arm) | {"seed": run.key.seed, "status": run.status} | run.scores
+            self._labels(arm) | {"seed": run.key.seed, "status": run.status} | scores(run)
             for arm in self.runs.plan.arms
             for run in self.runs.of_cell(arm)
         ]

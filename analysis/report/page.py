@@ -49,7 +49,7 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         "report.html",
         plan=runs.plan,
         score=results.score,
-        scores=SCORES,
+        scores={name: SCORES[name] for name in runs.score_names},
         better=better_direction,
         answers=_answers(results),
         choices=_tables_by_choice(results, tables["table"]),
@@ -106,7 +106,7 @@ def _answers(results: StudyResults) -> list[tuple[str, str, list[tuple[str, str]
 def _tables_by_choice(results: StudyResults, primary: Table) -> list[tuple[str, str, Table]]:
     """Return score, environment and table of every choice, the one that is shown at first first."""
     tables = [(results.score, EVERYWHERE, primary)]
-    for score in SCORES:
+    for score in results.runs.score_names:
         same = score == results.score
         own = results if same else StudyResults(results.runs, score, results.mixed)
         if not same:

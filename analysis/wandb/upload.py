@@ -50,16 +50,23 @@ def everything_to_upload(root: Path, target: Target) -> list[Wanted]:
         record = store.read_record(key)
         if record is not None:
             run = _tracked(key, record, filed_under.get(key.cell))
-            runs.append(wanted_run(root, run, fingerprint(record), partial(ended_run, store, key)))
+            ended = partial(ended_run, store, key, _primary_score(filed_under.get(key.cell)))
+            runs.append(wanted_run(root, run, fingerprint(record), ended))
     return runs + [_wanted_study(store, plan, target) for plan in plans.values()]
 
 
-def ended_run(store: Store, key: RunKey) -> EndedRun:
+def _primary_score(filed: tuple[Plan, Arm] | None) -> str:
+    return "" if filed is None else filed[0].study.primary_score
+
+
+def ended_run(store: Store, key: RunKey, primary_score: str = "") -> EndedRun:
     """Return a stored run with its rows and scores, as its job would have logged them at its end."""
     tables = {name: store.read_table(key, name).to_pylist() for name in TABLES}
     record = store.read_record(key) or RunRecord()
     env_id, env_steps = record.setting("env", "id") or "", record.setting("train", "env_steps")
-    return EndedRun(record, tables, summary_scores(LaneRecords(**tables), env_id, env_steps))
+    rows = LaneRecords(**tables)
+    scores = summary_scores(rows, env_id, env_steps, primary=primary_score)
+    return EndedRun(record, tables, scores)
 
 
 def study_id(study: str) -> str:
