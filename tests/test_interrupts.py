@@ -21,6 +21,8 @@ from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.sweep.config import SweepConfig, parse_sweep_config
 from ablation.sweep.dispatcher import MAX_FRUITLESS_LAUNCHES, SweepDispatcher
+from ablation.sweep.interrupts import EndRequests
+from ablation.sweep.launch import Launch
 from ablation.sweep.observer import SweepObserver
 from ablation.sweep.processes import usable_cores
 from ablation.sweep.queue import JobQueue, stop_path, write_queue
@@ -212,6 +214,30 @@ print(supervise(Path(sys.argv[2]), sys.argv[3], "worker", Path()).kind)
 """
 
 
+def test_a_warning_before_the_end_of_a_job_saves_a_checkpoint_and_costs_no_attempt(
+    tmp_path: Path,
+) -> None:
+    process = start(tmp_path, *LONG, "launch.jobs=1", "launch.checkpoint_seconds=600")
+    wait_for(lambda: list(tmp_path.glob("jobs/workers/*.json")), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (queue,) = tmp_path.glob("jobs/sweeps/*.json")
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISE, "ignored", str(tmp_path), queue.stem],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    log = next(tmp_path.glob("jobs/*/job.log"))
+    wait_for(lambda: log.read_text().count("trains seeds") > 1, supervisor)
+    # As Slurm does it: every process of the job gets the signal.
+    os.killpg(supervisor.pid, signal.SIGUSR2)
+    assert supervisor.communicate(timeout=120)[0].split() == ["warned"]
+    assert list(tmp_path.glob("jobs/*/checkpoint.pt"))
+    assert outcomes(tmp_path) == {}
+
+
 @pytest.mark.parametrize("inherited", ["blocked", "ignored"])
 def test_a_worker_hears_ctrl_c_although_its_launcher_blocks_or_ignores_it(
     tmp_path: Path, inherited: str
@@ -238,7 +264,7 @@ def test_a_worker_hears_ctrl_c_although_its_launcher_blocks_or_ignores_it(
     assert time.monotonic() - began < 10
     assert outcomes(tmp_path) == {}
     # Once more: with the stop file there, no worker starts.
-    assert keep_working(tmp_path, queue.stem, "late", threading.Event()).kind == "stopped"
+    assert keep_working(tmp_path, queue.stem, "late", EndRequests()).kind == "stopped"
     assert not list(tmp_path.glob("jobs/workers/late*"))
 
 
@@ -250,7 +276,7 @@ class Silent:
 
     def waiting_for(self, owners: Sequence[str]) -> None: ...
 
-    def stopping(self) -> None: ...
+    def stopping(self, note: str) -> None: ...
 
     def tuned(self, *_: object) -> None: ...
 
@@ -261,11 +287,15 @@ class Ending:
     def __init__(self, kind: str) -> None:
         self.kind, self.launches = kind, 0
 
-    def run(self, root: Path, sweep: str, names: Sequence[str]) -> list[WorkerExit]:
+    def run(self, launch: Launch) -> list[WorkerExit]:
         self.launches += 1
-        return [WorkerExit(self.kind, "host", "why") for _ in names]
+        return [WorkerExit(self.kind, "host", "why") for _ in launch.names]
 
-    def stop(self) -> None: ...
+    def stop(self) -> str:
+        return ""
+
+    def state(self) -> str:
+        return ""
 
 
 def dispatcher(results: Path, launcher: Ending) -> SweepDispatcher:
@@ -290,6 +320,13 @@ def test_launches_without_progress_are_counted_whatever_workers_say(tmp_path: Pa
     assert not result.stopped
 
 
+def test_what_another_launch_would_not_mend_is_launched_once(tmp_path: Path) -> None:
+    launcher = Ending("given_up")
+    result = dispatcher(tmp_path, launcher).run()
+    assert launcher.launches == 1
+    assert result.given_up == "why"
+
+
 def test_code_that_changed_under_a_sweep_ends_it_with_one_line(tmp_path: Path) -> None:
     launcher = Ending("code_changed")
     with pytest.raises(CodeChanged, match="code changed since this sweep began: start it again"):
@@ -301,7 +338,7 @@ def test_no_worker_of_other_code_begins(tmp_path: Path) -> None:
     store = Store(tmp_path)
     queue = JobQueue("s", [], {"mode": "disabled", "project": "p", "entity": None}, None, {}, "other")
     write_queue(store, queue)
-    assert keep_working(tmp_path, "s", "worker", threading.Event()).kind == "code_changed"
+    assert keep_working(tmp_path, "s", "worker", EndRequests()).kind == "code_changed"
 
 
 def test_the_version_of_code_changes_with_any_source_file(tmp_path: Path) -> None:

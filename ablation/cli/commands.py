@@ -15,6 +15,7 @@ from ablation.cli.messages import (
     failure_lines,
     plural,
     print_choices,
+    print_left_behind,
     print_plan,
     print_undecided,
 )
@@ -28,7 +29,7 @@ from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.study.plan import Arm
 from ablation.sweep.estimates.forecast import Forecast, forecast
 from ablation.sweep.estimates.limits import machine_bytes
-from ablation.sweep.scheduling import check_fit
+from ablation.sweep.scheduling import check_fit, worker_bytes
 
 SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MISSING, CORRUPT)
 
@@ -78,6 +79,7 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
             console.print(line, soft_wrap=True)
         for line in diagnostic_lines(stage.inventory):
             console.print(line, soft_wrap=True)
+    print_left_behind(study.stages[0].store)
 
 
 COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
@@ -150,8 +152,7 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
         console.print(f"{plural(failed, 'failed run')} {used} attempts; retry=failed gives new ones")
     if stage.jobs:
         console.print(
-            f"{plural(len(stage.jobs), 'job')}, {plural(stage.workers, 'worker')}: at most "
-            f"{stage.peak_bytes / 1e9:.1f} GB of memory (this machine has {machine_bytes() / 1e9:.1f})"
+            f"{plural(len(stage.jobs), 'job')}, {plural(stage.workers, 'worker')}: {_memory(stage)}"
         )
         console.print(f"Estimated time: {_time(stage.seconds)}")
 
@@ -163,6 +164,15 @@ def _print_dependent(stage: Forecast) -> None:
     if counts:
         listed = "; ".join(f"{plural(n, 'configuration')}: {why}" for why, n in counts.items())
         console.print(f"Equal numbers only on one machine with the same versions: {listed}")
+
+
+def _memory(stage: Forecast) -> str:
+    """Return how much memory is taken here, or asked for on a cluster."""
+    if stage.settings.launch.here:
+        taken, here = stage.peak_bytes / 1e9, machine_bytes() / 1e9
+        return f"at most {taken:.1f} GB of memory (this machine has {here:.1f})"
+    asked = worker_bytes(stage.jobs, stage.settings) / 1e9
+    return f"{stage.settings.launch.kind} is asked for {asked:.2f} GB of memory for each"
 
 
 def _time(seconds: float | None) -> str:

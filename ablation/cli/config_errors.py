@@ -15,9 +15,6 @@ from ablation.cli.compose import CONFIG_NAME, allowed_beside
 from ablation.config.near import one_of
 from ablation.config.validation import ConfigError
 
-_EXTRAS = {"submitit_slurm": "slurm", "ray": "ray"}
-"""Launchers, and the extra of ours that each comes with."""
-
 
 def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -> str:
     """Return one line for an error of Hydra's: the wrong key, its value, what is allowed."""
@@ -42,10 +39,6 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
                 and OmegaConf.select(known, key, default=_ABSENT) is _ABSENT
             ):
                 return str(ConfigError(key, override.value(), allowed_beside(known, key)))
-    for launcher, extra in _EXTRAS.items():
-        if f"hydra/launcher/{launcher}" in str(error):
-            hint = f"needs a package that is not installed; pip install -e '.[{extra}]' installs it"
-            return str(ConfigError("launch", extra, hint))
     cause = error.__cause__
     return _first_line(error) + (f" ({_first_line(cause)})" if cause else "")
 

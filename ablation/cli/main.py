@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
@@ -28,12 +27,8 @@ CONFIG_DIRECTORY = str(OWN_CONFIGURATION)
 
 
 @hydra.main(version_base="1.3", config_path=CONFIG_DIRECTORY, config_name="config")
-def supervise_worker(config: DictConfig) -> Any:
-    """Keep one worker of a sweep alive; this is what Hydra's launchers run."""
-    from ablation.sweep.supervisor import supervise
-
-    root, worker = Path(config.results_dir), config.worker
-    return supervise(root, worker.sweep, worker.name, Path(worker.project))
+def compose_sweep(_: DictConfig) -> None:
+    """Do nothing: our plugin of Hydra, `hydra_plugins.ablation`, takes over before this is called."""
 
 
 AFTER_DISK_FULL = "complete runs are intact; free some space, then the same command continues"
@@ -81,8 +76,10 @@ def _sweep(words: Sequence[str]) -> None:
         key, _, mode = word.partition("=")
         if key.lstrip("+") == "hydra.mode" and mode.upper() != "MULTIRUN":
             raise ConfigError("hydra.mode", mode, "a sweep is always MULTIRUN; leave this setting out")
+        if key.lstrip("+").startswith(("hydra/launcher", "hydra.launcher")):
+            raise ConfigError(key, mode, "not read: launch=local, slurm or ray says where workers run")
     sys.argv[1:] = words
-    supervise_worker()
+    compose_sweep()
 
 
 def _search_first(sources: Sequence[str]) -> None:

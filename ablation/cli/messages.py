@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
@@ -13,9 +14,10 @@ from ablation.store.run_record import FAILED, RUNNING
 from ablation.store.runs import RunKey, Store
 from ablation.study.history import PlanDiff
 from ablation.study.plan import Arm, Choice, Merged, Plan
-from ablation.sweep.dispatcher import SweepResult
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory
+from ablation.sweep.result import SweepResult
+from ablation.sweep.slurm_queue import SlurmSilent, as_line, cancel_command, left_behind
 
 # Names, levels and messages of users are text: nothing in them is read as markup or as an emoji.
 console = Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -127,8 +129,11 @@ def _mean(mean: float | None) -> str:
     return "no score" if mean is None else f"{mean:.4g}"
 
 
-def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
-    """Name what did not complete, write the report, and return the exit status."""
+def print_result(plan: Plan, result: SweepResult, store: Store) -> int | None:
+    """Name what did not complete, write the report, and return the exit status.
+
+    Returns None, and writes none, where jobs of a cluster go on.
+    """
     from analysis.effects.comparability import ASPECTS
     from analysis.report.errors import FiguresFailed
     from analysis.report.report import write_report
@@ -138,6 +143,16 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
         left = plural(len(inventory.to_do), "run")
         console.print(f"Stopped with {left} left: the same command continues from here.")
         return EXIT_STOPPED
+    if result.detached is not None:
+        console.print(f"{result.detached}: they go on without this sweep.", soft_wrap=True)
+        console.print(
+            "The status command says how far they are; the same sweep, later, reports the study."
+        )
+        return None
+    if result.given_up is not None:
+        console.print(
+            f"Not launched again: {result.given_up}; the same command goes on.", soft_wrap=True
+        )
     if result.broken is not None:
         why = Text.assemble(("Nothing could be trained:", "red"), f" {result.broken}")
         console.print(why, soft_wrap=True)
@@ -157,6 +172,20 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int:
         report, failed = error.page, error.lines
     console.print("\n".join([f"Report: {report}", *failed]), soft_wrap=True)
     return 1 if inventory.to_do or failed else 0
+
+
+def print_left_behind(store: Store) -> None:
+    """Name Slurm jobs of earlier sweeps that are still queued or run, and the command that ends them."""
+    try:
+        names, jobs = left_behind(store)
+    except SlurmSilent as error:
+        console.print(f"Slurm jobs of earlier sweeps may be left: no answer ({error})", soft_wrap=True)
+        return
+    if jobs:
+        command = shlex.join(cancel_command(names))
+        logs = store.root / "jobs" / "slurm"
+        console.print(f"Slurm jobs of earlier sweeps: {as_line(jobs)}", soft_wrap=True)
+        console.print(f"They go on, logs: {logs}; `{command}` ends them.", soft_wrap=True)
 
 
 def failure_lines(inventory: RunInventory, unless: str = RUNNING) -> Iterator[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,17 @@ PLAIN_SECONDS = 15.0
 class TerminalObserver:
     """Prints what a sweep tells its observer."""
 
-    def training(self, jobs: Sequence[ScheduledJob], store: Store) -> Progress:
+    def training(self, jobs: Sequence[ScheduledJob], store: Store, state: Callable[[], str]) -> Progress:
         """Show the jobs' progress within the returned context."""
-        return Progress(jobs, store)
+        return Progress(jobs, store, state)
 
     def waiting_for(self, owners: Sequence[str]) -> None:
         """Print whose runs the sweep waits for."""
         console.print(f"Waiting for runs of {', '.join(owners)}.")
 
-    def stopping(self) -> None:
+    def stopping(self, note: str) -> None:
         """Print that the sweep ends."""
-        console.print("\nStopping after the current write.")
+        console.print("\n".join(["\nStopping after the current write.", *([note] if note else [])]))
 
     def tuned(self, choices: Sequence[Choice], undecided: Sequence[Arm], seeds: int) -> None:
         """Print what the tuning stage chose."""
@@ -50,8 +50,10 @@ class Progress:
     On a terminal as a live table, elsewhere as a line every `PLAIN_SECONDS`.
     """
 
-    def __init__(self, jobs: Sequence[ScheduledJob], store: Store) -> None:
-        self._jobs = jobs
+    def __init__(
+        self, jobs: Sequence[ScheduledJob], store: Store, state: Callable[[], str] = str
+    ) -> None:
+        self._jobs, self._state = jobs, state
         self._paths = [store.job_directory(job.spec.name) / "progress.json" for job in jobs]
         self._runs = sum(len(job.spec.seeds) for job in jobs)
         self._steps = sum(job.env_steps * len(job.spec.seeds) for job in jobs)
@@ -110,7 +112,7 @@ class Progress:
             f"{sum(job['lanes'] for job in ended)}/{self._runs} runs, "
             f"{steps / self._steps:.0%}, {new / elapsed:,.0f} env steps/s, "
             f"elapsed {clock(elapsed)}, ETA {left}"
-        )
+        ) + (f"\n{state}" if (state := self._state()) else "")
 
     def _table(self, begun: Sequence[dict[str, Any]]) -> Group:
         table = Table(box=None)

@@ -6,11 +6,10 @@ import shlex
 from collections.abc import Sequence
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
 from ablation.cli.compose import Composer, plan_of, to_plain
-from ablation.cli.messages import print_plan, print_result, print_unread_variables
+from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
@@ -21,9 +20,7 @@ from ablation.sweep.launchers import launcher_of
 from ablation.sweep.stages import stages_of, sweep
 
 
-def run_sweep(
-    loader: ConfigLoader, launcher: Launcher, hydra_config: DictConfig, arguments: Sequence[str]
-) -> int:
+def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequence[str]) -> int:
     """Run a study's stages to their end; return 0 if all runs are complete, else 1 (130: stopped).
 
     Raises `ConfigError` before anything starts.
@@ -34,15 +31,16 @@ def run_sweep(
     line = composer.read(arguments)
     config = parse_sweep_config(values)
     check_machine(config)
+    workers = launcher_of(config.launch)
     plan = plan_of(composer, values["study"], line, values["size"], config.results_dir)
     stages = stages_of(plan, composer.resolve)
     tracking = config.tracking
     print_unread_variables(tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())
     observer = TerminalObserver()
-    workers = launcher_of(launcher, line.rest)
+    print_left_behind(store)
 
-    def train(stage: Plan) -> int:
+    def train(stage: Plan) -> int | None:
         dispatcher = SweepDispatcher(stage, config, store, workers, observer)
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from ablation.config.validation import ConfigError, Count, NonNegative, Positive, Switch, validate
+from ablation.config.validation import (
+    ConfigError,
+    Count,
+    NonNegative,
+    Positive,
+    Steps,
+    Switch,
+    validate,
+)
 from ablation.store.disk import check_writable
 from ablation.tracking import TrackingConfig
 
@@ -17,12 +26,43 @@ _SCHEMA = ConfigDict(extra="forbid")
 
 
 @dataclass(frozen=True, config=_SCHEMA)
+class SlurmOptions:
+    """What `sbatch` is asked for, by submitit's names; None leaves it to Slurm.
+
+    `executor` is `local` to run jobs as processes of this machine, without Slurm.
+    """
+
+    executor: Literal["slurm", "local"] = "slurm"
+    timeout_min: Count = 240
+    signal_delay_s: Count = 120
+    cpus_per_task: Count = 1
+    gpus_per_node: Steps | None = None
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    array_parallelism: Count | None = None
+    setup: list[str] | None = None
+    additional_parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class RayOptions:
+    """The address of a Ray cluster (None: one is started here), and what each task is given."""
+
+    address: str | None = "auto"
+    num_cpus: NonNegative = 1
+    num_gpus: NonNegative = 0
+    max_retries: Steps = 3
+
+
+@dataclass(frozen=True, config=_SCHEMA)
 class LaunchConfig:
-    """Concurrent workers (`jobs`, -1: one per core), parallel seeds per job, limits of time and
-    memory.
+    """Where workers run, how many (`jobs`, -1: one per core), parallel seeds per job, limits of time
+    and memory.
 
     `max_attempts` counts the first attempt of a run too. `memory_gb` is shared by local workers (None:
-    all of this machine's); elsewhere each worker has it.
+    all of this machine's); elsewhere each worker has it (None: what the largest job is planned to take).
     """
 
     jobs: Annotated[int, Field(ge=-1, strict=True)]
@@ -31,8 +71,16 @@ class LaunchConfig:
     max_attempts: Count
     timeout_minutes: Positive | None
     memory_gb: Positive | None
-    here: Switch = True
-    """Whether workers run on this machine and share its memory."""
+    kind: Literal["local", "slurm", "ray"] = "local"
+    detach: Switch = False
+    """Whether the sweep ends once its Slurm jobs are submitted."""
+    slurm: SlurmOptions = field(default_factory=SlurmOptions)
+    ray: RayOptions = field(default_factory=RayOptions)
+
+    @property
+    def here(self) -> bool:
+        """Return whether workers run on this machine and share its memory."""
+        return self.kind == "local"
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -57,6 +105,8 @@ def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
     config = validate(SweepConfig, known)
     if config.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
+    if config.launch.detach and config.launch.kind != "slurm":
+        raise ConfigError("launch.detach", True, "only jobs of launch=slurm go on without the sweep")
     return config
 
 

@@ -8,8 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 
 from ablation.config.validation import ConfigError
@@ -23,9 +22,10 @@ from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory, read_inventory
-from ablation.sweep.launchers import WorkerLauncher
+from ablation.sweep.launch import Launch, WorkerLauncher
 from ablation.sweep.observer import SweepObserver
 from ablation.sweep.queue import JobQueue, resumable, stop_path, write_job, write_queue
+from ablation.sweep.result import SweepResult
 from ablation.sweep.scheduling import (
     ScheduledJob,
     allowed_attempts,
@@ -33,6 +33,7 @@ from ablation.sweep.scheduling import (
     require_matching_arms,
     runs_of,
     schedule_jobs,
+    worker_bytes,
     workers_of,
 )
 from ablation.sweep.supervisor import WorkerExit
@@ -44,15 +45,6 @@ MAX_FRUITLESS_LAUNCHES = 3
 WAIT_SECONDS = 2.0
 STOPPING_SECONDS = 4.0
 """How long workers may take to end after a Ctrl-C."""
-
-
-@dataclass(frozen=True)
-class SweepResult:
-    """How a sweep ended: `stopped` by Ctrl-C, `broken` says why nothing could be trained."""
-
-    inventory: RunInventory
-    stopped: bool = False
-    broken: str | None = None
 
 
 class SweepDispatcher:
@@ -141,7 +133,13 @@ class SweepDispatcher:
                 after = self._read_inventory()
                 if stopping.is_set():
                     return SweepResult(after, stopped=True)
-                self._raise_what_launching_does_not_mend(exits, bool(self.jobs(after)))
+                if self._config.launch.detach:
+                    return SweepResult(after, detached=self._launcher.state())
+                left = bool(self.jobs(after))
+                self._raise_what_launching_does_not_mend(exits, left)
+                given_up = next((end.reason for end in exits if end.kind == "given_up"), None)
+                if given_up and left:
+                    return SweepResult(after, given_up=given_up)
                 # Whatever workers say of their end: launches without progress are counted.
                 fruitless = fruitless + 1 if self._training_state(after) == before else 0
                 if broken:
@@ -171,9 +169,14 @@ class SweepDispatcher:
             write_job(self._store, job.spec, job.cell.config)
         write_queue(self._store, self._queue(jobs))
         names = [f"{self._sweep}-{self._launches}-{number}" for number in range(workers)]
-        with self._observer.training(jobs, self._store):
+        memory = worker_bytes(jobs, self._config)
+        launch = Launch(self._store.root, self._sweep, names, memory)
+        watching = self._observer.training(jobs, self._store, self._launcher.state)
+        with nullcontext() if self._config.launch.detach else watching:
             try:
-                exits = self._launcher.run(self._store.root, self._sweep, names)
+                exits = self._launcher.run(launch)
+            except ConfigError:
+                raise
             except Exception as error:
                 return [], f"The launcher broke off: {error}"
         return exits, next((worker.reason for worker in exits if worker.kind == "broken"), None)
@@ -224,10 +227,9 @@ class SweepDispatcher:
                 os._exit(EXIT_STOPPED)
             stopping.set()
             threading.Thread(target=_exit_late, daemon=True).start()
-            self._launcher.stop()
             with suppress(OSError):
                 stop_path(self._store, self._sweep).touch()
-            self._observer.stopping()
+            self._observer.stopping(self._launcher.stop())
 
         earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:

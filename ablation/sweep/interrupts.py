@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 EXIT_STOPPED = 130
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+WARNING = signal.SIGUSR2
+"""What a cluster sends to every process of a job some minutes before it ends it."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, WARNING)
 PATIENCE_SECONDS = 1.0
 """How long the end of a period, with a checkpoint, is waited for."""
 WRITING_SECONDS = 1.5
@@ -24,12 +26,15 @@ class Stop:
     """Whether this process was asked to end; delays its end while it is writing."""
 
     def __init__(self, before_exit: Callable[[], None] = lambda: None) -> None:
-        self.requested = False
+        self.requested = self._ending = False
         self._writing = threading.Lock()
         self._before_exit = before_exit
 
     def listen(self) -> None:
-        """Take SIGINT and SIGTERM as the request to end, also where they were ignored or blocked."""
+        """Take signals as the request to end, also where they were ignored or blocked.
+
+        After a warning there is time to go on to the next checkpoint.
+        """
         for number in SIGNALS:
             signal.signal(number, self._request)
         # Only now: a signal that came while they were blocked is delivered at once.
@@ -41,9 +46,10 @@ class Stop:
         with self._writing:
             yield
 
-    def _request(self, *_: object) -> None:
-        if not self.requested:
-            self.requested = True
+    def _request(self, number: int, _: object) -> None:
+        self.requested = True
+        if number != WARNING and not self._ending:
+            self._ending = True
             threading.Thread(target=self._end, daemon=True).start()
 
     def _end(self) -> None:
@@ -67,20 +73,28 @@ def signals_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+class EndRequests:
+    """What a supervisor was told by signals: to end, or that its job's time is nearly over."""
+
+    def __init__(self) -> None:
+        self.asked, self.warned = threading.Event(), threading.Event()
+
+
 @contextmanager
-def requests_to_end() -> Iterator[threading.Event]:
-    """Yield what SIGTERM sets within the context, in which SIGINT does nothing.
+def requests_to_end() -> Iterator[EndRequests]:
+    """Yield what SIGTERM and a cluster's warning set within the context, in which SIGINT does nothing.
 
     A terminal's Ctrl-C reaches all of its processes: the sweep and its workers are the ones to handle
     it. In another thread than the main one, signals are left alone.
     """
-    asked = threading.Event()
+    asked = EndRequests()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
     earlier = {
         signal.SIGINT: signal.signal(signal.SIGINT, lambda *_: None),
-        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: asked.set()),
+        signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: asked.asked.set()),
+        WARNING: signal.signal(WARNING, lambda *_: asked.warned.set()),
     }
     try:
         yield asked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -14,14 +14,16 @@ from ablation.sweep.scheduling import ScheduledJob
 class SweepObserver(Protocol):
     """Is told what happens during a sweep."""
 
-    def training(self, jobs: Sequence[ScheduledJob], store: Store) -> AbstractContextManager[object]:
-        """Return a context that lasts while workers train the jobs."""
+    def training(
+        self, jobs: Sequence[ScheduledJob], store: Store, state: Callable[[], str]
+    ) -> AbstractContextManager[object]:
+        """Return a context that lasts while workers train the jobs; `state` says where workers stand."""
 
     def waiting_for(self, owners: Sequence[str]) -> None:
         """All runs that are left are trained by these processes of other sweeps."""
 
-    def stopping(self) -> None:
-        """Ctrl-C: the workers were asked to end."""
+    def stopping(self, note: str) -> None:
+        """Ctrl-C: the workers were asked to end; `note` is what their launcher says of it."""
 
     def tuned(self, choices: Sequence[Choice], undecided: Sequence[Arm], seeds: int) -> None:
         """The tuning stage ended with these choices; `undecided` arms of `seeds` runs wait for more."""

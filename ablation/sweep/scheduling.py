@@ -13,7 +13,13 @@ from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm, Plan
 from ablation.sweep.config import SweepConfig
-from ablation.sweep.estimates.limits import JobSize, check_disk, check_memory, machine_bytes
+from ablation.sweep.estimates.limits import (
+    SUPERVISOR_BYTES,
+    JobSize,
+    check_disk,
+    check_memory,
+    machine_bytes,
+)
 from ablation.sweep.estimates.memory import agent_bytes, diagnostics_bytes, replay_bytes
 from ablation.sweep.inventory import RunInventory
 from ablation.sweep.processes import usable_cores
@@ -80,6 +86,13 @@ def allowed_attempts(
 def workers_of(config: SweepConfig) -> int:
     """Return how many workers a launch may have at the same time."""
     return usable_cores() if config.launch.jobs == -1 else config.launch.jobs
+
+
+def worker_bytes(jobs: Sequence[ScheduledJob], config: SweepConfig) -> int:
+    """Return the memory that a cluster is asked for, for each worker and its supervisor."""
+    if config.launch.memory_gb is not None:
+        return round(config.launch.memory_gb * 1e9)
+    return max(job.size.peak_bytes for job in jobs) + SUPERVISOR_BYTES
 
 
 def check_fit(jobs: Sequence[ScheduledJob], runs: int, config: SweepConfig) -> None:

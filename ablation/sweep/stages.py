@@ -52,22 +52,24 @@ def sweep(
     stages: Stages,
     config: SweepConfig,
     store: Store,
-    train: Callable[[Plan], int],
+    train: Callable[[Plan], int | None],
     observer: SweepObserver,
 ) -> int:
     """Train each stage in turn with `train`; return the exit status of the worst.
 
+    A stage for which `train` returns None goes on without this process, and is the last one for now.
+
     Raises `ConfigError` if `only` names no arm.
     """
     if stages.tuning is None:
-        return train(stages.plan)
+        return train(stages.plan) or 0
     require_matching_arms(stages.plan, config.only)
     tuned = train(stages.tuning)
-    if tuned == EXIT_STOPPED:
-        return tuned
+    if tuned is None or tuned == EXIT_STOPPED:
+        return tuned or 0
     choices = stages.choices(store)
     reported = stages.reported(choices)
     observer.tuned(choices, stages.undecided(choices), len(reported.study.seeds))
     if not matching_arms(reported, config.only):
         return max(tuned, 1)
-    return max(tuned, train(reported))
+    return max(tuned, train(reported) or 0)

@@ -10,7 +10,6 @@ import platform
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from ablation.store.runs import Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.failures import record_failed
-from ablation.sweep.interrupts import requests_to_end, signals_held_back
+from ablation.sweep.interrupts import WARNING, EndRequests, requests_to_end, signals_held_back
 from ablation.sweep.processes import exit_when_orphaned
 from ablation.sweep.queue import JobQueue, read_job, read_queue, stop_path
 from ablation.sweep.worker import STACK_SIGNAL, state_path, trace_path
@@ -31,16 +30,19 @@ POLL_SECONDS = 0.3
 STOPPING_SECONDS = 2.7
 """How long a worker that was asked to end may take."""
 STOP_FILE_SECONDS = 1.5
-"""How long after a worker that a Ctrl-C ended the sweep's stop file may appear."""
+"""How long after a worker that a Ctrl-C ended the sweep's stop file may appear, or a warning arrive."""
 MAX_IDLE_DEATHS = 3
 """Workers that die one after the other without an attempt at a run to count."""
 
 
 @dataclass(frozen=True)
 class WorkerExit:
-    """How a worker's part of a sweep ended, on which host, and why if it broke off."""
+    """How a worker's part of a sweep ended, on which host, and why if it broke off.
 
-    kind: Reported | Literal["broken"]
+    `warned`: its job's time was nearly over; `given_up`: launching again would not mend it.
+    """
+
+    kind: Reported | Literal["broken", "warned", "given_up"]
     host: str
     reason: str = ""
 
@@ -56,12 +58,12 @@ def supervise(root: Path, sweep: str, name: str, project: Path) -> WorkerExit:
         os.chdir(project)
     except OSError as error:
         return WorkerExit("broken", platform.node(), f"project {project}: {error.strerror}")
-    with requests_to_end() as asked:
-        return keep_working(root, sweep, name, asked)
+    with requests_to_end() as requests:
+        return keep_working(root, sweep, name, requests)
 
 
-def keep_working(root: Path, sweep: str, name: str, asked: threading.Event) -> WorkerExit:
-    """Run workers, one after the other, until one has no job left to train or `asked` is set."""
+def keep_working(root: Path, sweep: str, name: str, requests: EndRequests) -> WorkerExit:
+    """Run workers, one after the other, until one has no job left to train or they are to end."""
     store = Store(root)
     try:
         queue = read_queue(store, sweep)
@@ -69,14 +71,14 @@ def keep_working(root: Path, sweep: str, name: str, asked: threading.Event) -> W
         return WorkerExit("code_changed", platform.node())
     if queue is None:
         return WorkerExit("not_shared", platform.node())
-    return Supervisor(store, queue, name, asked).run()
+    return Supervisor(store, queue, name, requests).run()
 
 
 class Supervisor:
     """Runs the workers of one name; counts their deaths as attempts of the runs that they trained."""
 
-    def __init__(self, store: Store, queue: JobQueue, name: str, asked: threading.Event) -> None:
-        self._store, self._queue, self._name, self._asked = store, queue, name, asked
+    def __init__(self, store: Store, queue: JobQueue, name: str, requests: EndRequests) -> None:
+        self._store, self._queue, self._name, self._requests = store, queue, name, requests
         self._state, self._trace = state_path(store, name), trace_path(store, name)
         self._claims = RunClaims(store.root, ClaimOwner.this_process(queue.sweep))
 
@@ -84,26 +86,30 @@ class Supervisor:
         """Run workers until one reports an end that another one would not mend."""
         host = platform.node()
         idle_deaths = 0
-        while not self._stopping():
+        while not (self._stopping() or self._requests.warned.is_set()):
             reported, cause = self._run_worker()
             if reported in ("done", "not_shared", "disk_full", "code_changed"):
                 self._settle(None)
                 return WorkerExit(reported, host)
-            # A Ctrl-C may reach the worker before the sweep has written its stop file.
-            if self._stopping(STOP_FILE_SECONDS if reported == "stopped" else 0):
+            if self._stopping() or (reported == "stopped" and self._is_told_to_end()):
                 self._settle(None)
                 break
             idle_deaths = 0 if self._settle(cause) else idle_deaths + 1
             if idle_deaths >= MAX_IDLE_DEATHS:
                 reason = f"worker {self._name} {cause} before it began a job"
                 return WorkerExit("broken", host, reason)
-        return WorkerExit("stopped", host)
+        return WorkerExit("stopped" if self._stopping() else "warned", host)
 
-    def _stopping(self, patience: float = 0) -> bool:
-        """Return whether the sweep shall end, or is asked to within some seconds."""
-        deadline = time.monotonic() + patience
+    def _stopping(self) -> bool:
+        """Return whether the sweep shall end."""
         stop = stop_path(self._store, self._queue.sweep)
-        while not (self._asked.is_set() or stop.exists()):
+        return self._requests.asked.is_set() or stop.exists()
+
+    def _is_told_to_end(self) -> bool:
+        """Return whether the Ctrl-C or warning that ended a worker arrives here too, within seconds."""
+        # Either may reach the worker first.
+        deadline = time.monotonic() + STOP_FILE_SECONDS
+        while not (self._stopping() or self._requests.warned.is_set()):
             if time.monotonic() >= deadline:
                 return False
             time.sleep(0.05)
@@ -135,6 +141,7 @@ class Supervisor:
         """Wait for a worker's end; return why it was ended if this process did it."""
         state, began = None, time.monotonic()
         limit = self._queue.timeout_seconds
+        warned = False
         while True:
             try:
                 worker.wait(POLL_SECONDS)
@@ -144,6 +151,10 @@ class Supervisor:
             if self._stopping():
                 _end(worker, signal.SIGINT)
                 return "was asked to end"
+            if self._requests.warned.is_set() and not warned:
+                # Slurm told the worker itself; other clusters tell only this process.
+                worker.send_signal(WARNING)
+                warned = True
             if limit is not None:
                 now = read_json(self._state)
                 if now != state:

@@ -4,8 +4,6 @@ import sys
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.plugins import Plugins
-from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
@@ -24,22 +22,18 @@ class AblationSweeper(Sweeper):
     def __init__(self) -> None:
         self._config: DictConfig = OmegaConf.create()
         self._context: HydraContext | None = None
-        self._launcher: Launcher | None = None
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        """Keep what `sweep` needs and make the launcher."""
+        """Keep what `sweep` needs; workers are started by launchers of our own."""
+        del task_function
         self._config = config
         self._context = hydra_context
-        self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
 
     def sweep(self, arguments: list[str]) -> Any:
         """Sweep the study; exit with status 0 if all runs are complete, else 1."""
         from ablation.cli.sweep import run_sweep
 
         assert self._context is not None
-        assert self._launcher is not None
-        sys.exit(run_sweep(self._context.config_loader, self._launcher, self._config, arguments))
+        sys.exit(run_sweep(self._context.config_loader, self._config, arguments))
