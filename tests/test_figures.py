@@ -114,6 +114,25 @@ def test_steps_to_threshold_count_runs_from_the_step_that_they_reached_it(tmp_pa
     np.testing.assert_allclose(line.estimate, [0] * 4 + [1 / 3] * 5 + [2 / 3])
 
 
+@pytest.mark.parametrize("levels", [4, 24, 40])
+def test_a_legend_lies_beside_many_curves_and_leaves_them_their_place(
+    tmp_path: Path, levels: int
+) -> None:
+    rates = {"key": "agent.learning_rate", "levels": [0.001 * (at + 1) for at in range(levels)]}
+    make_store(tmp_path, STUDY | {"factors": {"rate": rates}, "seeds": 3}, level)
+    (made,) = draw(open_results(tmp_path, "s", None), "curves")
+    made.figure.draw_without_rendering()
+    (axes,) = made.figure.axes
+    legend = axes.get_legend()
+    assert len(legend.get_texts()) == levels, "one of them is the baseline"
+    frame, curves = legend.get_window_extent(), axes.get_window_extent()
+    assert frame.y1 - frame.y0 < made.figure.bbox.height
+    assert curves.width > 2.5 * made.figure.dpi
+    if levels > 4:
+        assert frame.x0 >= curves.x1
+        assert frame.x1 <= made.figure.bbox.x1 + 1
+
+
 def test_sixty_arms_have_looks_of_their_own_and_neighbours_differ_without_color() -> None:
     looks = [style_at(at) for at in range(60)]
     assert len({(look.color, look.dashes) for look in looks}) == 60

@@ -160,16 +160,27 @@ def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
         assert FOREIGN in (report / name).read_text(encoding="utf-8"), name
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_tables_of_odd_names_compile(store: Path, tmp_path: Path) -> None:
-    tables = study_tables(open_results(store, "odd", None)).values()
-    head = "\\documentclass{article}\\usepackage{booktabs,amssymb}\\usepackage[T1]{fontenc}\n"
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("program", "names"),
+    [("pdflatex", [*NAMES, "[0, 1]", "α = 1"]), ("lualatex", [*NAMES, "[0, 1]", FOREIGN])],
+    ids=["pdflatex", "lualatex"],
+)
+def test_tables_of_odd_names_compile(tmp_path: Path, program: str, names: list[str]) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    make_store(tmp_path, odd(*names), level)
+    tables = study_tables(open_results(tmp_path, "odd", None)).values()
+    packages = "booktabs,amssymb" + (",fontspec" if program == "lualatex" else "")
+    encoding = "" if program == "lualatex" else "\\usepackage[T1]{fontenc}"
+    head = f"\\documentclass{{article}}\\usepackage{{{packages}}}{encoding}\n"
     body = "\n".join(table.to_latex() for table in tables)
     text = f"{head}\\begin{{document}}\n{body}\n\\end{{document}}\n"
     (tmp_path / "paper.tex").write_text(text, encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    command = [program, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").stat().st_size > 0
 
 
 def test_a_figure_that_fails_costs_itself_alone(

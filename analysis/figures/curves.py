@@ -16,7 +16,7 @@ from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import ArmStyle, arm_styles, label, panels
+from analysis.figures.style import ArmStyle, add_legend, arm_styles, label, legend_width, panels
 from analysis.statistics import LEVEL, Estimate, performance_profile
 from analysis.statistics.intervals import t_quantile, wilson
 from analysis.tables.wording import axis_label
@@ -166,7 +166,7 @@ def draw_arms(
     for arm in runs.arms(environment):
         _draw_line(axis, line_of(arm), arm.name, styles[arm.name], "default", single_runs, 0.07)
     axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
-    axis.legend()
+    add_legend(axis)
 
 
 def small_multiples(
@@ -182,9 +182,13 @@ def small_multiples(
     """Return a panel for each factor: its arms and the baseline, each a line with a band."""
     arms, baseline, styles = runs.arms(environment), runs.baseline(environment), arm_styles(runs)
     members_of = panels(arms)
-    columns = min(COLUMNS, len(members_of))
+    # A legend beside its panel takes the place of the next panel.
+    beside = max(
+        legend_width([label(arm, title) for arm in members]) for title, members in members_of.items()
+    )
+    columns = 1 if beside else min(COLUMNS, len(members_of))
     rows = math.ceil(len(members_of) / columns)
-    figure = Figure(figsize=(4.2 * columns, 2.7 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(4.2 * columns + beside, 2.7 * rows + 0.3), layout="constrained")
     axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     lines = {arm.name: line_of(arm) for arm in arms}
     for axis, (title, members) in zip(axes.flat, members_of.items(), strict=False):
@@ -192,7 +196,7 @@ def small_multiples(
             name = label(arm, title)
             _draw_line(axis, lines[arm.name], name, styles[arm.name], drawstyle, single_runs, band)
         axis.set_title(title)
-        axis.legend()
+        add_legend(axis)
         axis.margins(x=0.01)
     for axis in axes.flat[len(members_of) :]:
         axis.set_visible(False)

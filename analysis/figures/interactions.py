@@ -13,7 +13,7 @@ from ablation.study.plan import Arm
 from analysis.effects.design_grid import as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import style_at
+from analysis.figures.style import add_legend, style_at
 from analysis.statistics import Estimate, mean
 from analysis.tables.wording import axis_label, interval_text, number
 
@@ -99,4 +99,4 @@ def _lines(axis: Axes, means: Means, rows: FactorLevels, columns: FactorLevels) 
             axis.plot([position] * 2, [point.low, point.high], color=style.color, lw=1)
     axis.set_xticks(range(len(columns[1])), columns[1])
     axis.set_xlabel(columns[0])
-    axis.legend()
+    add_legend(axis)

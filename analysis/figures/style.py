@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
@@ -40,6 +42,10 @@ STYLE: Any = {
         ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK
     ),
 }
+MOST_INSIDE = 9
+"""Entries of a legend that find a place inside of its axes."""
+MOST_IN_COLUMN = 14
+"""Entries that stand above each other beside a panel of usual height."""
 DASHES: tuple[Any, ...] = ((), (4, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1), (7, 2))
 MARKERS = "osD^vP"
 COLORS = (
@@ -97,6 +103,32 @@ def label_powers(axis: Axis) -> None:
     """Label a logarithmic axis with plain numbers: the usual labels are formulas, which are off here."""
     axis.set_major_formatter(StrMethodFormatter("{x:,.7g}"))
     axis.set_minor_formatter(NullFormatter())
+
+
+def legend_width(names: Sequence[str]) -> float:
+    """Return the width in inches that a legend of the baseline and these arms needs beside its axes.
+
+    It is 0 where the legend finds a place inside.
+    """
+    entries = len(names) + 1
+    if entries <= MOST_INSIDE:
+        return 0
+    longest = max(len(name) for name in names) + len(" (n=30)")
+    return _legend_columns(entries) * (0.06 * longest + 0.5)
+
+
+def add_legend(axes: Axes) -> None:
+    """Add a legend: inside, or beside the axes where so many entries would lie over the lines."""
+    entries = len(axes.get_legend_handles_labels()[0])
+    if entries <= MOST_INSIDE:
+        axes.legend()
+        return
+    columns = _legend_columns(entries)
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), ncols=columns, fontsize=6)
+
+
+def _legend_columns(entries: int) -> int:
+    return math.ceil(entries / MOST_IN_COLUMN)
 
 
 def label(arm: Arm, title: str) -> str:
