@@ -125,7 +125,7 @@ def test_an_own_optimizer_takes_the_steps_of_pytorchs(configure: Configure) -> N
     agent = configure(agent__optimizer="torch.optim:RMSprop", agent__optimizer_options=options).agent
     learner = Learner(agent, [4], (4,), 2, CPU)
     expected = torch.nn.Parameter(learner.parameters.online.clone())
-    optimizer = torch.optim.RMSprop([expected], lr=agent.learning_rate, alpha=0.9, momentum=0.5)
+    optimizer = torch.optim.RMSprop([expected], lr=agent.learning_rate.start, alpha=0.9, momentum=0.5)
     batch = batch_of([0], 8, (4,))
     for _ in range(20):
         learner.update(batch, torch.ones(1, 8))
@@ -234,6 +234,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
         {"network_options": {"hidden": 3}},
         "agent.network_options.hidden = 3: goes with agent.network alone",
     ),
+    ({"optimizer": "torch.optim:SGD", "weight_decay": 0.1}, "weight_decay = 0.1: is an argument of"),
     ({"optimizer_options": {"alpha": 3}}, "agent.optimizer_options.alpha = 3: goes with"),
 ]
 

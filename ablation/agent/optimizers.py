@@ -22,7 +22,7 @@ def make_optimizer(config: AgentConfig, parameters: Tensor) -> torch.optim.Optim
     """Return the optimizer that changes the parameters `[L, P]` of all lanes in place."""
     if is_component(config.optimizer):
         own, options = load_component(config.optimizer), config.optimizer_options
-        optimizer: torch.optim.Optimizer = own([parameters], lr=config.learning_rate, **options)
+        optimizer: torch.optim.Optimizer = own([parameters], lr=config.learning_rate.start, **options)
         return optimizer
     return TORCH_OPTIMIZERS[config.optimizer](config, parameters)
 

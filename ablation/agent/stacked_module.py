@@ -6,7 +6,8 @@ the rows, so what a lane computes depends on its own row alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -135,6 +136,18 @@ class StackedModule:
         return LaneNetwork(self._methods, tensors | dict(constants), noise)
 
 
+@contextmanager
+def same_kernels() -> Iterator[None]:
+    """Convolve without oneDNN, which chooses kernels, and so last bits, by the number of lanes."""
+    before = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        yield
+    finally:
+        torch._C._set_mkldnn_enabled(before)
+
+
+@same_kernels()
 def over_lanes(function: Callable[..., Any], *arguments: Any) -> Any:
     """Map a function of one lane over the first axis of every tensor in the arguments.
 

@@ -14,7 +14,7 @@ from ablation.agent.losses import LOSSES, bootstrap_values
 from ablation.agent.network import StackedNetwork
 from ablation.agent.optimizers import make_optimizer, set_learning_rate
 from ablation.agent.own_loss import losses_of_lanes, own_loss
-from ablation.agent.stacked_module import StackedModule
+from ablation.agent.stacked_module import StackedModule, same_kernels
 from ablation.config.schema import AgentConfig
 from ablation.numerics.random_streams import Stream
 
@@ -53,6 +53,7 @@ class TorchBackend:
         values = network.values(self._parameters.online, there, noise).squeeze(1).cpu()
         return epsilon_greedy(values, epsilon, draws)
 
+    @same_kernels()
     def step(
         self, batch: Mapping[str, Tensor], weights: Tensor, number: int, learning_rate: float
     ) -> Update:

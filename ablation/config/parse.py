@@ -75,6 +75,9 @@ def _check_agent(config: CellConfig) -> None:
     for key, value in agent.network_options.items():
         if agent.network is None:
             raise ConfigError(f"agent.network_options.{key}", value, "goes with agent.network alone")
+    if is_component(agent.optimizer) and agent.weight_decay:
+        allowed = f"is an argument of {agent.optimizer}: put it in agent.optimizer_options"
+        raise ConfigError("agent.weight_decay", agent.weight_decay, allowed)
     for key, value in agent.optimizer_options.items():
         if not is_component(agent.optimizer):
             allowed = "goes with agent.optimizer=package.module:Name alone"

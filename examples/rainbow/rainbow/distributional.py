@@ -9,8 +9,8 @@ from torch import Tensor
 def project(atoms: Tensor, probabilities: Tensor, reward: Tensor, discount: Tensor) -> Tensor:
     """Return the distribution of `reward + discount * Z` on the atoms of Z, `[B, atoms]`.
 
-    `atoms [atoms]` are evenly spaced, `probabilities [B, atoms]`, `reward` and `discount` `[B]`. Each atom
-    moves, and its probability is shared by the two nearest atoms; beyond the ends it stays at the end.
+    `atoms [atoms]` are evenly spaced, `probabilities [B, atoms]`, `reward` and `discount` `[B]`. Each
+    atom moves, and its probability is shared by the two nearest atoms; beyond the ends, it is the end's.
     """
     last = len(atoms) - 1
     spacing = (atoms[last] - atoms[0]) / last
@@ -31,7 +31,7 @@ def of_actions(values: Tensor, action: Tensor) -> Tensor:
 
 
 def cross_entropy(logits: Tensor, goal: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the cross-entropy of `logits [B, atoms]` to `goal [B, atoms]`, and the KL divergence, `[B]`.
+    """Return cross-entropies of `logits [B, atoms]` to `goal [B, atoms]`, and KL divergences, `[B]`.
 
     Both have the same gradient. Rainbow's priorities are made of the divergence.
     """

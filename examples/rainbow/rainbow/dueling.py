@@ -6,5 +6,5 @@ from torch import Tensor
 
 
 def combine(value: Tensor, advantage: Tensor) -> Tensor:
-    """Return `V + A - mean A` (their equation 9), `[B, A, atoms]`, from `[B, 1, atoms]` and `[B, A, atoms]`."""
+    """Return `V + A - mean A` (their equation 9), `[B, A, N]`, from `[B, 1, N]` and `[B, A, N]`."""
     return value + advantage - advantage.mean(dim=1, keepdim=True)

@@ -1,4 +1,4 @@
-"""Rainbow's network, of which each component can be left out: `agent.network: rainbow.network:rainbow`."""
+"""Rainbow's network, whose components can each be left out: `agent.network: rainbow.network:rainbow`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Noisy layers: exploration that is learned (Fortunato et al. 2018, "Noisy Networks for Exploration")."""
+"""Noisy layers: exploration that is learned (Fortunato et al. 2018)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class NoisyLinear(nn.Module):
-    """A linear layer whose weights and biases are disturbed by factorized noise (their equations 9 to 11).
+    """A linear layer whose weights and biases are disturbed by factorized noise (equations 9 to 11).
 
     `y = (mu_w + sigma_w * f(e_out) f(e_in)^T) x + mu_b + sigma_b * f(e_out)`, f(e) = sgn(e) sqrt|e|.
     """
@@ -22,7 +22,7 @@ class NoisyLinear(nn.Module):
         self.sigma_bias = nn.Parameter(torch.full((outputs,), sigma * bound))
 
     def forward(self, inputs: Tensor, noise: Tensor) -> Tensor:
-        """Return outputs `[B, outputs]`; `noise [inputs + outputs]` is standard normal, or 0 for none."""
+        """Return outputs `[B, outputs]`; `noise [inputs + outputs]` is standard normal, or 0."""
         factors = noise.sign() * noise.abs().sqrt()
         inner, outer = factors[: self.inputs], factors[self.inputs :]
         weight = self.mean_weight + self.sigma_weight * outer.unsqueeze(1) * inner
