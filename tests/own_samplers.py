@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,20 @@ class HalfABatch(Proportional):
 
     def sample(self, items: Any, random: Array) -> Array:
         return super().sample(items, random)[:, ::2]
+
+
+class Ends(Proportional):
+    """Ends the process."""
+
+    def sample(self, items: Any, random: Array) -> Array:
+        os._exit(3)
+
+
+class Raises(Proportional):
+    """Fails by an exception of its own."""
+
+    def sample(self, items: Any, random: Array) -> Array:
+        raise KeyError("mine")
 
 
 class NoUpdate:

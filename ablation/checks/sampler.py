@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,10 +70,11 @@ def subject_of(path: str, options: Mapping[str, Any], resolve: Resolve) -> Subje
     return Subject(chosen, resolve, evicts)
 
 
-def check_sampler(subject: Subject) -> Iterator[Outcome]:
-    """Yield the outcome of every property, in an order in which the first failure explains most."""
+def check_sampler(subject: Subject, names: Iterable[str] | None = None) -> Iterator[Outcome]:
+    """Yield the outcome of every property, or of those named; the first failure explains most."""
     broken = False
-    for name, prove in PROPERTIES.items():
+    for name in PROPERTIES if names is None else names:
+        prove = PROPERTIES[name]
         if broken:
             yield Outcome(name, None, "not checked: it did not come so far")
             continue
@@ -86,7 +87,7 @@ def check_sampler(subject: Subject) -> Iterator[Outcome]:
             yield Outcome(name, False, str(error))
         except Exception as error:
             broken = True
-            yield Outcome(name, False, f"{type(error).__name__}: {error}{_where(error)}")
+            yield Outcome(name, False, f"{type(error).__name__}: {error}{where(error)}")
 
 
 def _runs_through(subject: Subject) -> str:
@@ -216,8 +217,8 @@ def _seconds(trainers: Sequence[DQNTrainer]) -> list[float]:
     return times
 
 
-def _where(error: Exception) -> str:
-    """Return the last place in a traceback."""
+def where(error: Exception) -> str:
+    """Return the last place of an exception's traceback, in brackets."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

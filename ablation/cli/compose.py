@@ -13,6 +13,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from ablation.cli.components import try_components
 from ablation.cli.environments import check_environments
 from ablation.config.env_settings import References
 from ablation.config.near import one_of
@@ -175,9 +176,9 @@ def plan_of(
     size: str | None = None,
     results_dir: Path = Path("results"),
 ) -> Plan:
-    """Return the expanded plan of the study, every cell of it validated, every environment tried.
+    """Return the expanded plan of the study, every cell validated, environments and components tried.
 
-    What environments answered is kept below `results_dir`.
+    What trials showed is kept below `results_dir`.
     """
     from ablation.agent.check import check_agent
     from ablation.envs.spec import env_spec
@@ -186,6 +187,7 @@ def plan_of(
     given = {name: composer.references(name) for name in plan.study.environments}
     plan.references.update({name: own for name, own in given.items() if own is not None})
     check_environments((cell.config.env for cell in plan.configured.values()), results_dir)
+    try_components(plan.configured.values(), results_dir)
     for cell in plan.configured.values():
         spec = env_spec(cell.config.env.id, options_of(cell.config.env))
         check_agent(cell.config.agent, spec.observation_shape, spec.actions)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ablation.config.cell import Cell
-from ablation.config.tasks import options_of
+from ablation.config.source import has_method
+from ablation.config.source_modules import is_component
+from ablation.config.tasks import options_of, stepped_by
+from ablation.config.training_path import trained_by
 from ablation.study.plan import Plan
 
 IMAGE_DIMENSIONS = 3
@@ -19,6 +22,7 @@ def notes(plan: Plan) -> Iterator[str]:
     yield from _unlearned(plan)
     yield from _environments(plan.configured.values())
     yield from _epsilons(plan)
+    yield from _own_samplers(plan)
 
 
 def _unlearned(plan: Plan) -> Iterator[str]:
@@ -58,6 +62,25 @@ def _environments(cells: Iterable[Cell]) -> Iterator[str]:
             said.setdefault(line, []).append(env[0])
     for line, ids in said.items():
         yield f"{', '.join(dict.fromkeys(ids))}: {line}"
+
+
+def _own_samplers(plan: Plan) -> Iterator[str]:
+    """Name the arms that a class of the user's keeps out of compiled blocks, which costs time."""
+    arms: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        config = plan.configured[arm.cell].config
+        if stepped_by(config.env) != "tensor" or trained_by(config.agent) != "compiled":
+            continue
+        kind, eviction = config.replay.kind, config.replay.eviction
+        slow = [kind] if is_component(kind) and not has_method(kind, "compiled") else []
+        slow += [eviction] if is_component(eviction) else []
+        for path in slow:
+            arms.setdefault(path, []).append(f"{arm.name} ({arm.env_id})")
+    for path, names in arms.items():
+        yield (
+            f"{'; '.join(names)}: trained step by step, which is slower than compiled blocks, because "
+            f"{path} has no compiled kernels; CALIBRATE=1 measures by how much"
+        )
 
 
 def _epsilons(plan: Plan) -> Iterator[str]:

@@ -22,8 +22,6 @@ from ablation.config.near import one_of
 from ablation.config.source_modules import Finder, is_component, is_source, parse, project_files
 from ablation.config.validation import ConfigError
 
-__all__ = ["check_component", "fingerprints", "is_component", "source_hashes"]
-
 HASH_DIGITS = 12
 
 _WITHOUT_EFFECT = {"kind", "type_comment", "type_ignores"}
@@ -63,6 +61,17 @@ def check_component(key: str, path: str) -> None:
     if name.partition(".")[0] not in names and not names & {"*", "__getattr__"}:
         listed = one_of(name, sorted(names), said="it defines")
         raise ConfigError(key, path, f"{spec.origin} has no {name}; {listed}")
+
+
+def has_method(path: str, method: str) -> bool:
+    """Return whether the class at an import path defines a method itself, as its source says."""
+    module, _, name = path.partition(":")
+    spec = Finder().find(module)
+    if spec is None or spec.origin is None or not is_source(spec):
+        return False
+    classes = (node for node in parse(Path(spec.origin)).body if isinstance(node, ast.ClassDef))
+    methods = (part for one in classes if one.name == name for part in one.body)
+    return any(isinstance(part, ast.FunctionDef) and part.name == method for part in methods)
 
 
 @dataclass(frozen=True)

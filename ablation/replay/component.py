@@ -110,6 +110,8 @@ def _restored(now: Any, saved: Any) -> Any:
         there = [*now] if isinstance(now, list | tuple) else []
         there += [None] * (len(saved) - len(there))
         parts = [_restored(*pair) for pair in zip(there, saved, strict=False)]
+        if hasattr(now, "_fields"):
+            return type(now)(*parts)
         return tuple(parts) if isinstance(now, tuple) else parts
     return saved
 

@@ -16,140 +16,159 @@ What the paper leaves to the implementation, and what is done here:
 * Sums are over the transitions that are still stored.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
 
-class ReaPER:
-    """Draws in proportion to `R^omega |d|^alpha`; arrays are `[L, C]`, -1 stands for no slot."""
+class Table(NamedTuple):
+    """What is remembered of stored transitions, `[L, C]`, and of lanes, `[L]`; -1 stands for no slot.
 
-    needs = {"position", "terminated", "truncated"}
+    `previous` and `following` are the slots of the neighbors in an episode, `over` says that it ended
+    with this one. `latest` is the slot stored last, `largest` the largest error seen.
+    """
+
+    error: np.ndarray
+    priority: np.ndarray
+    previous: np.ndarray
+    following: np.ndarray
+    over: np.ndarray
+    latest: np.ndarray
+    largest: np.ndarray
+    alpha: float
+    omega: float
+
+
+class ReaPER:
+    """Draws in proportion to `R^omega |d|^alpha`."""
+
+    needs = frozenset({"position", "terminated", "truncated"})
 
     def __init__(self, lanes, capacity, batch_size, alpha=0.4, omega=0.2, truncation_ends=True):
-        self.alpha, self.omega, self.truncation_ends = float(alpha), float(omega), truncation_ends
+        self.truncation_ends = truncation_ends
         shape = lanes, capacity
-        self.error, self.priority = np.zeros(shape), np.zeros(shape)
-        self.previous, self.following = np.full(shape, -1), np.full(shape, -1)
-        self.over = np.zeros(shape, bool)
-        self.latest, self.largest = np.full(lanes, -1), np.ones(lanes)
+        self.table = Table(
+            np.zeros(shape),
+            np.zeros(shape),
+            np.full(shape, -1),
+            np.full(shape, -1),
+            np.zeros(shape, bool),
+            np.full(lanes, -1),
+            np.ones(lanes),
+            float(alpha),
+            float(omega),
+        )
 
     def added(self, items):
         """Link new items to the one before in their episode."""
         over = items.terminated | items.truncated if self.truncation_ends else items.terminated
-        _add(items.lanes, items.slots, items.position, over, *self._arrays)
+        _add(self.table, items.lanes, items.slots, items.position, over)
 
     def sample(self, items, random):
         """Return slots `[L, B]` drawn in proportion to the priorities, with replacement."""
         slots = np.empty(random.shape, np.int64)
-        _draw(self.priority, items.size, random, slots)
+        _draw(self.table.priority, items.size, random, slots)
         return slots
 
     def update_priorities(self, slots, errors):
         """Note the errors, and rate anew every episode that one of them belongs to."""
-        _update(slots, errors, *self._arrays)
+        _update(self.table, slots, errors)
 
     def probabilities(self, items, slots):
         """Return the probability per draw of the items at `slots [L, B]`."""
-        return np.take_along_axis(self.priority, slots, 1) / self.priority.sum(axis=1, keepdims=True)
-
-    @property
-    def _arrays(self):
-        links = self.previous, self.following, self.over, self.latest, self.largest
-        return self.error, self.priority, *links, self.alpha, self.omega
+        priority = self.table.priority
+        return np.take_along_axis(priority, slots, 1) / priority.sum(axis=1, keepdims=True)
 
 
 @njit(cache=True)
-def _add(
-    lanes, slots, position, over, error, priority, previous, following, ends, latest, largest, alpha, omega
-):
+def _add(table, lanes, slots, position, over):
     for row in range(len(lanes)):
         lane, slot = lanes[row], slots[row]
-        rest = _remove(slot, lane, previous[lane], following[lane], ends[lane], latest)
-        error[lane, slot] = 0.0
+        rest = _remove(table, lane, slot)
         if rest >= 0:
-            _rate(rest, error[lane], priority[lane], previous[lane], following[lane], ends[lane], alpha, omega)
-        before = latest[lane] if position[row] > 0 else -1
-        previous[lane, slot], following[lane, slot] = before, -1
+            _rate(table, lane, rest)
+        before = table.latest[lane] if position[row] > 0 else -1
+        table.previous[lane, slot], table.following[lane, slot] = before, -1
         if before >= 0:
-            following[lane, before] = slot
-        latest[lane], ends[lane, slot] = slot, over[row]
-        error[lane, slot], priority[lane, slot] = largest[lane], largest[lane] ** alpha
+            table.following[lane, before] = slot
+        table.latest[lane], table.over[lane, slot] = slot, over[row]
+        table.error[lane, slot] = table.largest[lane]
+        table.priority[lane, slot] = table.largest[lane] ** table.alpha
         if over[row]:
-            _rate(slot, error[lane], priority[lane], previous[lane], following[lane], ends[lane], alpha, omega)
+            _rate(table, lane, slot)
 
 
 @njit(cache=True)
-def _update(
-    slots, errors, error, priority, previous, following, ends, latest, largest, alpha, omega
-):
+def _update(table, slots, errors):
     for lane in range(len(slots)):
-        rated = np.full(slots.shape[1], -1)
         for draw in range(slots.shape[1]):
             size = abs(errors[lane, draw])
-            size = size if np.isfinite(size) else largest[lane]
-            error[lane, slots[lane, draw]] = size
-            largest[lane] = max(largest[lane], size)
+            size = size if np.isfinite(size) else table.largest[lane]
+            table.error[lane, slots[lane, draw]] = size
+            table.largest[lane] = max(table.largest[lane], size)
+        rated = np.full(slots.shape[1], -1)
         for draw in range(slots.shape[1]):
-            last = _last(slots[lane, draw], following[lane])
+            last = _last(table, lane, slots[lane, draw])
             if not (rated[:draw] == last).any():
-                _rate(last, error[lane], priority[lane], previous[lane], following[lane], ends[lane], alpha, omega)
+                _rate(table, lane, last)
             rated[draw] = last
 
 
 @njit(cache=True)
-def _rate(slot, error, priority, previous, following, ends, alpha, omega):
+def _rate(table, lane, slot):
     """Give every transition of an episode the priority that follows from all of its errors."""
-    last = _last(slot, following)
-    total = _sum(last, error, previous)
-    bound = total if ends[last] else _largest_sum(error, previous, following)
+    at = _last(table, lane, slot)
+    total = _sum(table, lane, at)
+    bound = total if table.over[lane, at] else _largest_sum(table, lane)
     later = bound - total
-    at = last
     while at >= 0:
-        reliability = 1 - later / bound if bound > 0 else 1.0
-        priority[at] = max(reliability, 0.0) ** omega * error[at] ** alpha
-        later += error[at]
-        at = previous[at]
+        reliability = max(1 - later / bound, 0.0) if bound > 0 else 1.0
+        table.priority[lane, at] = reliability**table.omega * table.error[lane, at] ** table.alpha
+        later += table.error[lane, at]
+        at = table.previous[lane, at]
 
 
 @njit(cache=True)
-def _largest_sum(error, previous, following):
+def _largest_sum(table, lane):
     """Return the largest sum of errors of any stored episode."""
     largest = 0.0
-    for slot in range(len(error)):
-        if following[slot] < 0:
-            largest = max(largest, _sum(slot, error, previous))
+    for slot in range(table.error.shape[1]):
+        if table.following[lane, slot] < 0:
+            largest = max(largest, _sum(table, lane, slot))
     return largest
 
 
 @njit(cache=True)
-def _last(slot, following):
-    while following[slot] >= 0:
-        slot = following[slot]
+def _last(table, lane, slot):
+    while table.following[lane, slot] >= 0:
+        slot = table.following[lane, slot]
     return slot
 
 
 @njit(cache=True)
-def _sum(last, error, previous):
+def _sum(table, lane, last):
     total = 0.0
     while last >= 0:
-        total += error[last]
-        last = previous[last]
+        total += table.error[lane, last]
+        last = table.previous[lane, last]
     return total
 
 
 @njit(cache=True)
-def _remove(slot, lane, previous, following, ends, latest):
+def _remove(table, lane, slot):
     """Take an item out of its episode; return another slot of the episode, -1 if there is none."""
-    before, after = previous[slot], following[slot]
+    before, after = table.previous[lane, slot], table.following[lane, slot]
     if before >= 0:
-        following[before] = after
+        table.following[lane, before] = after
         if after < 0:
-            ends[before] = ends[slot]
+            table.over[lane, before] = table.over[lane, slot]
     if after >= 0:
-        previous[after] = before
-    if latest[lane] == slot:
-        latest[lane] = before
-    previous[slot] = following[slot] = -1
+        table.previous[lane, after] = before
+    if table.latest[lane] == slot:
+        table.latest[lane] = before
+    table.previous[lane, slot] = table.following[lane, slot] = -1
+    table.error[lane, slot] = 0.0
     return before if after < 0 else after
 
 
