@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ablation.agent.compiled_backend import CompiledBackend
-from ablation.agent.learner import Learner, MakeBackend
+from ablation.agent.learner import Learner, MakeBackend, choose_backend
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schedules import value_at
+from ablation.config.training_path import why_not_portable
 from ablation.numerics.random_streams import Stream, unit_interval, words
 
 from .conftest import Configure
@@ -188,6 +189,70 @@ def test_a_huber_loss_has_the_threshold_that_it_is_given(
         losses.mean().backward()
         plain.step()
     assert_equal_values(learner, network)
+
+
+ACTIVATIONS = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("normalized", [False, True])
+def test_hidden_layers_are_those_of_pytorch(
+    configure: Configure, activation: str, normalized: bool
+) -> None:
+    learner = a_learner(configure, TorchBackend, activation=activation, layer_norm=normalized)
+    networks = []
+    for network in (plain_network(5), plain_network(5)):
+        layers: list[nn.Module] = []
+        for layer in network:
+            if isinstance(layer, nn.Linear):
+                layers += [layer, nn.LayerNorm(layer.out_features), ACTIVATIONS[activation]()]
+        layers = [one for one in layers[:-2] if normalized or not isinstance(one, nn.LayerNorm)]
+        networks.append(nn.Sequential(*layers))
+    network, target = networks
+    plain = torch.optim.Adam(network.parameters(), lr=RATE)
+    for batch in batches(60):
+        learner.update(batch, torch.ones(1, BATCH))
+        plain.zero_grad()
+        nn.functional.mse_loss(*td_errors(network, target, batch)).backward()
+        plain.step()
+    assert_equal_values(learner, network)
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_seed_learns_the_same_alone_and_among_others(configure: Configure, activation: str) -> None:
+    torch.set_default_dtype(torch.float32)
+    options = {"activation": activation, "layer_norm": True, "hidden_sizes": [13, 7]}
+    config = configure(**{f"agent__{key}": value for key, value in options.items()}).agent
+    assert choose_backend(config, CPU) is TorchBackend
+    alone = Learner(config, [5], (3,), 3, CPU)
+    among = Learner(config, [8, 5, 2], (3,), 3, CPU)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(20):
+        batch = {
+            "observation": torch.randn(1, 5, 3, generator=generator),
+            "action": torch.randint(0, 3, (1, 5), generator=generator),
+            "reward": torch.randn(1, 5, generator=generator),
+            "discount": torch.full((1, 5), 0.9),
+            "next_observation": torch.randn(1, 5, 3, generator=generator),
+        }
+        alone.update(batch, torch.ones(1, 5))
+        many = {name: part.expand(3, *part.shape[1:]).contiguous() for name, part in batch.items()}
+        among.update(many, torch.ones(3, 5))
+    assert torch.equal(alone.parameters.online[0], among.parameters.online[1])
+
+
+def test_what_compiled_loops_do_not_know_is_trained_by_pytorch(configure: Configure) -> None:
+    tanh, normed = configure(agent__activation="tanh"), configure(agent__layer_norm=True)
+    assert why_not_portable(tanh) == "trained by PyTorch (agent.activation=tanh)"
+    assert why_not_portable(normed) == "trained by PyTorch (agent.layer_norm=True)"
+    compiled = configure(agent__optimizer="adamw", agent__target_tau=0.1, agent__weight_decay=0.1)
+    assert why_not_portable(compiled) is None
 
 
 def test_a_soft_update_moves_the_target_as_polyak_averaging_does(

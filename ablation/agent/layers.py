@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -27,12 +27,14 @@ class Layer:
     """A product of a weight `[patch, filters]` with every patch of the inputs, and a bias `[filters]`.
 
     `index [positions, patch]` names the inputs in each patch; None: one patch of all inputs in order,
-    that is a fully connected layer. Outputs are `[positions, filters]`, flat.
+    that is a fully connected layer. Outputs are `[positions, filters]`, flat; with `norm` they are
+    normalized, each with a scale and a shift of its own.
     """
 
     inputs: int
     filters: int
     index: NDArray[np.int32] | None = None
+    norm: bool = False
 
     @property
     def positions(self) -> int:
@@ -51,7 +53,12 @@ class Layer:
 
     @property
     def parameters(self) -> int:
-        """Return the numbers in its weight and bias."""
+        """Return the numbers in its weight and bias, and in its scale and shift."""
+        return self.drawn + (2 * self.outputs if self.norm else 0)
+
+    @property
+    def drawn(self) -> int:
+        """Return the numbers in its weight and bias, which begin as random ones."""
         return (self.patch + 1) * self.filters
 
 
@@ -83,7 +90,8 @@ def network_layers(
 
 def layers_of_agent(agent: AgentConfig, shape: Sequence[int], actions: int) -> list[Layer]:
     """Return an agent's layers; see `network_layers`."""
-    return network_layers(agent.convolutions, agent.hidden_sizes, shape, actions)
+    layers = network_layers(agent.convolutions, agent.hidden_sizes, shape, actions)
+    return [*(replace(layer, norm=agent.layer_norm) for layer in layers[:-1]), layers[-1]]
 
 
 def row_length(layers: Sequence[Layer]) -> int:

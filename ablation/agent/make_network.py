@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ablation.agent.layers import layers_of_agent
-from ablation.agent.network import StackedNetwork
+from ablation.agent.network import ACTIVATIONS, StackedNetwork
 from ablation.agent.stacked_module import StackedModule
 from ablation.config.registry import load_component
 from ablation.config.schema import AgentConfig
@@ -24,8 +24,9 @@ def make_network(
         factory, options = load_component(config.network), config.network_options
         module = StackedModule(lambda: factory(tuple(shape), actions, **options), seeds, shape, device)
         return module, module.initial_parameters()
-    network = StackedNetwork(len(seeds), layers_of_agent(config, shape, actions), device, shape)
-    count = network.parameters_per_lane
+    layers, activation = layers_of_agent(config, shape, actions), ACTIVATIONS[config.activation]
+    network = StackedNetwork(len(seeds), layers, device, shape, activation)
+    count = sum(layer.drawn for layer in layers)
     bits = np.concatenate([words(seed, Stream.INIT, 0, 1, count) for seed in seeds])
     units = unit_interval(torch.from_numpy(bits.astype(np.int64)))
     return network, network.initial(units.to(device))

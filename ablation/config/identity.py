@@ -45,6 +45,8 @@ NEUTRAL: dict[str, Any] = {
     "huber_threshold": 1.0,
     "target_tau": 1.0,
     "exploration_fraction": None,
+    "activation": "relu",
+    "layer_norm": False,
     "options": {},
     "eviction_options": {},
     "network": None,

@@ -121,6 +121,7 @@ class AgentConfig:
     itself (Loshchilov & Hutter 2019). `exploration_fraction` is the share of the run over which
     exploration falls, in place of its `steps`; `parse` converts it to them. `network`, `loss` and
     `optimizer` may be import paths of the user's code, which PyTorch trains (docs/networks.md).
+    `layer_norm` normalizes what a hidden layer gives before its activation (Ba et al. 2016).
     """
 
     hidden_sizes: tuple[Width, ...]
@@ -151,6 +152,8 @@ class AgentConfig:
     huber_threshold: Positive = 1.0
     target_tau: Share = 1.0
     exploration_fraction: Share | None = None
+    activation: Literal["relu", "tanh", "elu", "gelu", "silu"] = "relu"
+    layer_norm: Switch = False
     network: str | None = None
     network_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     optimizer_options: dict[str, Any] = dataclasses.field(default_factory=dict)

@@ -10,7 +10,7 @@ from ablation.config.tasks import stepped_by, task_of
 
 TrainedBy = Literal["compiled", "torch"]
 
-COMPILED = {"backend": "auto", "network": None}
+COMPILED = {"backend": "auto", "network": None, "activation": "relu", "layer_norm": False}
 """Keys of `agent` that compiled loops know at one value only."""
 
 

@@ -48,6 +48,8 @@ CHANGES: dict[str, Any] = {
     "agent.huber_threshold": 2.0,
     "agent.target_tau": 0.005,
     "agent.exploration_fraction": 0.5,
+    "agent.activation": "tanh",
+    "agent.layer_norm": True,
     "agent.network": "torch.nn:Identity",
     "agent.network_options": {"bias": False},
     "agent.optimizer_options": {"momentum": 0.9},
