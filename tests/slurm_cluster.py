@@ -104,7 +104,7 @@ class SlurmCluster:
         """Run one of Slurm's commands and return what it prints."""
         variables = os.environ | self.variables
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=30, check=False, env=variables
+            command, capture_output=True, text=True, timeout=120, check=False, env=variables
         ).stdout
 
     def jobs(self) -> list[str]:
