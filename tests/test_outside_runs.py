@@ -17,7 +17,7 @@ import pytest
 import analysis
 from ablation.results.load import StudyNotFound, StudyRuns, load, read
 from ablation.results.outside.export import export_runs
-from ablation.results.outside.importing import import_files, plan_beside, store_import
+from ablation.results.outside.importing import import_files, import_frame, plan_beside, store_import
 from ablation.results.outside.native import copy_runs
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.scores import SCORES
@@ -88,7 +88,10 @@ def test_training_episodes_have_training_scores_only() -> None:
     ppo = runs.arms("CartPole-v1")[1]
     values = frame().query("algo == 'ppo' and seed == 0")["return"]
     assert runs.scores(ppo, "last_training_episodes")[0] == pytest.approx(values.mean())
+    assert runs.scores(ppo, "online_return")[0] == pytest.approx(values.mean())
     assert np.isnan(runs.scores(ppo, "final")).all()
+    online = from_frame(frame(), rows="episodes", primary_score="online_return")
+    assert online.plan.study.primary_score == "online_return"
 
 
 def test_a_table_of_scores_alone_is_enough_for_tables(tmp_path: Path) -> None:
@@ -125,6 +128,8 @@ def test_factors_make_arms_that_the_analysis_crosses() -> None:
     high = (means["lr=2"].mean() + means["lr=2, size=16"].mean()) / 2
     assert effects[("lr",)].difference.value == pytest.approx(high - low)
     assert ("lr", "size") in effects
+    declared = {"factors": ("size", "lr"), "baseline": {"lr": "1", "size": "8"}}
+    assert from_frame(crossed, **declared).plan.arms[3].name == "size=16, lr=2"
 
 
 def test_parquet_and_csv_read_alike(tmp_path: Path) -> None:
@@ -329,6 +334,65 @@ def test_missing_columns_are_named_with_the_nearest() -> None:
     assert "nearest: return" in refusal(frame(), columns={"episode_return": "retrun"})
 
 
+def test_one_arm_for_all_rows_needs_no_column(tmp_path: Path) -> None:
+    alone = frame({"dqn": 100.0}).drop(columns="algo")
+    assert [arm.name for arm in from_frame(alone, arm="dqn").plan.arms] == ["dqn"]
+    alone.rename(columns={"seed": "sed"}).to_csv(tmp_path / "runs.csv", index=False)
+    with pytest.raises(ImportRefused, match=r"no column for arm \(.*env_id.*or --arm NAME"):
+        import_files("csv", [tmp_path / "runs.csv"], Request("out"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("algo,env_id,seed,step,return,return\na,E-v0,0,1,2,3\n", "more than one column 'return'"),
+        (
+            "algo,env_id,seed,step,return\ncaf\xe9,E-v0,0,1,2\n",
+            r"column 'algo' is binary; text \(UTF-8\)",
+        ),
+        (
+            "algo,env_id,seed,step,return\na,E-v0,0,1e20,2\n",
+            r"1e\+20 in row 1; whole numbers up to 2\^53",
+        ),
+        ("algo;env_id;seed;step;return\na;E-v0;0;1;2\n", "no column for arm"),
+    ],
+)
+def test_csv_files_that_are_not_tidy_are_refused(tmp_path: Path, text: str, expected: str) -> None:
+    (tmp_path / "runs.csv").write_text(text, encoding="latin-1")
+    with pytest.raises(ImportRefused, match=expected):
+        import_files("csv", [tmp_path / "runs.csv"], Request("out"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("return", [1.0]), ("seed", {1}), ("return", 1j), ("global_step", "2 k")]
+)
+def test_frames_with_odd_values_are_refused(column: str, value: Any) -> None:
+    values = frame()
+    values[column] = [value] * len(values)
+    assert "not tidy" in (text := refusal(values)) or "numbers without a unit" in text
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [
+        ({"rows": "evals"}, "rows 'evals': allowed: evaluations, episodes"),
+        ({"incomplete": "drop"}, "incomplete 'drop': allowed: refuse, missing, keep"),
+        ({"primary_score": "finl"}, "did you mean final"),
+        ({"budget": 0}, "budget 0: a number of environment steps"),
+        ({"factors": "algo"}, "factors 'algo': a list of columns"),
+    ],
+)
+def test_declarations_that_mean_nothing_are_refused(declared: dict[str, Any], expected: str) -> None:
+    assert expected in refusal(frame(), **declared)
+
+
+def test_what_is_no_frame_is_refused() -> None:
+    with pytest.raises(ImportRefused, match="a pandas data frame is needed, not a str"):
+        analysis.from_frame("runs.csv")  # type: ignore[arg-type]
+    twice = frame().rename(columns={"global_step": "seed"})
+    assert "Duplicate column" in refusal(twice)
+
+
 def test_two_columns_for_one_thing_are_ambiguous() -> None:
     message = refusal(frame().assign(step=0))
     assert "'global_step' or 'step'" in message
@@ -357,6 +421,18 @@ def test_missing_seeds_are_shown_as_missing() -> None:
     runs = from_frame(frame().query("algo == 'dqn' or seed != 3"))
     ppo = runs.arms("CartPole-v1")[1]
     assert runs.statuses(ppo) == {"complete": 5, "missing": 1}
+
+
+def test_an_import_says_what_is_missing_in_each_environment() -> None:
+    values = frame(env_ids=("CartPole-v1", "Acrobot-v1"))
+    lacking = values.query("not (algo == 'ppo' and seed > 3 and env_id == 'CartPole-v1')")
+    values = lacking.query("not (algo == 'ppo' and seed == 1 and global_step > 50)")
+    imported = import_frame(values, Request("out", baseline="dqn", incomplete="missing"))
+    assert imported.notes == [
+        "seeds that other arms have are missing: ppo in CartPole-v1 lacks 2",
+        "2 of 22 runs count as missing, the first: arm ppo, seed 1, CartPole-v1: its evaluations end at "
+        "step 50, others go on to 100",
+    ]
 
 
 def test_short_runs_are_refused_or_missing_or_kept() -> None:
@@ -466,6 +542,18 @@ def test_a_path_that_says_nothing_needs_labels(tmp_path: Path) -> None:
         import_files("sb3-evaluations", [path], Request("z"))
     labels = Request("z", arm="dqn", environment="CartPole-v1", seed=4)
     assert import_files("sb3-evaluations", [path], labels).data.keys[0].seed == 4
+
+
+def test_a_monitor_is_read_until_its_last_line_was_cut_short(tmp_path: Path) -> None:
+    run = tmp_path / "dqn" / "CartPole-v1_1"
+    run.mkdir(parents=True)
+    text = '#{"t_start": 1.0, "env_id": "CartPole-v1"}\nr,l,t\n5.0,10,1.0\n7.0,10,2.0\n9.0,1'
+    (run / "0.monitor.csv").write_text(text)
+    with pytest.raises(ImportRefused, match=r"line 5: r,l,t is '9.0,1': damaged or cut short; --incomp"):
+        import_files("sb3-monitor", [tmp_path], Request("out"))
+    imported = import_files("sb3-monitor", [tmp_path], Request("out", incomplete="missing"))
+    assert imported.data.tables["episodes"].columns["episode_return"].tolist() == [5.0, 7.0]
+    assert any("cut short" in note for note in imported.notes)
 
 
 def test_two_files_of_one_run_are_refused(tmp_path: Path) -> None:

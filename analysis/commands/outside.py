@@ -132,13 +132,18 @@ def imported_lines(imported: Imported) -> list[str]:
     rows = [f"{len(next(iter(table.columns.values()))):,} {kind}" for kind, table in data.tables.items()]
     rows += [f"scores {', '.join(data.scores)}"] if data.scores else []
     line = (
-        f"Imported {len(data.keys):,} runs of {len(arms)} arms in {', '.join(sorted(environments))}: "
+        f"Imported {_counted(len(data.keys), 'run')} of {_counted(len(arms), 'arm')} in "
+        f"{', '.join(sorted(environments))}: "
         f"{', '.join(rows)}."
     )
     unknown = "Unknown: commit, device, versions" + ("" if data.about["declared"].get("gymnasium") else
         ", Gymnasium's among them (--gymnasium says it)")  # fmt: skip
     notes = [f"Note: {note}." for note in imported.notes]
     return [line, *notes, f"{unknown}.", f"Next: replay-ablation report {plan.study.name}"]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _export(arguments: argparse.Namespace) -> None:

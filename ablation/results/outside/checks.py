@@ -44,9 +44,9 @@ def check_rows(merged: MergedRows, request: Request) -> Problems:
         _refuse(merged.runs, short, SHORT_HELP)
     if request.incomplete == "keep":
         _refuse(merged.runs, not_numbers, NOT_NUMBERS_HELP)
-        merged.notes += [f"{len(short)} runs are shorter than others and count as they are"] * bool(
-            short
-        )
+        if short:
+            text = "run is" if len(short) == 1 else "runs are"
+            merged.notes.append(f"{len(short)} {text} shorter than others, counted as they are")
         return {}
     return not_numbers | short
 

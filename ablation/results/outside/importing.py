@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.config.near import one_of
 from ablation.results.outside import data as stored
-from ablation.results.outside.checks import check_rows
+from ablation.results.outside.checks import check_rows, run_text
 from ablation.results.outside.formats import FORMATS, read_files
 from ablation.results.outside.names import check_study, has_outside, is_outside
 from ablation.results.outside.request import ImportRefused, Request
@@ -60,11 +60,13 @@ def import_frame(frame: pd.DataFrame, request: Request, beside: Plan | None = No
     import pyarrow
 
     check_study(request.study)
+    if not isinstance(frame, pd.DataFrame):
+        raise ImportRefused(f"a pandas data frame is needed, not a {type(frame).__name__}")
     try:
         table = pyarrow.Table.from_pandas(frame, preserve_index=False)
-    except pyarrow.ArrowException as error:
-        raise ImportRefused(f"the frame mixes types: {' '.join(str(error).split())}") from None
-    digest = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+        digest = hashlib.sha256(pd.util.hash_pandas_object(frame, index=False).to_numpy().tobytes())
+    except (pyarrow.ArrowException, TypeError, ValueError) as error:
+        raise ImportRefused(f"the frame is not tidy: {' '.join(str(error).split())}") from None
     about = {"format": "frame", "files": []}
     return _make([read_tidy(table, request, "the frame")], request, beside, digest.hexdigest(), about)
 
@@ -80,7 +82,10 @@ def _make(
     planned = make_plan(merged, request, digest, beside)
     problems = check_rows(merged, request)
     notes = [*merged.notes, *planned.notes, *_unequal(planned)]
-    notes += [f"{len(problems)} of {len(merged.runs)} runs count as missing"] if problems else []
+    if problems:
+        run, text = next(iter(problems.items()))
+        first = f"the first: {run_text(merged.runs[run])}: {text}"
+        notes.append(f"{len(problems)} of {len(merged.runs)} runs count as missing, {first}")
     scores = merged.tables.pop("scores", None)
     declared = {key: value for key, value in asdict(request).items() if value not in (None, (), {}, "")}
     data = stored.OutsideData(
@@ -109,13 +114,14 @@ def _by_run(scores: Any) -> dict[str, Any]:
 def _unequal(planned: OutsidePlan) -> list[str]:
     """Return a line if seeds are missing in some arms."""
     stored_keys = set(planned.keys)
-    lacking = {
-        arm.name: sum(1 for seed in arm.seeds if RunKey(arm.cell, seed) not in stored_keys)
+    lacking = [
+        (arm, sum(1 for seed in arm.seeds if RunKey(arm.cell, seed) not in stored_keys))
         for arm in planned.plan.arms
         if is_outside(planned.plan.cells, arm.cell)
-    }
-    texts = [f"{name} lacks {count}" for name, count in lacking.items() if count]
-    return [f"seeds that other arms have are missing: {'; '.join(texts[:6])}"] if texts else []
+    ]
+    texts = [f"{arm.name} in {arm.env_id} lacks {count}" for arm, count in lacking if count]
+    more = f"; and {len(texts) - 6} more arms" if len(texts) > 6 else ""
+    return [f"seeds that other arms have are missing: {'; '.join(texts[:6])}{more}"] if texts else []
 
 
 def store_import(store: Store, imported: Imported, command: str = "", replace: bool = False) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from ablation.config.near import one_of
+from ablation.results.scores import SCORES
 
 Kind = Literal["evaluations", "episodes", "scores"]
 Incomplete = Literal["refuse", "missing", "keep"]
@@ -41,3 +44,22 @@ class Request:
     shared_seeds: bool = False
     incomplete: Incomplete = "refuse"
     question: str = ""
+
+    def __post_init__(self) -> None:
+        choices = {
+            "rows": (None, "evaluations", "episodes"),
+            "incomplete": get_args(Incomplete),
+            "score": (None, *SCORES),
+            "primary_score": (None, *SCORES),
+        }
+        for name, allowed in choices.items():
+            given = getattr(self, name)
+            if given not in allowed:
+                there = one_of(given, [text for text in allowed if text is not None])
+                raise ImportRefused(f"{name} {given!r}: {there}")
+        if self.budget is not None and self.budget < 1:
+            raise ImportRefused(
+                f"budget {self.budget}: a number of environment steps from 1 on is needed"
+            )
+        if isinstance(self.factors, str):
+            raise ImportRefused(f"factors {self.factors!r}: a list of columns is needed")

@@ -117,7 +117,7 @@ def _decode(table: RowTable, code: int) -> RunLabels:
         code, at = divmod(code, len(labels.values))
         values[name] = labels.values[at]
     levels = {name: values[name] for name in table.labels if name not in ("environment", "seed")}
-    return RunLabels(tuple(sorted(levels.items())), values["environment"], values["seed"])
+    return RunLabels(tuple(levels.items()), values["environment"], values["seed"])
 
 
 def _ordered(parts: Sequence[tuple[NDArray[np.int64], RowTable]], runs: int) -> OrderedRows:

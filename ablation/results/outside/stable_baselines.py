@@ -7,7 +7,7 @@ import json
 import re
 import zipfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,9 @@ def read_evaluations(path: Path, request: Request) -> RowTable:
                 np.asarray(arrays[n]) for n in ("timesteps", "results", "ep_lengths")
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ImportRefused(f"{path} is no evaluations.npz: {' '.join(str(error).split())}") from None
+        # NumPy takes what is no archive for a pickle, and advises to trust it.
+        text = "no NumPy archive" if "pickle" in str(error) else " ".join(str(error).split())
+        raise ImportRefused(f"{path} is no evaluations.npz: {text}") from None
     if returns.ndim != 2 or returns.shape != lengths.shape or len(steps) != len(returns):
         raise ImportRefused(f"{path}: timesteps {steps.shape}, results {returns.shape} and ep_lengths "
                             f"{lengths.shape} do not fit together")  # fmt: skip
@@ -65,7 +67,8 @@ def read_monitors(files: Sequence[Path], request: Request) -> RowTable:
 
     An episode's step is the steps of its environment until its end, times the number of environments.
     """
-    parts = [_read_monitor(file) for file in files]
+    notes: list[str] = []
+    parts = [_read_monitor(file, request, notes) for file in files]
     env_ids = {env_id for env_id, *_ in parts}
     if len(env_ids) > 1:
         raise ImportRefused(f"{files[0].parent}: monitors of {' and '.join(sorted(env_ids))} in one run")
@@ -81,13 +84,13 @@ def read_monitors(files: Sequence[Path], request: Request) -> RowTable:
         "episode_length": lengths[order],
     }
     labels = {"environment": Labels.constant(env_id, len(order))} if env_id else {}
-    return RowTable(request.rows or "episodes", labels, columns)
+    return RowTable(request.rows or "episodes", labels, columns, tuple(notes))
 
 
 Part = tuple[str, NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
-def _read_monitor(path: Path) -> Part:
+def _read_monitor(path: Path, request: Request, notes: list[str]) -> Part:
     """Return a monitor's environment id ("" if unknown), and returns, lengths, steps and times."""
     with path.open(newline="", encoding="utf-8", errors="replace") as file:
         first = file.readline()
@@ -101,7 +104,7 @@ def _read_monitor(path: Path) -> Part:
         lacking = {"r", "l", "t"} - set(rows.fieldnames or ())
         if lacking:
             raise ImportRefused(f"{path} has no column {', '.join(sorted(lacking))}")
-        values = np.array([_numbers(row, path, rows.line_num + 1) for row in rows]).reshape(-1, 3)
+        values = np.array(list(_episodes(rows, path, request, notes))).reshape(-1, 3)
     if not len(values):
         raise ImportRefused(f"{path} has no episodes")
     lengths = values[:, 1].astype(np.int64)
@@ -115,14 +118,25 @@ def _read_monitor(path: Path) -> Part:
     )
 
 
-def _numbers(row: dict[str, str], path: Path, line: int) -> tuple[float, float, float]:
-    try:
-        values = float(row["r"]), float(row["l"]), float(row["t"])
-        if not values[1].is_integer() or values[1] < 0:
-            raise ValueError(f"length {row['l']}")
-    except (TypeError, ValueError) as error:
-        raise ImportRefused(f"{path}, line {line}: {error}") from None
-    return values
+def _episodes(
+    rows: csv.DictReader[str], path: Path, request: Request, notes: list[str]
+) -> Iterator[tuple[float, float, float]]:
+    """Yield return, length and time of each episode; a killed run's last line may be cut short."""
+    for row in rows:
+        try:
+            values = float(row["r"]), float(row["l"]), float(row["t"])
+            if not values[1].is_integer() or values[1] < 0:
+                raise ValueError
+        except (TypeError, ValueError):
+            given = ",".join(str(row[name]) for name in ("r", "l", "t") if row[name] is not None)
+            text = f"{path}, line {rows.line_num + 1}: r,l,t is '{given}': damaged or cut short"
+            if request.incomplete == "refuse":
+                raise ImportRefused(
+                    f"{text}; --incomplete missing or keep reads it until there"
+                ) from None
+            notes.append(text)
+            return
+        yield values
 
 
 def zoo_facts(file: Path) -> dict[str, str]:
@@ -133,9 +147,5 @@ def zoo_facts(file: Path) -> dict[str, str]:
         pairs = re.findall(
             r"- - (\w+)\n\s+- ([^\n]*)", args.read_text(encoding="utf-8", errors="replace")
         )
-        facts |= {
-            key: value.strip("'\"")
-            for key, value in pairs
-            if key in ("seed", "algo", "env", "n_timesteps")
-        }
+        facts |= {key: value.strip("'\"") for key, value in pairs if key in _FACTS}
     return facts

@@ -203,7 +203,7 @@ def _allowed_scores(merged: MergedRows) -> list[str]:
     if "evaluations" in merged.tables:
         given += list(SCORES)
     if "episodes" in merged.tables:
-        given.append("last_training_episodes")
+        given += [name for name, score in SCORES.items() if score.rows == "episodes"]
     return list(dict.fromkeys(given))
 
 

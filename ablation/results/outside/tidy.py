@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,9 @@ def read_tidy(table: pyarrow.Table, request: Request, name: str) -> RowTable:
 def recognize(names: list[str], request: Request, name: str) -> dict[str, str]:
     """Return the table's column of each of our names; refuses one that two columns could be."""
     of: dict[str, str] = {}
+    twice = [column for column, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ImportRefused(f"{name} has more than one column '{twice[0]}'")
     for key, column in request.columns.items():
         if key not in RECOGNIZED:
             raise ImportRefused(f"--columns {key}={column}: our columns are {', '.join(RECOGNIZED)}")
@@ -111,8 +115,9 @@ def plain(column: str) -> str:
 
 
 def _label_columns(of: Mapping[str, str], request: Request) -> list[tuple[str, str]]:
-    arms = [(factor, factor) for factor in request.factors] or [("arm", of["arm"])] * ("arm" in of)
-    return arms + [(key, of[key]) for key in ("environment", "seed") if key in of]
+    arms = [(factor, factor) for factor in request.factors]
+    keys = ("environment", "seed") if arms else ("arm", "environment", "seed")
+    return arms + [(key, of[key]) for key in keys if key in of]
 
 
 def _require_labels(labels: Mapping[str, Labels], request: Request, names: list[str], name: str) -> None:
@@ -150,6 +155,9 @@ def _labels(table: pyarrow.Table, column: str, name: str) -> Labels:
     values = table[column]
     if values.null_count:
         raise ImportRefused(f"{name}: column '{column}' has {values.null_count} empty cells")
+    kind = values.type.value_type if _is_dictionary(values) else values.type
+    if not _names_runs(kind):
+        raise ImportRefused(f"{name}: column '{column}' is {kind}; text (UTF-8) or numbers name runs")
     if not _is_dictionary(values):
         values = values.dictionary_encode()
     values = values.unify_dictionaries().combine_chunks()
@@ -162,6 +170,16 @@ def _labels(table: pyarrow.Table, column: str, name: str) -> Labels:
 def _text(value: object) -> str:
     whole = isinstance(value, float) and value.is_integer()
     return str(int(value)) if whole else str(value)  # type: ignore[call-overload]
+
+
+def _names_runs(kind: Any) -> bool:
+    """Return whether values of a type can be labels; text that is not UTF-8 comes as binary."""
+    from pyarrow import types
+
+    return bool(
+        types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind)
+        or types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind)
+    )  # fmt: skip
 
 
 def _is_dictionary(column: Any) -> bool:
@@ -185,11 +203,12 @@ def _numbers(table: pyarrow.Table, column: str, whole: bool, name: str) -> Any:
         return numbers
     if pyarrow.types.is_integer(kind) and not values.null_count:
         return values.to_numpy().astype(np.int64, copy=False)
-    wrong = np.flatnonzero(~(np.isfinite(numbers) & (numbers == np.floor(numbers))))
+    # Beyond 2^53 a float is no longer one whole number.
+    wrong = np.flatnonzero(~((np.abs(numbers) <= 2**53) & (numbers == np.floor(numbers))))
     if len(wrong):
         at = int(wrong[0])
         raise ImportRefused(
-            f"{name}: column '{column}' is {numbers[at]} in row {at + 1}; whole numbers count"
+            f"{name}: column '{column}' is {numbers[at]} in row {at + 1}; whole numbers up to 2^53 count"
         )
     return numbers.astype(np.int64)
 
