@@ -13,6 +13,7 @@ from yaml import YAMLError
 
 from ablation.cli.compose import CONFIG_NAME, allowed_beside
 from ablation.config.near import one_of
+from ablation.config.tasks import is_env_id
 from ablation.config.validation import ConfigError
 
 
@@ -31,7 +32,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
             key = str(override.key_or_group)
             options = loader.get_group_options(key)
             if options:
-                if not override.is_sweep_override() and override.value() not in options:
+                if not override.is_sweep_override() and not _offered(key, override.value(), options):
                     names = [name for name in options if name != "base"]
                     return str(ConfigError(key, override.value(), one_of(override.value(), names)))
             elif (
@@ -56,6 +57,10 @@ def explain_yaml(error: YAMLError) -> str:
     reason = f"{problem} {context}" if context else str(problem)
     hint = "check the indentation of this line and the one before" if "block" in reason else ""
     return f"{mark.name}, line {mark.line + 1}: {' '.join(reason.split())}" + (hint and f"; {hint}")
+
+
+def _offered(key: str, value: object, options: Sequence[str]) -> bool:
+    return value in options or (key == "env" and is_env_id(str(value), options))
 
 
 def _how_to_write(word: str) -> str:

@@ -117,7 +117,7 @@ def _run(request: str, told: IO[str], printed: IO[str]) -> str:
     """Run the check to its end, or end it when its time is up; return how it ended, in words."""
     descriptor = told.fileno()
     process = subprocess.Popen(
-        [sys.executable, "-m", "ablation.envs.check", str(descriptor)],
+        [sys.executable, "-P", "-m", "ablation.envs.check", str(descriptor)],
         stdin=subprocess.PIPE,
         stdout=printed,
         stderr=printed,

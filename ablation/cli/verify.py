@@ -32,7 +32,7 @@ def verify(config_directory: str, arguments: Sequence[str]) -> int:
     asked = next((word[len(RUNS) :] for word in reversed(arguments) if word.startswith(RUNS)), DEFAULT)
     study = open_study(config_directory, [word for word in arguments if not word.startswith(RUNS)])
     there = stored_runs(study.plans, study.store)
-    runs = _chosen(asked, there, study)
+    runs = [run for run in _chosen(asked, there, study) if _is_reproducible(run, study)]
     for device in {_device(run, study) for run in runs}:
         check_device(device)
     print(f"Trains {plural(len(runs), 'run')} of {len(there):,} stored ones again.", flush=True)
@@ -44,6 +44,17 @@ def verify(config_directory: str, arguments: Sequence[str]) -> int:
     equal = len(runs) - different
     print(f"{plural(equal, 'run')} equal in every bit, {different} different.")
     return 1 if different else 0
+
+
+def _is_reproducible(run: StoredRun, study: OpenStudy) -> bool:
+    """Return whether a run's numbers are to be equal; name one whose environment is not reproducible."""
+    record = study.store.read_record(run.key)
+    reason = None if record is None else record.not_reproducible
+    if reason is not None:
+        print(
+            f"  {run.name} ({run.arm.name}): not trained again, not reproducible: {reason}", flush=True
+        )
+    return reason is None
 
 
 def _differs(run: StoredRun, study: OpenStudy) -> bool:

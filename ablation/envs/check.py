@@ -14,10 +14,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ablation.config.project import Project
 from ablation.config.validation import ConfigError
 from ablation.envs.exceptions import place, summary
 from ablation.envs.interface import (
@@ -207,7 +209,8 @@ def _global_states() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Answer the request on the standard input."""
+    """Answer the request on the standard input; the working directory is the project's."""
+    Project(Path.cwd()).make_importable()
     request = json.loads(sys.stdin.readline())
     with os.fdopen(int(sys.argv[1]), "w", encoding="utf-8") as file:
 

@@ -6,11 +6,9 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-_NOT_OWN = (
-    str(Path(__file__).parents[1]),
-    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
-    "<frozen ",
-)
+_PASSING = (str(Path(__file__).parents[1]), "<frozen ")
+"""Code that only passes on what was raised: ours and the import system's."""
+_LIBRARIES = tuple(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib"))
 _REGISTRATION = str(Path("gymnasium", "envs", "registration.py"))
 
 
@@ -35,7 +33,15 @@ def place(error: BaseException) -> str:
 
     It is the last of any code where none is the user's, and nothing without a traceback.
     """
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(_NOT_OWN)]
-    chosen = own or frames
-    return f" ({chosen[-1].filename}, line {chosen[-1].lineno})" if chosen else ""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith(_PASSING) and not frame.filename.endswith(_REGISTRATION)
+    ]
+    own = [frame for frame in frames if not _is_library(frame.filename)]
+    chosen = (own or frames)[-1:]
+    return "".join(f" ({frame.filename}, line {frame.lineno})" for frame in chosen)
+
+
+def _is_library(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or "site-packages" in file
