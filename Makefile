@@ -38,7 +38,7 @@ FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup sweep plan status verify report claims papers gallery sync wandb-report view test test-slow chaos check bench \
-	bench-engine bench-tracking bench-published bench-analysis bench-coverage bench-spread clean
+	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ bench-published: $(MARK) ## our scores beside published ones and Stable-Baseline
 
 bench-analysis: $(MARK) ## measure the report of a large study, and the bootstrap
 	$(BIN)/python -m benchmarks.analysis
+
+bench-outside: $(MARK) ## measure the import of 10,000 runs from elsewhere, and their report
+	$(BIN)/python -m benchmarks.outside
 
 bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minutes)
 	$(RUN) python -m benchmarks.coverage

@@ -61,7 +61,7 @@ def from_frame(
     store = Store(root)
     request = Request(study, baseline=baseline, **declared)
     imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
-    return Study(read(imported.plan, store, outside=imported.data), allow)
+    return Study(read(imported.plan, store, outside=imported.data), allow, "from a frame, not stored")
 
 
 def __getattr__(name: str) -> Any:

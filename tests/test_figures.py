@@ -14,9 +14,10 @@ from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.design_grid import DesignGrid
 from analysis.effects.study_results import StudyResults
-from analysis.figures.curves import learning_curve, reached_threshold_line
+from analysis.figures.curves import reached_threshold_line
 from analysis.figures.dose_response import numeric_levels
 from analysis.figures.draw import FORMATS, StudyFigure, draw_figures, save_figure
+from analysis.figures.returns import learning_curve
 from analysis.figures.style import COLORS, style_at
 from analysis.report.report import open_results
 from analysis.studies.registry import FIGURE_KINDS

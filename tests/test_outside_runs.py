@@ -25,6 +25,8 @@ from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
 from analysis.effects.comparability import NotComparable, require_comparable
 from analysis.effects.comparisons import compare
+from analysis.figures.returns import return_curves
+from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables, write_report
 from analysis.statistics import difference, fisher_p_value, independent_contrasts, share_difference
 
@@ -107,6 +109,38 @@ def test_a_table_of_scores_alone_is_enough_for_tables(tmp_path: Path) -> None:
     assert row.mean.n == 6
     assert page.exists()
     assert {"table", "comparisons"} <= set(study_tables(results))
+
+
+def test_training_episodes_have_learning_curves_and_scores_alone_have_none() -> None:
+    study = analysis.from_frame(frame(), rows="episodes", baseline="dqn")
+    curves = return_curves(study.runs, "CartPole-v1")
+    assert curves is not None
+    assert curves.axis_labels == ("environment steps", "training return")
+    line = curves.line(study.runs.plan.arms[1])
+    assert line is not None
+    means = frame().query("algo == 'ppo'").groupby("global_step")["return"].mean()
+    assert line.x.tolist() == means.index.tolist()
+    assert line.estimate == pytest.approx(means.to_numpy())
+    assert line.n == 6
+    scores = frame().query("global_step == 100").drop(columns="global_step")
+    alone = analysis.from_frame(scores, score="final", baseline="dqn")
+    assert return_curves(alone.runs, "CartPole-v1") is None
+    with pytest.raises(RequestError, match="nothing to draw"):
+        alone.plot.curves()
+
+
+def test_a_named_baseline_is_marked_in_table_and_page(tmp_path: Path) -> None:
+    imported(tmp_path, frame())
+    table = study_tables(open_results(tmp_path, "out", None))["table"]
+    assert [row[0].text for row in table.rows] == ["dqn (baseline)", "ppo"]
+    assert str(table).count("dqn (baseline)") == 1
+    page = write_report(tmp_path, "out").read_text()
+    assert "Baseline: dqn." in page
+    assert '<tr data-place="0" class="baseline">' in page
+
+
+def test_a_study_of_a_frame_says_that_it_is_not_stored() -> None:
+    assert "from a frame, not stored" in repr(analysis.from_frame(frame(), baseline="dqn"))
 
 
 def test_factors_make_arms_that_the_analysis_crosses() -> None:
@@ -273,7 +307,12 @@ def test_beside_our_runs_arms_carry_a_dagger_and_are_a_family_of_their_own(tmp_p
     table = study_tables(open_results(tmp_path, "both", None))["table"]
     assert any("trained elsewhere" in note for note in table.notes)
     assert "$\\dagger$" in table.to_latex()
-    write_report(tmp_path, "both")
+    page = write_report(tmp_path, "both").read_text()
+    unpaired = "† trained elsewhere, compared unpaired"
+    assert f"<strong>{unpaired}</strong>: dqn † is" in page
+    assert page.count(unpaired) >= 3, "answers, panels of figures, and the note on figures"
+    assert "To build this report from the stored runs" in page
+    assert "outside.levels" not in page
 
 
 @pytest.mark.parametrize(
@@ -554,6 +593,14 @@ def test_a_monitor_is_read_until_its_last_line_was_cut_short(tmp_path: Path) -> 
     imported = import_files("sb3-monitor", [tmp_path], Request("out", incomplete="missing"))
     assert imported.data.tables["episodes"].columns["episode_return"].tolist() == [5.0, 7.0]
     assert any("cut short" in note for note in imported.notes)
+
+
+def test_files_are_named_below_the_directory_that_holds_them_all(tmp_path: Path) -> None:
+    root = zoo(tmp_path)
+    both = import_files("sb3-evaluations", [root / "dqn", root / "ppo"], Request("out", baseline="dqn"))
+    names = [file["file"] for file in both.data.about["files"]]
+    assert "dqn/CartPole-v1_1/evaluations.npz" in names
+    assert len(set(names)) == len(names)
 
 
 def test_two_files_of_one_run_are_refused(tmp_path: Path) -> None:

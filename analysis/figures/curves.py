@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,56 +15,15 @@ from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
+from analysis.figures.returns import Line, evaluation_matrix, return_curves
 from analysis.figures.style import ArmStyle, add_legend, arm_styles, label, legend_width, panels
-from analysis.statistics import LEVEL, Estimate, performance_profile
-from analysis.statistics.intervals import t_quantile, wilson
-from analysis.tables.wording import axis_label
+from analysis.statistics import Estimate, performance_profile
+from analysis.statistics.intervals import wilson
+from analysis.tables.wording import axis_label, elsewhere_title
 
 COLUMNS = 2
 PROFILE_POINTS = 101
-CURVE_AXES = ("environment steps", "greedy evaluation return")
-
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Line:
-    """An estimate with its band along an axis, each `[T]`; `n` is the largest number of runs."""
-
-    x: Array
-    estimate: Array
-    low: Array
-    high: Array
-    n: int
-    runs: Array | None = None
-    """The single runs `[R, T]`, where there are any to show."""
-
-
-def evaluation_matrix(runs: StudyRuns, arm: Arm) -> tuple[Array, Array]:
-    """Return an arm's evaluation steps `[T]` and each run's mean returns `[R, T]`, NaN if missing."""
-    curves = [run.rows.curve for run in runs.of_arm(arm) if run.rows is not None]
-    curves = [(steps, returns) for steps, returns in curves if len(steps)]
-    if not curves:
-        return np.zeros(0), np.zeros((0, 0))
-    steps = np.unique(np.concatenate([steps for steps, _ in curves]))
-    matrix = np.full((len(curves), len(steps)), np.nan)
-    for row, (own, returns) in zip(matrix, curves, strict=True):
-        row[np.searchsorted(steps, own)] = returns
-    return steps.astype(float), matrix
-
-
-def learning_curve(runs: StudyRuns, arm: Arm) -> Line | None:
-    """Return the mean over runs at each step with its t interval, None without runs."""
-    steps, matrix = evaluation_matrix(runs, arm)
-    if not len(steps):
-        return None
-    n = np.sum(~np.isnan(matrix), axis=0)
-    estimate = np.nanmean(matrix, axis=0)
-    squares = np.nansum((matrix - estimate) ** 2, axis=0)
-    quantile = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        half = np.array([quantile[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
-    return Line(steps, estimate, estimate - half, estimate + half, int(n.max()), matrix)
 
 
 def reached_threshold_line(runs: StudyRuns, arm: Arm) -> Line | None:
@@ -98,11 +56,12 @@ def profile_line(
 def learning_curves(results: StudyResults, environment: str, seeds: bool = False) -> Drawing:
     """Return the learning curves of an environment; with `seeds` of single runs, too."""
     runs = results.runs
-    figure = small_multiples(
-        runs, environment, lambda arm: learning_curve(runs, arm), CURVE_AXES, single_runs=seeds
-    )
-    last = {arm.name: learning_curve(runs, arm) for arm in runs.arms(environment)}
-    return figure, "Mean return at the last evaluation: " + _last(last)
+    curves = return_curves(runs, environment)
+    if curves is None:
+        return None
+    figure = small_multiples(runs, environment, curves.line, curves.axis_labels, single_runs=seeds)
+    last = {arm.name: curves.line(arm) for arm in runs.arms(environment)}
+    return figure, f"Mean {curves.returns} at the end: {_last(last)}"
 
 
 def steps_to_threshold(results: StudyResults, environment: str) -> Drawing:
@@ -181,7 +140,10 @@ def small_multiples(
 ) -> Figure:
     """Return a panel for each factor: its arms and the baseline, each a line with a band."""
     arms, baseline, styles = runs.arms(environment), runs.baseline(environment), arm_styles(runs)
-    members_of = panels(arms)
+    members_of = {
+        elsewhere_title(runs, members[0]) if members and runs.beside_ours(members[0]) else title: members
+        for title, members in panels(arms).items()
+    }
     # A legend beside its panel takes the place of the next panel.
     beside = max(
         legend_width([label(arm, title) for arm in members]) for title, members in members_of.items()

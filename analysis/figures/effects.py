@@ -79,7 +79,7 @@ def _forest(
     """Return a panel for each environment with a line for each arm, and a rule at the reference."""
     names = list(dict.fromkeys(name for name, _ in intervals))
     environments = list(dict.fromkeys(env for _, env in intervals))
-    size = (3.2 + 3.2 * len(environments), 0.9 + 0.27 * len(names))
+    size = (3.2 + 3.2 * len(environments), 1.0 + 0.27 * len(names))
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(1, len(environments), sharey=True, squeeze=False)[0]
     for axis, environment in zip(axes, environments, strict=True):
@@ -105,6 +105,7 @@ def _forest_panel(
         if key in intervals:
             _draw_interval(axis, position, intervals[key], styles[name], key in filled)
     axis.set_yticks(range(len(names)), [*reversed(names)])
+    axis.set_ylim(-0.6, len(names) - 0.4)
 
 
 def _draw_interval(axis: Axes, position: int, interval: Estimate, style: ArmStyle, filled: bool) -> None:

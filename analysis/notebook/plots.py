@@ -13,8 +13,9 @@ from ablation.results.load import StudyRuns
 from analysis.effects.study_results import StudyResults
 from analysis.figures import curves
 from analysis.figures.effects import draw_differences, forest_plot
+from analysis.figures.returns import return_curves
 from analysis.figures.sensitivity import draw_sensitivity, sensitivity_by_arm
-from analysis.figures.style import STYLE
+from analysis.figures.style import PAPER, STYLE
 from analysis.report.errors import RequestError
 
 
@@ -47,14 +48,17 @@ class Plots:
         seeds: bool = False,
         environment: str | None = None,
     ) -> Axes | Figure:
-        """Draw the mean return of evaluations by environment step; `seeds` adds the single runs."""
+        """Draw the mean return by environment step; `seeds` adds the single runs.
+
+        Returns are of evaluations; of training episodes if no run of the environment was evaluated.
+        """
         results, name = self._of_score(None), self._environment(environment)
         if ax is None:
             return _figure(lambda: curves.learning_curves(results, name, seeds))
-        runs, axis_labels = self._runs, curves.CURVE_AXES
-        curves.draw_arms(
-            ax, runs, name, lambda arm: curves.learning_curve(runs, arm), axis_labels, seeds
-        )
+        lines = return_curves(self._runs, name)
+        if lines is None:
+            raise RequestError(NOTHING)
+        curves.draw_arms(ax, self._runs, name, lines.line, lines.axis_labels, seeds)
         return ax
 
     def sensitivity(
@@ -97,4 +101,6 @@ def _figure(draw: Callable[[], tuple[Figure, str] | None]) -> Figure:
         drawing = draw()
     if drawing is None:
         raise RequestError(NOTHING)
+    # A notebook may be dark; the ink is not.
+    drawing[0].set_facecolor(PAPER)
     return drawing[0]

@@ -49,9 +49,10 @@ class Study:
     unless `allow` names that.
     """
 
-    def __init__(self, runs: StudyRuns, allow: Collection[str] = ()) -> None:
+    def __init__(self, runs: StudyRuns, allow: Collection[str] = (), source: str = "") -> None:
         self.runs = runs
         self._allow = allow
+        self._source = source or f"read from {runs.root}"
         self._results: dict[str, StudyResults] = {}
 
     @property
@@ -144,8 +145,8 @@ class Study:
         levels = "; ".join(f"{name}: {', '.join(known)}" for name, known in factors.items())
         lines = (
             f"Study {study.name}: {study.question}",
-            f"  plan {runs.plan.hash}, read from {runs.root}",
-            f"  {len(runs.environments)} environment(s): {', '.join(runs.environments)}",
+            f"  plan {runs.plan.hash}, {self._source}",
+            f"  environments: {', '.join(runs.environments)}",
             f"  {len({arm.name for arm in runs.plan.arms})} arms; factors {levels or 'none'}",
             f"  {len(runs.runs)} runs, {len(study.seeds)} seeds an arm: {statuses}",
             f"  primary score {study.primary_score}: {SCORES[study.primary_score].description}",

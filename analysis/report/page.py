@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,20 +14,24 @@ from markupsafe import Markup
 
 from ablation.config.identity import flatten
 from ablation.results.load import StudyRuns
-from ablation.results.outside.data import directory_of
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
-from ablation.store.run_record import RunRecord
-from ablation.store.runs import Store
 from ablation.study.plan import Merged
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import draw_figures, save_figure
 from analysis.figures.style import INK, PAPER
 from analysis.report.errors import FiguresFailed
+from analysis.report.provenance import provenance
 from analysis.studies.registry import FIGURE_KINDS
 from analysis.tables.ablation import ablation_table
 from analysis.tables.table import Table
-from analysis.tables.wording import answers_by_factor, better_direction, summary
+from analysis.tables.wording import (
+    answers_by_factor,
+    arm_conclusion,
+    better_direction,
+    elsewhere_title,
+    summary,
+)
 
 log = logging.getLogger(__name__)
 
@@ -64,8 +67,11 @@ def write_page(results: StudyResults, tables: dict[str, Table], directory: Path)
         errors=_errors(runs),
         mixed=results.mixed,
         left_out=results.left_out + results.not_reproducible,
-        provenance=_provenance(runs),
+        provenance=provenance(runs),
         command=runs.command,
+        imported=any(map(runs.is_outside, runs.plan.arms)),
+        elsewhere=dict.fromkeys(elsewhere_title(runs, a) for a in runs.plan.arms if runs.beside_ours(a)),
+        baselines=dict.fromkeys(runs.baseline(name).name for name, _ in results.environments),
         wandb_report=(read_json(directory.parent / WANDB_LINK) or {}).get("url"),
     )
     page = directory / "index.html"
@@ -98,8 +104,14 @@ def _answers(results: StudyResults) -> list[tuple[str, str, list[tuple[str, str]
     sections = []
     for name, env_id in results.environments:
         rows = results.of_environment(name)
+        theirs = [row for row in rows if results.runs.beside_ours(row.arm)]
+        rows = [row for row in rows if row not in theirs]
         effects = [effect for effect in results.effects if effect.environment == name]
-        sections.append((env_id, summary(rows), answers_by_factor(rows, results.grids[name], effects)))
+        answers = answers_by_factor(rows, results.grids[name], effects)
+        if theirs:
+            texts = "; ".join(f"{row.arm.name} {arm_conclusion(row)}" for row in theirs)
+            answers.append((elsewhere_title(results.runs, theirs[0].arm), f"{texts}."))
+        sections.append((env_id, summary(rows), answers))
     return sections
 
 
@@ -161,12 +173,21 @@ def _changes(runs: StudyRuns) -> list[tuple[str, str, list[tuple[str, str, str]]
         baseline = runs.baseline(arm.environment)
         own = flatten(runs.plan.cells.get(arm.cell, {}))
         base = flatten(runs.plan.cells.get(baseline.cell, {}))
+        if runs.is_outside(arm):
+            # Levels are all that is known of runs from elsewhere.
+            own, base = (_levels(flat) for flat in (own, base))
         keys = [key for key in {**base, **own} if own.get(key) != base.get(key)]
         if arm.role != "baseline":
             changes.append(
                 (arm.name, arm.env_id, [(key, _value(base, key), _value(own, key)) for key in keys])
             )
     return changes
+
+
+def _levels(flat: dict[str, Any]) -> dict[str, Any]:
+    """Return the levels of an arm from elsewhere by factor, nothing of one of ours."""
+    prefix = "outside.levels."
+    return {key.removeprefix(prefix): flat[key] for key in flat if key.startswith(prefix)}
 
 
 def _merged_text(entry: Merged) -> str:
@@ -193,58 +214,3 @@ def _errors(runs: StudyRuns) -> list[str]:
         for key, error in errors.items()
         if error
     ]
-
-
-def _provenance(runs: StudyRuns) -> list[tuple[str, str]]:
-    """Return where the numbers come from: runs, plan, commits, devices, arithmetic, versions, cost."""
-    records = [run.record for run in runs.runs.values() if run.record]
-    complete = sum(run.status == "complete" for run in runs.runs.values())
-    facts = [("runs", f"{complete} complete of {len(runs.runs)}"), ("plan", runs.plan.hash)]
-    facts += _outside_facts(runs)
-    for key in ("git_commit", "device", "trained_by", "arithmetic"):
-        counts = Counter(getattr(record, key) or "unknown" for record in records)
-        text = ", ".join(f"{value} ({n} runs)" for value, n in counts.items())
-        facts.append((key.removeprefix("git_").replace("_", " "), text or "none"))
-    facts += [("equal numbers", text) for text in _portability(records)]
-    if any(record.git_dirty for record in records):
-        facts.append(("changed files", "some runs came from code that differs from its commit"))
-    versions = {json.dumps(record.versions) for record in records if record.versions}
-    facts += [("versions", _versions(text)) for text in sorted(versions)]
-    speeds = [record.steps_per_second for record in records if record.steps_per_second is not None]
-    memory = [record.peak_rss_bytes for record in records if record.peak_rss_bytes is not None]
-    if speeds:
-        facts.append(("speed", f"{min(speeds):,.0f} to {max(speeds):,.0f} env steps/s in a job"))
-    if memory:
-        facts.append(("memory", f"{max(memory) / 1e6:,.0f} MB at most in a process"))
-    return facts
-
-
-def _portability(records: Sequence[RunRecord]) -> list[str]:
-    """Return on which machines the same runs have equal numbers, a text for each kind of run."""
-    texts = {
-        True: "on every x86-64 processor with fused multiply-add",
-        False: "on one machine with the same versions only",
-    }
-    counts = Counter(record.portable for record in records if record.portable is not None)
-    return [f"{texts[portable]} ({n} runs)" for portable, n in counts.items()]
-
-
-def _outside_facts(runs: StudyRuns) -> list[tuple[str, str]]:
-    """Return where runs from elsewhere come from; nothing for a study of ours."""
-    about = read_json(directory_of(Store(runs.root), runs.plan.study.name) / "import.json")
-    if not about or not any(map(runs.is_outside, runs.plan.arms)):
-        return []
-    files = [f"{file['file']} (sha256 {file['sha256'][:12]})" for file in about["files"]]
-    more = f" and {len(files) - 5} more" if len(files) > 5 else ""
-    declared = ", ".join(f"{key} = {json.dumps(value)}" for key, value in about["declared"].items())
-    return [
-        (
-            "trained elsewhere",
-            f"imported {about['at']} as {about['format']}: {', '.join(files[:5])}{more}",
-        ),
-        ("declared at the import", declared),
-    ]
-
-
-def _versions(text: str) -> str:
-    return ", ".join(f"{name} {version}" for name, version in json.loads(text).items())

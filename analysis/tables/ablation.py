@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from ablation.results.scores import SCORES
+from ablation.study.declaration import BASELINE
+from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import ABSENT
 from analysis.effects.study_results import StudyResults
@@ -155,8 +157,7 @@ def _name_columns(
     marks = _merged_marks(results, footnotes)
     arms = {arm.name: arm for arm in reversed(runs.plan.arms)}
     if not components:
-        cells = {name: [Cell(name, marks=marks.get(name, ""), value=name)] for name in arms}
-        return ["arm"], cells
+        return ["arm"], {name: [_name_cell(arm, marks.get(name, ""))] for name, arm in arms.items()}
     factors = list(results.grids[runs.environments[0]].factors)
     return factors, {
         name: [Cell(name, value=name), *(Cell("") for _ in factors[1:])]
@@ -164,6 +165,13 @@ def _name_columns(
         else _component_cells(results.grids[arm.environment].levels_of(arm), marks.get(name, ""))
         for name, arm in arms.items()
     }
+
+
+def _name_cell(arm: Arm, marks: str) -> Cell:
+    """Return the cell of an arm's name; the page marks the row whose value is `baseline`."""
+    if arm.role == BASELINE and arm.name != BASELINE:
+        return Cell(f"{arm.name} ({BASELINE})", marks=marks, value=BASELINE)
+    return Cell(arm.name, marks=marks, value=arm.name)
 
 
 def _component_cells(levels: Sequence[str], mark: str) -> list[Cell]:

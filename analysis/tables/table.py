@@ -102,12 +102,15 @@ class Table:
         file = io.StringIO()
         real = Console()
         # Output to a file has no width to fit into: long lines are better than cut ones.
-        width = real.width if real.is_terminal else 250
+        width = real.width if real.is_terminal else 10_000
         console = Console(file=file, width=width, force_terminal=real.is_terminal, highlight=False)
         console.print(shown)
         for note in [*self.footnotes, *self.notes]:
             console.print(Text(note), style="dim", soft_wrap=True)
         return re.sub(r"[ \t]+\n", "\n", file.getvalue())
+
+    def __str__(self) -> str:
+        return self.to_terminal()
 
     def _repr_html_(self) -> str:
         """Return the table as HTML, which notebooks show."""

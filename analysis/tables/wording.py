@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from ablation.results.load import StudyRuns
+from ablation.results.outside.study import DAGGER
 from ablation.results.scores import SCORES
+from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import UNNAMED, DesignGrid
 from analysis.effects.factorial_effects import FactorialEffect
@@ -108,6 +111,12 @@ def answers_by_factor(
             label = ", ".join(changed.values()) if len(changed) == 1 else row.arm.name
             clauses.setdefault(name, []).append(f"{label} {arm_conclusion(row)}")
     return [(name, "; ".join(parts) + ".") for name, parts in clauses.items()]
+
+
+def elsewhere_title(runs: StudyRuns, arm: Arm) -> str:
+    """Return what an arm with a dagger is, and how it is compared with the baseline of ours."""
+    paired = runs.paired(arm, runs.baseline(arm.environment))
+    return f"{DAGGER} trained elsewhere, compared {'within seeds' if paired else 'unpaired'}"
 
 
 def summary(rows: list[Comparison]) -> str:

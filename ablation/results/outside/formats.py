@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -106,7 +107,7 @@ def read_files(
                 raise ImportRefused(f"{runs[run]} and {group[0]} are both {named}; one run, one file")
             runs[run] = group[0]
         tables.append(table)
-    return [(_name(file, paths), file) for file in files], tables, {"runs": facts} if facts else {}
+    return _named(files), tables, {"runs": facts} if facts else {}
 
 
 def _files(form: Format, path: Path) -> list[Path]:
@@ -120,12 +121,12 @@ def _files(form: Format, path: Path) -> list[Path]:
     return found
 
 
-def _name(file: Path, paths: Sequence[Path]) -> str:
-    """Return a file's path below the directory that was given, or its name."""
-    for path in paths:
-        if path in file.parents:
-            return file.relative_to(path).as_posix()
-    return file.name
+def _named(files: Sequence[Path]) -> list[tuple[str, Path]]:
+    """Return each file after its path below the directory that all of them lie in."""
+    absolute = [file.absolute() for file in files]
+    common = Path(os.path.commonpath([file.parent for file in absolute]))
+    names = [file.relative_to(common).as_posix() for file in absolute]
+    return list(zip(names, files, strict=True))
 
 
 def _labeled(
