@@ -103,7 +103,11 @@ def test_failures_are_named_with_their_seeds_and_last_line() -> None:
 def test_variables_of_wandb_that_are_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "online")
     monkeypatch.setenv("WANDB_PROJECT", "replay")
+    monkeypatch.setenv("WANDB_DIR", "/elsewhere")
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
     with console.capture() as printed:
-        print_unread_variables("offline", "replay", None)
-    assert printed.get() == "WANDB_MODE=online is not read: tracking.mode = offline counts\n"
+        print_unread_variables(Path("results"), "offline", "replay", None)
+    assert printed.get() == (
+        "WANDB_DIR=/elsewhere is not read: results/wandb counts\n"
+        "WANDB_MODE=online is not read: tracking.mode = offline counts\n"
+    )

@@ -211,6 +211,14 @@ def test_a_study_that_is_no_yaml_is_refused_with_file_and_line(tmp_path: Path) -
     assert re.fullmatch(r"error: \S+/indent\.yaml, line 6: .*check the indentation.*\n", refused.stderr)
 
 
+def test_a_study_that_is_not_utf_8_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study" / "latin.yaml").write_bytes("name: latin\nquestion: café\n".encode("latin-1"))
+    refused = run("study=latin", "--config-dir", str(tmp_path), f"results_dir={tmp_path / 'results'}")
+    assert refused.returncode == 2
+    assert re.fullmatch(r"error: \S+/latin\.yaml, line 2: not UTF-8 .*\n", refused.stderr)
+
+
 def test_seeds_cost_by_their_number_not_their_value(tmp_path: Path) -> None:
     words = ["study.seeds=[7,20240101,1000000000]", f"results_dir={tmp_path}", "--json"]
     (arm,) = json.loads(run("plan", *words).stdout)["arms"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
@@ -61,6 +62,19 @@ def explain_yaml(error: YAMLError) -> str:
 
 def _offered(key: str, value: object, options: Sequence[str]) -> bool:
     return value in options or (key == "env" and is_env_id(str(value), options))
+
+
+def explain_encoding(directories: Sequence[str]) -> str | None:
+    """Return one line for the first configuration file that is not UTF-8; None if all are."""
+    for directory in directories:
+        for path in sorted(Path(directory.removeprefix("file://")).rglob("*.yaml")):
+            data = path.read_bytes()
+            try:
+                data.decode()
+            except UnicodeDecodeError as error:
+                line = data[: error.start].count(b"\n") + 1
+                return f"{path}, line {line}: not UTF-8 (byte {data[error.start]:#x}); save it as UTF-8"
+    return None
 
 
 def _how_to_write(word: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 import hydra
 from hydra.core.config_search_path import ConfigSearchPath, SearchPathQuery
@@ -48,26 +47,38 @@ def run(name: str, words: Sequence[str], project: Project) -> int | None:
         from ablation.cli.commands import COMMANDS
 
         return COMMANDS[name](CONFIG_DIRECTORY, words)
-    except ConfigError as error:
-        _end(str(error), EXIT_REFUSED)
-    except DiskFull as error:
-        _end(f"{error}; {AFTER_DISK_FULL}", EXIT_FAILED)
-    except CodeChanged as error:
-        _end(str(error), EXIT_FAILED)
-    except YAMLError as error:
-        from ablation.cli.config_errors import explain_yaml
-
-        _end(explain_yaml(error), EXIT_REFUSED)
     except KeyboardInterrupt:
         sys.exit(EXIT_STOPPED)
-    except (HydraException, OmegaConfBaseException) as error:
-        from ablation.cli.config_errors import explain
-
-        _end(explain(error, CONFIG_DIRECTORY, words), EXIT_REFUSED)
-    except OSError as error:
-        if not means_disk_full(error):
+    except Exception as error:
+        line, status = _explain(error, words, project)
+        if line is None:
             raise
-        _end(f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}", EXIT_FAILED)
+        print(f"error: {line}", file=sys.stderr)
+        sys.exit(status)
+
+
+def _explain(error: Exception, words: Sequence[str], project: Project) -> tuple[str | None, int]:
+    """Return one line, None for an error that is a fault of ours, and an exit status."""
+    from ablation.cli import config_errors
+
+    line, status = None, EXIT_REFUSED
+    match error:
+        case ConfigError():
+            line = str(error)
+        case YAMLError():
+            line = config_errors.explain_yaml(error)
+        case UnicodeDecodeError():
+            line = config_errors.explain_encoding([*project.sources, CONFIG_DIRECTORY])
+        case HydraException() | OmegaConfBaseException():
+            line = config_errors.explain(error, CONFIG_DIRECTORY, words)
+        case DiskFull():
+            line, status = f"{error}; {AFTER_DISK_FULL}", EXIT_FAILED
+        case CodeChanged():
+            line, status = str(error), EXIT_FAILED
+        case OSError() if means_disk_full(error):
+            line = f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}"
+            status = EXIT_FAILED
+    return line, status
 
 
 def _sweep(words: Sequence[str]) -> None:
@@ -92,8 +103,3 @@ def _search_first(sources: Sequence[str]) -> None:
 
     if sources:
         Plugins.instance().register(ProjectFirst)
-
-
-def _end(message: str, status: int) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
-    sys.exit(status)

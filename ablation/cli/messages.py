@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -31,8 +32,10 @@ def plural(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def print_unread_variables(mode: str, project: str, entity: str | None) -> None:
+def print_unread_variables(results: Path, mode: str, project: str, entity: str | None) -> None:
     """Name variables of W&B's that say another thing than our settings, which count."""
+    if told := os.environ.get("WANDB_DIR"):
+        console.print(f"WANDB_DIR={told} is not read: {results / 'wandb'} counts", soft_wrap=True)
     ours = {"mode": mode, "project": project, "entity": entity}
     for key, value in ours.items():
         name = f"WANDB_{key.upper()}"

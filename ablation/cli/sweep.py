@@ -35,7 +35,7 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
     plan = plan_of(composer, values["study"], line, values["size"], config.results_dir)
     stages = stages_of(plan, composer.resolve)
     tracking = config.tracking
-    print_unread_variables(tracking.mode, tracking.project, tracking.entity)
+    print_unread_variables(config.results_dir, tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())
     observer = TerminalObserver()
     print_left_behind(store)
