@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from typing import Any
 
 import pytest
 from numba.core.caching import _CacheLocator
 
 from ablation.numerics import compiled
+
+PACKAGE = Path(compiled.__file__).parent.parent
 
 
 def add(x: int, y: int) -> int:
@@ -63,6 +68,35 @@ def test_where_nothing_can_be_written_it_is_said_once(monkeypatch: pytest.Monkey
         kept = [run() for _ in range(2)]
     assert kept == [(0, 1), (0, 1)]
     assert len(warned) == 1
+
+
+def test_without_a_writable_directory_or_a_home_everything_works_and_it_is_said_once(
+    tmp_path: Path,
+) -> None:
+    copytree(PACKAGE, tmp_path / "ablation", ignore=ignore_patterns("__pycache__", "template"))
+    for directory in (tmp_path / "ablation").rglob("*"):
+        if directory.is_dir():
+            # Where a file stands, nobody makes a directory, root neither.
+            (directory / "__pycache__").touch()
+    code = (
+        "import numpy as np\n"
+        "from ablation.numerics import elementary, products\n"
+        "print(elementary.__file__, elementary.exp(0.0), elementary.log(1.0))"
+    )
+    environment = {"PATH": "/usr/bin:/bin", "HOME": "/dev/null/nobody"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [str(tmp_path / "ablation/numerics/elementary.py"), "1.0", "0.0"]
+    assert done.stderr.count("will be compiled again") == 1
+
+
+def test_a_user_without_a_home_gets_no_folder_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert compiled._UserWide.from_function(add, __file__) is not None
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    assert compiled._UserWide.from_function(add, __file__) is None
 
 
 def test_a_full_disk_costs_only_time(monkeypatch: pytest.MonkeyPatch) -> None:

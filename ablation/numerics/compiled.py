@@ -14,6 +14,7 @@ import contextlib
 import functools
 import gc
 import hashlib
+import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -49,6 +50,13 @@ class _InTree(InTreeCacheLocator):
 
 
 class _UserWide(UserWideCacheLocator):
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        # A user without a home would get a folder of the name `~` in the current directory.
+        if not Path(os.path.expanduser("~")).is_absolute():
+            return None
+        return super().from_function(py_func, py_file)  # type: ignore[no-untyped-call]
+
     def get_source_stamp(self) -> str:
         return _sources_hash()
 
@@ -125,5 +133,22 @@ merged = _Compiler(_nrt=False, inline="always")
 """The same for functions that become a part of each caller: a call that hands on many arrays takes
 longer to compile than what it calls. From compiled functions only."""
 
+inlined = _Compiler(forceinline=True)
+"""The same for functions that are compiled into their callers, whose loops then compute several numbers
+at once."""
+
 intrinsic: Callable[[Callable[..., Any]], Any] = numba.extending.intrinsic
 """Makes a function that emits LLVM code callable from compiled ones."""
+
+
+def c_function(signature: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Return a decorator to a C function of a Numba signature, compiled at once and kept."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        try:
+            return numba.cfunc(signature, cache=True)(function)
+        except RuntimeError:  # no directory can be written
+            _warn_once(f"neither {_PACKAGE} nor the user's cache directory can be written")
+            return numba.cfunc(signature)(function)
+
+    return decorate

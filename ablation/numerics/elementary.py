@@ -16,12 +16,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from ablation.numerics import scalars
+from ablation.numerics.compiled import inlined
 
 LN2_HIGH, LN2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 """ln 2; the first has 32 bits, so its products with exponents are exact."""
@@ -38,9 +38,6 @@ EXP = tuple(1 / math.factorial(n) for n in range(13, 1, -1))
 SIN = tuple((-1) ** (n // 2) / math.factorial(n) for n in range(17, 2, -2))
 COS = tuple((-1) ** (n // 2) / math.factorial(n) for n in range(18, 3, -2))
 ATANH = tuple(1 / n for n in range(25, 4, -2))
-
-inlined = numba.njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-"""Compiled into its callers, so that their loops compute several numbers at once."""
 
 
 def _emitted(function: Callable[..., Any]) -> Any:

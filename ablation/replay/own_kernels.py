@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import cfunc, types
+from numba import types
 
-from ablation.numerics.compiled import borrowing
+from ablation.numerics.compiled import borrowing, c_function
 from ablation.replay.component import ComponentError
 from ablation.replay.kernels import Doubles, Integers, Singles
 
@@ -41,12 +41,12 @@ class OwnKernels(NamedTuple):
     refused: Integers
 
 
-@cfunc(ADDED, cache=True)
+@c_function(ADDED)
 def no_added(state: Doubles, slot: int) -> None:
     """Ignore a new item."""
 
 
-@cfunc(SAMPLE, cache=True)
+@c_function(SAMPLE)
 def no_sample(
     state: Doubles,
     size: int,
@@ -59,7 +59,7 @@ def no_sample(
     """Draw nothing: in place of a kernel where a sampler of ours draws."""
 
 
-@cfunc(UPDATE_PRIORITIES, cache=True)
+@c_function(UPDATE_PRIORITIES)
 def no_update(state: Doubles, slots: Integers, errors: Singles) -> None:
     """Ignore TD errors."""
 
