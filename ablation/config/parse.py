@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ablation.config.entry_points import with_import_paths
 from ablation.config.losses import LOSSES
 from ablation.config.optimizers import OPTIMIZERS
 from ablation.config.replay_kinds import REPLAY_KINDS
@@ -24,7 +25,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     Raises `ConfigError` for the first key that is unknown, missing, of a wrong type or out of range,
     or for values that exclude each other.
     """
-    config = validate(CellConfig, values)
+    config = validate(CellConfig, with_import_paths(values))
     _check_agent(config)
     check_task(config)
     _check_replay(config)

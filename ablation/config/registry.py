@@ -39,12 +39,11 @@ class Registry(Generic[Entry]):
     def __getitem__(self, name: str) -> Entry:
         """Return the entry of a name; raises `ConfigError` with the names there are."""
         if name not in self._entries:
-            raise ConfigError(
-                self._key,
-                name,
-                one_of(name, self._entries),
-            )
+            raise ConfigError(self._key, name, one_of(name, self._entries))
         return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
