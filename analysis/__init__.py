@@ -23,16 +23,17 @@ if TYPE_CHECKING:
 __all__ = ["Study", "from_frame", "load", "statistics"]
 
 
-def load(study: str, root: Path | str = "results", *, allow: Collection[str] = ()) -> Study:
+def load(study: str, root: Path | str | None = None, *, allow: Collection[str] = ()) -> Study:
     """Return a study with all of its runs.
 
-    `root` is the results directory; `allow` names in what compared runs may differ (`environment`,
-    `budget`, `score`, `device`, `commit`). Raises `StudyNotFound` with the known names.
+    `root` is the results directory, None for that of the project in this directory or above it; `allow`
+    names in what compared runs may differ (`environment`, `budget`, `score`, `device`, `commit`). Raises
+    `StudyNotFound` with the known names.
     """
     from ablation.results import load as loading
     from analysis.notebook.study import Study
 
-    return Study(loading.load(study, root), allow)
+    return Study(loading.load(study, _results(root)), allow)
 
 
 def from_frame(
@@ -41,7 +42,7 @@ def from_frame(
     study: str = "frame",
     baseline: str | Mapping[str, str] | None = None,
     beside: str | None = None,
-    root: Path | str = "results",
+    root: Path | str | None = None,
     allow: Collection[str] = (),
     **declared: Any,
 ) -> Study:
@@ -58,10 +59,20 @@ def from_frame(
     from ablation.store.runs import Store
     from analysis.notebook.study import Study
 
-    store = Store(root)
+    store = Store(_results(root))
     request = Request(study, baseline=baseline, **declared)
     imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
     return Study(read(imported.plan, store, outside=imported.data), allow, "from a frame, not stored")
+
+
+def _results(root: Path | str | None) -> Path | str:
+    """Return a results directory, by default the project's, whose modules can be imported then."""
+    from ablation.config.project import project_of
+    from ablation.results.load import RESULTS
+
+    project, _ = project_of([])
+    project.make_importable()
+    return project.root / RESULTS if root is None else root
 
 
 def __getattr__(name: str) -> Any:

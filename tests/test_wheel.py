@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
 import time
 import zipfile
@@ -65,3 +67,29 @@ def test_an_empty_directory_is_enough_to_plan_and_to_report(programs: Path, tmp_
     )
     imported = run(programs / "python", "-c", where, cwd=tmp_path)
     assert imported.stdout.startswith(str(programs.parent)), imported.stderr
+
+
+PAGE = (ROOT / "docs/your-project.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_run_in_an_empty_directory_within_three_minutes(
+    programs: Path, tmp_path: Path
+) -> None:
+    here, seconds = tmp_path, []
+    for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL):
+        began = time.perf_counter()
+        for line in block.splitlines():
+            program, *words = shlex.split(line)
+            if program == "cd":
+                here /= words[0]
+                continue
+            done = run(programs / program, *words, cwd=here)
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+        seconds.append(time.perf_counter() - began)
+    print(f"from nothing to a table: {seconds[0]:.0f} s")
+    assert seconds[0] < 180
+    assert "sampler=strong recency" in (here / "results/studies/sampling/report/table.csv").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    table = run(programs / "python", "-c", code, cwd=here / "tests")
+    assert "sampler=strong recency" in table.stdout, table.stderr

@@ -6,7 +6,7 @@ Importing this loads no library, so that the list of commands is there at once.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
@@ -34,11 +34,13 @@ _TRAINING = {
     "plan": "show a study's configurations and what is left to train (--json, --calibrate)",
     "status": "show how many runs of each arm are complete (--json)",
     "check": "check a sampler, eviction rule or environment of your own, a line for each property",
+    "run": "train one run of a study in this process, for a debugger: run ARM SEED study=NAME",
     "verify": "train stored runs again and compare every bit (runs=3, or names of runs)",
 }
 COMMANDS = {
     **{name: Command(text, "ablation.cli.main:run") for name, text in _TRAINING.items()},
     **{name: Command(text, "analysis.commands.main:run") for name, text in ANALYSIS.items()},
+    "new": Command("write a small project of your own: new my_project", "ablation.cli.new_project:run"),
 }
 
 
@@ -76,6 +78,12 @@ def listing() -> str:
             "another project's conf/.",
         ]
     )
+
+
+def usage(name: str, flags: Collection[str]) -> str:
+    """Return what a command takes and does."""
+    options = "".join(f" [{flag}]" for flag in flags)
+    return f"usage: {PROGRAM} {name} [key=value ...]{options}\n\n{COMMANDS[name].help}"
 
 
 def _unknown(name: str) -> str:

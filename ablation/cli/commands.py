@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.table import Table
 
+from ablation.cli.as_swept import as_swept
 from ablation.cli.check import check
 from ablation.cli.messages import (
     console,
@@ -22,6 +23,7 @@ from ablation.cli.messages import (
 from ablation.cli.notes import notes
 from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
+from ablation.cli.run_one import run_one
 from ablation.cli.verify import verify
 from ablation.config.training_path import why_not_portable
 from ablation.results.arithmetic import OTHER_ARITHMETIC
@@ -59,7 +61,7 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
 
 def show_status(config_directory: str, arguments: Sequence[str]) -> None:
     """Print how many runs of each arm have each status, and the errors of those that failed."""
-    study = _forecast_study(config_directory, arguments)
+    study = _forecast_study(config_directory, as_swept(config_directory, arguments))
     if "--json" in arguments:
         print(json.dumps(study.as_json(errors=True), indent=1))
         return
@@ -85,10 +87,14 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
 COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
     "plan": show_plan,
     "status": show_status,
+    "run": run_one,
     "verify": verify,
     "check": check,
 }
 """Each returns its exit status, None for 0."""
+
+FLAGS = {"plan": ("--json", "--calibrate"), "status": ("--json",)}
+"""The options that are not keys of a configuration."""
 
 
 @dataclass(frozen=True)

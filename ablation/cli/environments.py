@@ -124,6 +124,8 @@ def _run(request: str, told: IO[str], printed: IO[str]) -> str:
         pass_fds=(descriptor,),
         start_new_session=True,
         text=True,
+        # Nobody sits at a debugger in this process.
+        env=os.environ | {"PYTHONBREAKPOINT": "0"},
     )
     try:
         with suppress(BrokenPipeError):

@@ -15,6 +15,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from ablation.cli.command_line import usage
+from ablation.config.near import one_of
 from ablation.config.project import OWN_CONFIGURATION, Project
 from ablation.config.validation import ConfigError
 from ablation.store.disk import DiskFull, means_disk_full
@@ -41,12 +43,7 @@ def run(name: str, words: Sequence[str], project: Project) -> int | None:
     os.chdir(project.root)
     _search_first(project.sources)
     try:
-        if name == "sweep":
-            _sweep(words)
-            return None
-        from ablation.cli.commands import COMMANDS
-
-        return COMMANDS[name](CONFIG_DIRECTORY, words)
+        return _sweep(words) if name == "sweep" else _command(name, words)
     except KeyboardInterrupt:
         sys.exit(EXIT_STOPPED)
     except Exception as error:
@@ -81,7 +78,20 @@ def _explain(error: Exception, words: Sequence[str], project: Project) -> tuple[
     return line, status
 
 
-def _sweep(words: Sequence[str]) -> None:
+def _command(name: str, words: Sequence[str]) -> int | None:
+    from ablation.cli.commands import COMMANDS, FLAGS
+
+    flags = FLAGS.get(name, ())
+    if "-h" in words or "--help" in words:
+        print(usage(name, flags))
+        return 0
+    for word in words:
+        if word.startswith("-") and word not in flags:
+            raise ConfigError("option", word, one_of(word, flags))
+    return COMMANDS[name](CONFIG_DIRECTORY, words)
+
+
+def _sweep(words: Sequence[str]) -> int | None:
     """Hand the words to Hydra, which ends this process by our plugin, `hydra_plugins.ablation`."""
     for word in words:
         key, _, mode = word.partition("=")
@@ -91,6 +101,7 @@ def _sweep(words: Sequence[str]) -> None:
             raise ConfigError(key, mode, "not read: launch=local, slurm or ray says where workers run")
     sys.argv[1:] = words
     compose_sweep()
+    return None
 
 
 def _search_first(sources: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hydra.types import RunMode
 
-from ablation.cli.compose import CONFIG_NAME, Composer, plan_of, to_plain
+from ablation.cli.compose import CONFIG_NAME, Composer, check_study_name, plan_of, to_plain
 from ablation.cli.config_errors import config_loader
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Plan
@@ -31,7 +31,9 @@ def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
     with config_loader(config_directory) as loader:
         composer = Composer(loader)
         line = composer.read(arguments)
-        values = to_plain(loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN))
+        config = loader.load_configuration(CONFIG_NAME, line.rest, RunMode.RUN)
+        check_study_name(config, line)
+        values = to_plain(config)
         composer.device = values["device"]
         settings = parse_sweep_config(values)
         plan = plan_of(composer, values["study"], line, values["size"], settings.results_dir)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from ablation.cli.compose import Composer, plan_of, to_plain
+from ablation.cli.compose import Composer, check_study_name, plan_of, to_plain
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
@@ -29,6 +29,7 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
     composer = Composer(loader)
     composer.device = values["device"]
     line = composer.read(arguments)
+    check_study_name(hydra_config, line)
     config = parse_sweep_config(values)
     check_machine(config)
     workers = launcher_of(config.launch)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ablation.cli.as_swept import as_swept
 from ablation.cli.messages import plural
 from ablation.cli.open_study import OpenStudy, open_study
 from ablation.config.validation import ConfigError
@@ -30,7 +31,8 @@ def verify(config_directory: str, arguments: Sequence[str]) -> int:
     are not there.
     """
     asked = next((word[len(RUNS) :] for word in reversed(arguments) if word.startswith(RUNS)), DEFAULT)
-    study = open_study(config_directory, [word for word in arguments if not word.startswith(RUNS)])
+    words = [word for word in arguments if not word.startswith(RUNS)]
+    study = open_study(config_directory, as_swept(config_directory, words))
     there = stored_runs(study.plans, study.store)
     runs = [run for run in _chosen(asked, there, study) if _is_reproducible(run, study)]
     for device in {_device(run, study) for run in runs}:

@@ -34,8 +34,8 @@ class Project:
 
         To be called when our own packages are loaded: a project may have an `analysis.py`.
         """
-        sys.path[:] = [entry for entry in sys.path if entry not in ("", str(self.root))]
-        sys.path.append(str(self.root))
+        if str(self.root) not in sys.path:
+            sys.path.append(str(self.root))
 
 
 def project_of(words: Sequence[str], here: Path | None = None) -> tuple[Project, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from bdb import BdbQuit
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -136,6 +137,8 @@ class GymnasiumLanes:
 
     def _fail(self, lane: int, error: Exception) -> None:
         """Note what a lane's environment raised; the lane takes no more steps."""
+        if isinstance(error, BdbQuit):  # A debugger was left: the user ends the whole run.
+            raise error
         seed = self._reset_seed(lane, self._episode[lane])
         what, steps = f"{summary(error)}{place(error)}", len(self._actions[lane])
         self._failures[lane] = EnvFailure(what, seed, steps, traceback.format_exc())

@@ -76,6 +76,12 @@ def save_plan(store: Store, plan: Plan, command: str) -> None:
     write_json(directory / "plan.json", plan.as_json(command) | {"history": history})
 
 
+def stored_command(store: Store, study: str) -> str | None:
+    """Return the command that wrote a study's plan, None where there is none."""
+    stored = _read(store, study)
+    return None if stored is None else str(stored.get("command", ""))
+
+
 def _read(store: Store, study: str) -> dict[str, Any] | None:
     values = read_json(store.study_directory(study) / "plan.json")
     return values if isinstance(values, dict) and "hash" in values else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 import traceback
+from bdb import BdbQuit
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -86,7 +87,8 @@ class JobRun:
         self._write_progress()
         try:
             self._train()
-        except Stopped:
+        except (Stopped, BdbQuit):
+            # Leaving a debugger is no failure of the run.
             raise
         except BaseException as error:
             # Also `sys.exit` and `KeyboardInterrupt` of an environment: our own Ctrl-C is `Stopped`.

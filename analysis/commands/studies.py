@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from ablation.config.near import one_of
+from ablation.store.runs import Store
+from ablation.study.history import stored_command
 from analysis.commands.arguments import (
     Commands,
     add_command,
@@ -80,6 +82,9 @@ def _report(arguments: argparse.Namespace) -> int:
         for line in error.lines:
             print(line, file=sys.stderr)
         return 1
+    command = stored_command(Store(arguments.results), page.parent.parent.name)
+    if command:
+        print(f"As swept last: {command}")
     print(f"Report: {page}")
     return 0
 

@@ -1,0 +1,1 @@
+"""The code of this project: an environment and a sampler."""
