@@ -102,11 +102,12 @@ check: $(MARK) ## lint, check formatting and types, run the tests
 	$(BIN)/mypy
 	$(PYTEST)
 
-bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, and image networks
+bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, image networks, and networks by PyTorch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
 	$(RUN) python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.images
+	$(BIN)/python -m benchmarks.networks
 
 bench-engine: $(MARK) ## what a sweep costs beside its training; the inventory of 100,000 runs; a plan of 1,000 cells
 	$(RUN) python -m benchmarks.engine

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure, values
 
+ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 NETS = "tests.own_networks"
 DQN: dict[str, Any] = {"agent__double_q": True, "agent__max_gradient_norm": 1.0}
@@ -266,6 +269,16 @@ ELEMENTWISE = (
 @pytest.mark.parametrize("name", [*ELEMENTWISE, "SGD"])
 def test_every_element_wise_optimizer_of_pytorch_is_accepted(configure: Configure, name: str) -> None:
     check_agent(configure(agent__optimizer=f"torch.optim:{name}").agent, (4,), 2)
+
+
+def test_the_examples_in_the_docs_are_accepted(
+    configure: Configure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "networks.md").read_text(), re.S)
+    (tmp_path / "documented_nets.py").write_text("\n\n".join(blocks))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = "documented_nets"
+    check_agent(configure(agent__network=f"{name}:Tanh", agent__loss=f"{name}:loss").agent, (4,), 2)
 
 
 def test_own_parts_that_fit_are_accepted(configure: Configure) -> None:
