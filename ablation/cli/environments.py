@@ -44,14 +44,16 @@ def check_environments(envs: Iterable[EnvConfig], results_dir: Path) -> None:
     """Raise `ConfigError` for the first environment that cannot be trained in."""
     from ablation.envs.spec import env_spec, know
 
-    asked = {(env.id, options_of(env)): env for env in envs}
+    configured = list(envs)
+    asked = {(env.id, options_of(env)): env for env in configured}
     others = {key: env for key, env in asked.items() if is_foreign(env)}
     with ThreadPoolExecutor(usable_cores()) as pool:
         specs = list(pool.map(lambda env: checked_spec(env, results_dir), others.values()))
     for key, spec in zip(others, specs, strict=True):
         know(*key, spec)
-    for key, env in asked.items():
-        if task_of(env.id) is OF_GYMNASIUM and env.time_limit is None and not env_spec(*key).time_limit:
+    for env in configured:
+        limited = env.time_limit or task_of(env.id) is not OF_GYMNASIUM
+        if not limited and env_spec(env.id, options_of(env)).time_limit is None:
             allowed = f"{env.id} has no time limit: an episode may never end; set one, in steps"
             raise ConfigError("env.time_limit", None, allowed)
 

@@ -34,7 +34,8 @@ class GymnasiumLanes:
         space = self._environments[0].observation_space
         # Pixels stay bits or bytes here; all lanes' are converted to floats together.
         dtype = space.dtype if space.dtype in (np.bool_, np.uint8) else np.float32
-        self._observation = np.zeros((lanes, *space.shape), dtype)
+        self._shape = space.shape
+        self._observation = np.zeros((lanes, *self._shape), dtype)
         self._lives = [0] * lanes
         self._failures: dict[int, EnvFailure] = {}
         self.active = torch.ones(lanes, dtype=torch.bool)
@@ -130,9 +131,9 @@ class GymnasiumLanes:
 
     def _observe(self, lane: int, observation: Any) -> None:
         """Take over a lane's observation; one of another shape would be repeated to fill the space."""
-        if np.shape(observation) != self._observation.shape[1:]:
-            shapes = f"of shape {np.shape(observation)}, not {self._observation.shape[1:]}"
-            raise ValueError(f"returned an observation {shapes}")
+        given = observation.shape if type(observation) is np.ndarray else np.shape(observation)
+        if given != self._shape:
+            raise ValueError(f"returned an observation of shape {given}, not {self._shape}")
         self._observation[lane] = observation
 
     def _fail(self, lane: int, error: Exception) -> None:

@@ -38,8 +38,8 @@ def aggregate_table(rows: Sequence[ArmAggregates], score: str, environments: int
     median = "the median is over environments; " if environments > 1 else ""
     note = (
         "Normalized from 0, random actions, to 1, the environment's solved threshold "
-        f"(ablation/results/references.csv); {median}optimality gap: how far below 1 "
-        "runs are on average; expanded percentile intervals of a bootstrap within environments. "
+        f"(its file's or that of ablation/results/references.csv); {median}optimality gap: how far "
+        "below 1 runs are on average; expanded percentile intervals of a bootstrap within environments. "
         f"{IMPROVEMENT}: how often a run is better than one of the baseline, with Newcombe's interval."
     )
     # The ablation table of one environment already has the note on its IQM.
