@@ -1,6 +1,7 @@
 """Builds the configurations of many cells quickly: Hydra composes each set of groups only once."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -140,7 +141,7 @@ class Composer:
             values = to_plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
             self._references[groups.get("env", "")] = values["references"]
-        return cast(dict[str, Any], _copy(self._composed[words]))
+        return cast(dict[str, Any], deepcopy(self._composed[words]))
 
 
 def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = None) -> Study:
@@ -228,12 +229,6 @@ def _given(override: Override) -> str:
 
 def _unquoted(value: Any) -> Any:
     return value.text if hasattr(value, "text") else value
-
-
-def _copy(values: Any) -> Any:
-    if isinstance(values, dict):
-        return {key: _copy(value) for key, value in values.items()}
-    return list(values) if isinstance(values, list) else values
 
 
 def _set(values: dict[str, Any], key: str, value: Any) -> None:
