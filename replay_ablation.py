@@ -5,6 +5,7 @@
     study.table()                         # shows itself; .to_latex(), .to_markdown()
     study.plot.curves(ax=ax, seeds=True)  # .differences, .sensitivity, .profiles
     study = ra.from_frame(frame)          # the same for runs that were trained elsewhere
+    policy = ra.load_policy(study.run_directory("baseline", 0))   # policy.act(observation)
     ra.statistics.iqm([3.1, 4.0])         # an Estimate: value, low, high, n, method
 
 `help(study)` and `help(ra.statistics)` list the rest; examples/notebook.ipynb shows it.
@@ -35,10 +36,13 @@ for _package in (ablation, analysis):
 
 from_frame, load = analysis.from_frame, analysis.load
 
-_OURS = {"ScoreDefinition": "ablation.results.score_table"}
+_OURS = {
+    "ScoreDefinition": "ablation.results.score_table",
+    "load_policy": "ablation.agent.policy",
+}
 """Where the names are that are not those of `analysis`."""
 
-__all__ = ["ScoreDefinition", "Study", "from_frame", "load", "statistics"]  # noqa: F822
+__all__ = ["ScoreDefinition", "Study", "from_frame", "load", "load_policy", "statistics"]  # noqa: F822
 
 
 def __getattr__(name: str) -> Any:

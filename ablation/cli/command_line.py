@@ -39,6 +39,7 @@ _TRAINING = {
 }
 COMMANDS = {
     **{name: Command(text, "ablation.cli.main:run") for name, text in _TRAINING.items()},
+    "play": Command("write an episode of a trained policy as a GIF or MP4", "ablation.cli.play:run"),
     **{name: Command(text, "analysis.commands.main:run") for name, text in ANALYSIS.items()},
     "new": Command("write a small project of your own: new my_project", "ablation.cli.new_project:run"),
 }

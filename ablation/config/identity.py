@@ -15,7 +15,7 @@ from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
 from ablation.config.source import HASH_DIGITS, source_hashes
 from ablation.config.step_schedule import StepSchedule, derive_schedule
-from ablation.config.tasks import settings_of, stepped_by
+from ablation.config.tasks import settings_of, stacked_frames, stepped_by
 from ablation.config.training_path import trained_by
 
 CORE_VERSION = 3
@@ -106,7 +106,8 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _env(env: EnvConfig) -> dict[str, Any]:
     limit = {} if env.time_limit is None else {"time_limit": env.time_limit}
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
-    made = settings_of(env) | changes_of(env)
+    stacked = {"frame_stack": stacked_frames(env)} if stacked_frames(env) > 1 else {}
+    made = settings_of(env) | changes_of(env) | stacked
     return {"id": env.id, "backend": stepped_by(env)} | limit | changed | made
 
 

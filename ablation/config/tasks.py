@@ -34,6 +34,8 @@ LONGEST_N_STEP = 100
 """Steps that a stored transition of frames can span."""
 LONGEST_CHAIN = 20
 
+IN_ENVIRONMENTS = "ablation.training.dqn:DQNTrainer"
+"""Trains agents that act, by episodes."""
 FLOAT_BYTES = 4
 ACTION_BYTES = LABEL_BYTES = 8
 CHAIN_BYTES = 32
@@ -60,7 +62,7 @@ class Task:
     """How its environment ids look, for messages."""
     owns: Callable[[str], bool]
     """Whether an environment id belongs to it; the first task that says so has it."""
-    trainer: str = "ablation.training.dqn:DQNTrainer"
+    trainer: str = IN_ENVIRONMENTS
     """Import path of its `Trainer`."""
     spec: str = "ablation.envs.spec:registered_spec"
     """Import path of a function (environment id, options) -> `EnvSpec`."""
@@ -98,13 +100,20 @@ def settings_of(env: EnvConfig) -> dict[str, Any]:
 def options_of(env: EnvConfig) -> tuple[tuple[str, Any], ...]:
     """Return what an environment is made with, hashable: a game's settings, or another's own changes."""
     settings = tuple((key, value) for key, value in settings_of(env).items() if key not in OF_TRAINING)
-    return settings + as_options(changes_of(env))
+    stacked = {"stacked_frames": stacked_frames(env)} if stacked_frames(env) > 1 else {}
+    return settings + as_options(changes_of(env) | stacked)
+
+
+def stacked_frames(env: EnvConfig) -> int:
+    """Return how many observations are stacked by us; a game that has the setting does it by itself."""
+    own = "frame_stack" in task_of(env.id).settings
+    return 1 if own or env.frame_stack is None else env.frame_stack
 
 
 def stepped_by(env: EnvConfig) -> Literal["tensor", "gymnasium"]:
     """Return what steps an environment: batched dynamics where there are any and `auto` asks for it."""
-    batched = env.backend == "auto" and env.id in BATCHED and not changes_of(env)
-    return "tensor" if batched else "gymnasium"
+    changed = changes_of(env) or stacked_frames(env) > 1
+    return "tensor" if env.backend == "auto" and env.id in BATCHED and not changed else "gymnasium"
 
 
 def chain_length(env_id: str) -> int | None:
@@ -121,7 +130,8 @@ def check_task(config: CellConfig) -> None:
             raise ConfigError(f"env.evaluation.{key}", value, f"only {' and '.join(CART_POLES)} have it")
     for key in dict.fromkeys(key for other in TASKS for key in other.settings):
         value = getattr(env, key)
-        if key not in task.settings and key != "time_limit" and value is not None:
+        shared = key == "time_limit" or (key == "frame_stack" and task.trainer == IN_ENVIRONMENTS)
+        if key not in task.settings and not shared and value is not None:
             having = [other.name for other in TASKS if key in other.settings]
             raise ConfigError(f"env.{key}", value, f"only {' and '.join(having)} have it")
     check_changes(env, task is OF_GYMNASIUM, OF_GYMNASIUM.name)

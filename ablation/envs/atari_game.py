@@ -20,6 +20,7 @@ def atari_game(
     frame_skip: int = 4,
     frame_stack: int = 4,
     noop_max: int = 30,
+    render_mode: str | None = None,
 ) -> gymnasium.Env[Any, Any]:
     """Return a game observed as the latest grey frames, bytes `[frame_stack, 84, 84]`, oldest first.
 
@@ -33,6 +34,7 @@ def atari_game(
     made = ale.AtariEnv(
         game,
         obs_type="grayscale",
+        render_mode=render_mode,
         frameskip=1,
         repeat_action_probability=sticky_actions,
         full_action_space=not minimal_actions,

@@ -17,7 +17,7 @@ from ablation.envs.games import register_game
 Options = tuple[tuple[str, Any], ...]
 """What an environment is made with, hashable: see `ablation.config.tasks.options_of`."""
 
-OWN = ("kwargs", "wrappers", "scale_observation")
+OWN = ("kwargs", "wrappers", "scale_observation", "stacked_frames")
 """Options that are no arguments but settings, as JSON."""
 IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d]\w*")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import gymnasium
@@ -13,9 +14,18 @@ from ablation.envs.games import needed
 
 Observation = NDArray[np.bool_]
 
+SIDE = 20
+COLORS = (
+    *((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0)),
+    *((204, 121, 167), (170, 170, 170), (255, 255, 255), (120, 94, 60)),
+)
+"""Of the kinds of objects, distinguishable for the color-blind (Okabe & Ito 2008)."""
+
 
 class MinAtarGame(gymnasium.Env[Any, Any]):
     """A game, observed as booleans `[C, 10, 10]`: one channel for each kind of object."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012
 
     def __init__(
         self,
@@ -23,7 +33,9 @@ class MinAtarGame(gymnasium.Env[Any, Any]):
         sticky_actions: float = 0.1,
         ramping: bool = True,
         minimal_actions: bool = False,
+        render_mode: str | None = None,
     ) -> None:
+        self.render_mode = render_mode
         self._game = needed("minatar").Environment(game, sticky_actions, ramping)
         self._game.seed(0)
         count = self._game.num_actions()
@@ -49,6 +61,15 @@ class MinAtarGame(gymnasium.Env[Any, Any]):
         """Take an action, or with the chance of sticky actions the last one again."""
         reward, terminated = self._game.act(self._actions[action])
         return self._observation(), float(reward), bool(terminated), False, {}
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return an image, a square of `SIDE` pixels for each place: `[height, width, 3]`."""
+        if self.render_mode is None:
+            return None
+        image = np.zeros((*self.observation_space.shape[1:], 3), np.uint8)  # type: ignore[index]
+        for channel, color in zip(self._observation(), cycle(COLORS), strict=False):
+            image[channel] = color
+        return image.repeat(SIDE, axis=0).repeat(SIDE, axis=1)
 
     def _observation(self) -> Observation:
         return self._game.state().transpose(2, 0, 1)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
-from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers import FlattenObservation, FrameStackObservation, ReshapeObservation
 from numpy.typing import NDArray
 
 MOST_ACTIONS = 128
@@ -111,6 +111,18 @@ def action_list(space: Space[Any]) -> Sequence[Any]:
         hint = "env.wrappers=[{name: DiscretizeAction, kwargs: {bins: 5}}] makes them discrete"
         raise Unusable(f"acts in {_text(space)}; at least two discrete actions are needed; {hint}")
     raise Unusable(f"acts in {_text(space)}; at least two discrete actions are needed")
+
+
+def stacked(environment: Any, frames: int) -> Any:
+    """Return an environment that observes its last observations, oldest first, zeros before the first.
+
+    `frames` vectors `[O]` become one, `[frames * O]`, images `[C, H, W]` `[frames * C, H, W]`.
+    """
+    if frames == 1:
+        return environment
+    shape = environment.observation_space.shape
+    deep = FrameStackObservation(environment, frames, padding_type="zero")
+    return ReshapeObservation(deep, (frames * prod(shape[:1]), *shape[1:]))
 
 
 def _check_flattens(space: Space[Any]) -> None:

@@ -74,12 +74,14 @@ def env_spec(env_id: str, options: Options = ()) -> EnvSpec:
 
 def registered_spec(env_id: str, options: Options) -> EnvSpec:
     """Return the sizes of an environment that is registered with Gymnasium."""
-    from ablation.envs.spaces import IMAGE_DIMENSIONS, Unusable, adapted
+    from ablation.envs.spaces import IMAGE_DIMENSIONS, Unusable, adapted, stacked
 
     environment = made(env_id, options)
     limit = getattr(environment.spec, "max_episode_steps", None)
     try:
-        environment, notes = adapted(environment, "scale_observation" in own_options(options))
+        own = own_options(options)
+        environment, notes = adapted(environment, "scale_observation" in own)
+        environment = stacked(environment, own.get("stacked_frames", 1))
     except Unusable as error:
         value = env_id if error.key == KEY else True
         raise ConfigError(error.key, value, str(error)) from None
@@ -90,9 +92,9 @@ def registered_spec(env_id: str, options: Options) -> EnvSpec:
     pixels = PIXELS_OF.get(space.dtype.name, "float") if is_game else "float"
     frames = space.shape[0] if pixels == "byte" else 1
     shape = space.shape if is_image else (prod(space.shape),)
-    own = () if is_game else tuple(notes)
+    said = () if is_game else tuple(notes)
     actions = int(environment.action_space.n)
-    return EnvSpec(shape, actions, pixels, frames, space.dtype.name, limit, own)
+    return EnvSpec(shape, actions, pixels, frames, space.dtype.name, limit, said)
 
 
 def maker(
@@ -102,10 +104,15 @@ def maker(
 
     `limit`, `physics` and `options` are those of `lane_maker`.
     """
-    from ablation.envs.spaces import adapted
+    from ablation.envs.spaces import adapted, stacked
 
-    scaled = "scale_observation" in own_options(options)
-    return lambda: adapted(make_environment(env_id, options, limit, physics), scaled)[0]
+    own = own_options(options)
+    scaled, frames = "scale_observation" in own, own.get("stacked_frames", 1)
+
+    def make() -> Any:
+        return stacked(adapted(make_environment(env_id, options, limit, physics), scaled)[0], frames)
+
+    return make
 
 
 def time_limit(env_id: str) -> int:

@@ -1,6 +1,7 @@
 """The store: one directory per run, its files, columns and atomic writes. The truth of a sweep.
 
-    results/runs/<cell>/<seed>/   run.json, episodes.parquet, evaluations.parquet, learner.parquet
+    results/runs/<cell>/<seed>/   run.json, policy.npz,
+                                  episodes.parquet, evaluations.parquet, learner.parquet
 
 A directory appears under its final name only when its run ended; until then it is written under a
 temporary name next to it. A damaged one is moved to `results/quarantine/`, never deleted.
@@ -42,6 +43,9 @@ TABLES = {
     "learner": LEARNER_COLUMNS,
 }
 
+POLICY = "policy.npz"
+"""A complete run's trained networks, not a table: see `ablation.agent.policy`."""
+
 _COLUMN_TYPES = {
     "env_step": "int64",
     "gradient_step": "int64",
@@ -79,12 +83,17 @@ class Store:
         """Return where a job keeps its log and its progress while it runs."""
         return self.root / "jobs" / job
 
-    def write_run(self, record: RunRecord, tables: Mapping[str, Sequence[Mapping[str, Any]]]) -> Path:
+    def write_run(
+        self,
+        record: RunRecord,
+        tables: Mapping[str, Sequence[Mapping[str, Any]]],
+        policy: bytes | None = None,
+    ) -> Path:
         """Store an ended run as a whole, replacing an earlier attempt, and return its directory.
 
         `record` becomes `run.json`, with the checksums of the tables' files; `tables` holds the rows of
-        each of `TABLES`. An existing complete or diverged run is never overwritten; a damaged one is
-        quarantined first.
+        each of `TABLES`, `policy` the content of `POLICY`. An existing complete or diverged run is never
+        overwritten; a damaged one is quarantined first.
         """
         key = RunKey(record.cell, record.seed)
         final = self.run_directory(key)
@@ -102,6 +111,8 @@ class Store:
                 path = tmp / f"{name}.parquet"
                 _write_table(path, tables.get(name, ()), columns)
                 checksums[path.name] = _checksum(path)
+            if policy is not None:
+                (tmp / POLICY).write_bytes(policy)
             write_json(tmp / "run.json", replace(record, checksums=checksums).as_json())
             if final.exists():
                 shutil.rmtree(final)

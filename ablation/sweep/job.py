@@ -6,6 +6,7 @@ import logging
 import time
 import traceback
 from bdb import BdbQuit
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -75,11 +76,11 @@ class JobRun:
         self._cell, self._job, self._store = cell, job, store
         self._attempts, self._stop = attempts, stop
         self._seeds = list(attempts)
-        self._started = datetime.now(UTC)
-        self._began = time.perf_counter()
+        self._started, self._began = datetime.now(UTC), time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = self._saved_at = 0
         self._arithmetic: str | None = None
         self._records = Records(len(self._seeds))
+        self._policy: Callable[[int], bytes | None] = lambda _: None
         self._sink = self._open_sink(tracking)
 
     def run(self) -> None:
@@ -147,6 +148,7 @@ class JobRun:
 
         try:
             trainer.run(on_period)
+            self._policy = trainer.policy
         finally:
             self._env_step, self._gradient_steps = trainer.env_step, trainer.gradient_steps
             trainer.close()
@@ -198,8 +200,9 @@ class JobRun:
                 gradient_steps=end.gradient_step,
                 wandb_id=wandb_id(key),
             )
+            policy = self._policy(lane) if end.status == "complete" else None
             with self._stop.writing():
-                self._store.write_run(record, records.tables())
+                self._store.write_run(record, records.tables(), policy)
             log.info("Stored %s seed %d: %s", key.cell, key.seed, end.status)
             stored = self._store.read_record(key) or record
             self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
@@ -230,7 +233,7 @@ class JobRun:
             device=self._job.device,
             trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,
-            portable=self._portable,
+            portable=is_portable(self._cell.config, self._job.device) and has_fused_multiply_add(),
             environment_fingerprint=self._job.environment,
             not_reproducible=self._job.not_reproducible,
             component_fingerprints=fingerprints(self._cell.canonical) or None,
@@ -239,12 +242,7 @@ class JobRun:
             **git_state(),
         )
 
-    @property
-    def _portable(self) -> bool:
-        return is_portable(self._cell.config, self._job.device) and has_fused_multiply_add()
-
     def _scores(self, records: LaneRecords) -> dict[str, float]:
-        given = self._job.references
-        own = None if given is None else Reference.of(given)
+        own = Reference.of(self._job.references) if self._job.references else None
         env_id, env_steps = self._cell.config.env.id, self._cell.schedule.env_steps
         return summary_scores(records, env_id, env_steps, own, self._primary_score)

@@ -14,7 +14,7 @@ from ablation.config.identity import CORE_VERSION
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 4
+SCHEMA = 5
 """Version of a checkpoint's layout."""
 
 NAME = "checkpoint.pt"

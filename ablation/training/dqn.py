@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ablation.agent.backend import Update
 from ablation.agent.compiled_backend import CompiledBackend
 from ablation.agent.learner import Learner
+from ablation.agent.policy import Parameters, policy_bytes
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
@@ -23,6 +24,7 @@ from ablation.envs.spec import env_spec
 from ablation.replay.buffer import ReplayBuffer, transition_fields
 from ablation.replay.frame_format import frame_format
 from ablation.store.records import EarlyEnd, Records
+from ablation.training.best import BestParameters
 from ablation.training.block import Block, block_fits
 from ablation.training.evaluation import Evaluator
 from ablation.training.interaction import Interaction
@@ -59,6 +61,7 @@ class DQNTrainer:
             size = spec.observation_size
             self._diagnostics = Diagnostics(seeds, self._learner, self._buffer, size)
         self._diagnosis: dict[str, NDArray[np.float64]] = {}
+        self._spec, self._best = spec, BestParameters(self._learner.parameters.online)
         self.env_step = 0
         self.records = Records(len(seeds))
         self._block: Block | None = None
@@ -115,6 +118,13 @@ class DQNTrainer:
         if update is not None and self._logs:
             self._log(update)
 
+    def policy(self, lane: int) -> bytes:
+        """Return the file of a lane's networks, for `load_policy`."""
+        online = self._learner.parameters.online[lane].cpu().numpy()
+        final, spec = Parameters(online, self.env_step), self._spec
+        about = self._config, self._seeds[lane], spec.observation_shape, spec.actions
+        return policy_bytes(*about, final, self._best.of(lane))
+
     def close(self) -> None:
         """Close the environments."""
         self._threads.close()
@@ -127,6 +137,7 @@ class DQNTrainer:
             "env_step": self.env_step,
             **self._interaction.state(),
             "learner": self._learner.state(),
+            "best": self._best.state(),
             "buffer": self._buffer.state(),
             "diagnostics": None if self._diagnostics is None else self._diagnostics.state(),
             "records": self.records.state(),
@@ -137,6 +148,7 @@ class DQNTrainer:
         self.env_step = state["env_step"]
         self._interaction.restore(state)
         self._learner.restore(state["learner"])
+        self._best.restore(state["best"])
         self._buffer.restore(state["buffer"])
         if self._diagnostics is not None:
             self._diagnostics.restore(state["diagnostics"])
@@ -206,6 +218,7 @@ class DQNTrainer:
                 counts = self.env_step, self.gradient_steps
                 self._interaction.fail(lane, failure, *counts, self.records)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
+        self._best.note(self.env_step, evaluation.returns, self._learner.parameters.online)
 
 
 def _evaluator(config: CellConfig, seeds: Sequence[int]) -> Evaluator:

@@ -43,5 +43,8 @@ class Trainer(Protocol):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned, in a trainer of the same cell and seeds."""
 
+    def policy(self, lane: int) -> bytes | None:
+        """Return the file of a lane's trained network, None where there is nothing to act by."""
+
     def close(self) -> None:
         """Release what the trainer holds."""

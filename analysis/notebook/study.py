@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +14,7 @@ from ablation.config.near import one_of
 from ablation.results.load import StudyRuns
 from ablation.results.run import Run
 from ablation.results.scores import SCORES
-from ablation.store.runs import TABLES, Store
+from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm
 from analysis.effects.comparability import require_comparable
 from analysis.effects.comparisons import compare
@@ -70,6 +71,19 @@ class Study:
             for arm in self.runs.plan.arms
         ]
         return pd.DataFrame(rows)
+
+    def run_directory(self, arm: str, seed: int, environment: str | None = None) -> Path:
+        """Return where a run's files are; the first environment where none is named.
+
+        Raises `RequestError` for an unknown arm, seed or environment.
+        """
+        name = environment or self.runs.environments[0]
+        arms = {each.name: each for each in self.runs.arms(name)}
+        if arm not in arms:
+            raise RequestError(f"no arm '{arm}' in {name}; {one_of(arm, arms, 'there are', '; ')}")
+        if seed not in arms[arm].seeds:
+            raise RequestError(f"'{arm}' has no seed {seed}; it has: {arms[arm].seeds}")
+        return Store(self.runs.root).run_directory(RunKey(arms[arm].cell, seed))
 
     def scores(self) -> pd.DataFrame:
         """Return a row per run: labels, seed, status, every score (NaN where missing)."""

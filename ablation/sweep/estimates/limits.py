@@ -30,6 +30,11 @@ class JobSize:
     network_bytes: int = 0
 
     @property
+    def policy_bytes(self) -> int:
+        """Return the disk space of its final and best networks, at most: 2 of 8 rows of parameters."""
+        return self.network_bytes // 4
+
+    @property
     def peak_bytes(self) -> int:
         """Return the memory that the job is expected to take at most."""
         return self.replay_bytes + self.diagnostics_bytes + self.network_bytes + JOB_BYTES
@@ -71,7 +76,7 @@ def check_disk(directory: Path, runs: int, jobs: Sequence[JobSize], workers: int
     """Raise `ConfigError` if the disk is too small for the runs and the checkpoints of their jobs."""
     largest = sorted((job.replay_bytes for job in jobs), reverse=True)[:workers]
     # A checkpoint is written beside the one that it replaces.
-    needed = runs * RUN_BYTES + 2 * sum(largest)
+    needed = runs * RUN_BYTES + 2 * sum(largest) + sum(job.policy_bytes for job in jobs)
     free = free_bytes(directory)
     if needed > free:
         allowed = f"has {free / 1e6:,.0f} MB free; {runs} runs need about {needed / 1e6:,.0f} MB"

@@ -16,9 +16,9 @@ USAGE_BYTES = 12
 DIAGNOSTICS_BYTES = 16_000
 """Of diagnostics for each number of an observation and each lane: 256 observations of the buffer, sorted
 beside a batch, and 512 of the run; as measured, docs/environments.md."""
-PARAMETER_ROWS = 7
-"""Online and target network, gradient and two moments; and the copies that diagnostics take of the
-online network and the gradient before a step."""
+PARAMETER_ROWS = 8
+"""Online and target network, gradient and two moments; the copies that diagnostics take of the online
+network and the gradient before a step; and the network of the best evaluation."""
 
 OWN_PASSES = 4
 """Copies of a batch's activations that a network of the user's is taken to need: three forward passes

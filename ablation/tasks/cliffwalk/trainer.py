@@ -72,6 +72,9 @@ class TabularTrainer:
             self.env_step += 1
             self._evaluate()
 
+    def policy(self, lane: int) -> None:
+        """Return None: its tables are compared with the truth, nobody acts by them."""
+
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 

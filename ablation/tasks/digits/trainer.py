@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from ablation.agent.backend import Update
+from ablation.agent.policy import Parameters, policy_bytes
 from ablation.config.schedules import value_at
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
@@ -19,6 +20,7 @@ from ablation.store.records import Evaluation, Records
 from ablation.tasks.digits.classifier import Classifier
 from ablation.tasks.digits.data import CLASSES, PIXELS, digits
 from ablation.tasks.digits.stream import TASKS, shown_images, task_of
+from ablation.training.best import BestParameters
 from ablation.training.trainer import OnPeriod
 
 FIELDS = {"pixels": Field((PIXELS,), torch.float32), "label": Field((), torch.int64)}
@@ -51,6 +53,8 @@ class SupervisedTrainer:
         self._best = np.zeros((lanes, CLASSES))
         self._update: Update | None = None
         self._sampled: SampledBatch | None = None
+        self._seeds = tuple(seeds)
+        self._best_parameters = BestParameters(self._classifier.parameters.online)
         self.env_step = 0
         self.records = Records(lanes)
 
@@ -92,6 +96,12 @@ class SupervisedTrainer:
         schedule = self._config.agent.learning_rate
         return value_at(schedule, self.env_step, self._schedule.env_steps)
 
+    def policy(self, lane: int) -> bytes:
+        """Return the file of a lane's networks, whose action is the class of an image."""
+        online = self._classifier.parameters.online[lane].cpu().numpy()
+        about = self._config, self._seeds[lane], (PIXELS,), CLASSES
+        return policy_bytes(*about, Parameters(online, self.env_step), self._best_parameters.of(lane))
+
     def close(self) -> None:
         """Do nothing: there is nothing to release."""
 
@@ -102,6 +112,7 @@ class SupervisedTrainer:
             "classifier": self._classifier.state(),
             "buffer": self._buffer.state(),
             "best": self._best.tolist(),
+            "best_parameters": self._best_parameters.state(),
             "records": self.records.state(),
         }
 
@@ -111,6 +122,7 @@ class SupervisedTrainer:
         self._classifier.restore(state["classifier"])
         self._buffer.restore(state["buffer"])
         self._best[:] = state["best"]
+        self._best_parameters.restore(state["best_parameters"])
         self.records.restore(state["records"])
 
     def _evaluate(self) -> None:
@@ -122,6 +134,7 @@ class SupervisedTrainer:
         evaluation = Evaluation(accuracy, counts.astype(np.int64), confidence, accuracy)
         self.records.add_evaluation(self.env_step, self.gradient_steps, evaluation)
         self._best = np.maximum(self._best, accuracy)
+        self._best_parameters.note(self.env_step, accuracy, self._classifier.parameters.online)
         if self._update is None or self._sampled is None:
             return
         ages = self._buffer.usage.ages(self._sampled.slots, self.env_step, self.gradient_steps)
