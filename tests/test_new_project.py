@@ -20,8 +20,8 @@ STUDY = """
 name: walk
 question: Does a small buffer do?
 environments: [corridor]
-baseline: {}
-factors: {capacity: {key: replay.capacity, levels: [2000, 1000]}}
+baseline: {replay.min_replay_size: 64}
+factors: {capacity: {key: replay.capacity, levels: [200, 100]}}
 design: one_factor_at_a_time
 seeds: 1
 primary_score: final
@@ -82,7 +82,7 @@ def test_run_trains_one_run_where_a_breakpoint_stops_it(project: Path) -> None:
     stop = "if self.cell == 3:\n            breakpoint()\n        arrived ="
     environments.write_text(text.replace("arrived =", stop, 1))
     try:
-        words = ["run", "capacity=1000", "0", "study=walk", *QUICK]
+        words = ["run", "capacity=100", "0", "study=walk", *QUICK]
         done = ours(*words, cwd=project, stdin="print('cell is', self.cell)\nq\n")
         assert "cell is 3" in done.stdout
         assert done.returncode == 130, done.stderr

@@ -195,16 +195,6 @@ def plan_of(
     return plan
 
 
-def check_study_name(config: DictConfig, line: CommandLine) -> None:
-    """Raise `ConfigError` for a study whose file is called otherwise, unless the line renames it.
-
-    Results are found by the name, and the file by its own.
-    """
-    file, name = config.hydra.runtime.choices.study, config.study.get("name")
-    if name != file.rpartition("/")[2] and "name" not in line.study_keys:
-        raise ConfigError("study.name", name, f"its file is study/{file}.yaml: give both one name")
-
-
 def allowed_beside(known: DictConfig, key: str) -> str:
     """Return which keys are allowed where `key` is unknown."""
     parent, _, _ = key.rpartition(".")

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hydra.types import RunMode
+from omegaconf import DictConfig
 
-from ablation.cli.compose import CONFIG_NAME, Composer, check_study_name, plan_of, to_plain
+from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, plan_of, to_plain
 from ablation.cli.config_errors import config_loader
+from ablation.config.validation import ConfigError
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Plan
 from ablation.study.tuning import with_waiting
@@ -44,3 +46,13 @@ def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
         reported = with_waiting(stages.reported(choices), stages.plan, undecided)
     plans = [reported] if stages.tuning is None else [stages.tuning, reported]
     return OpenStudy(plans, undecided, settings, store)
+
+
+def check_study_name(config: DictConfig, line: CommandLine) -> None:
+    """Raise `ConfigError` for a study whose file is called otherwise, unless the line renames it.
+
+    Results are found by the name, and the file by its own.
+    """
+    file, name = config.hydra.runtime.choices.study, config.study.get("name")
+    if name != file.rpartition("/")[2] and "name" not in line.study_keys:
+        raise ConfigError("study.name", name, f"its file is study/{file}.yaml: give both one name")

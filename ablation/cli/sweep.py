@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
-from ablation.cli.compose import Composer, check_study_name, plan_of, to_plain
+from ablation.cli.compose import Composer, plan_of, to_plain
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
+from ablation.cli.open_study import check_study_name
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
