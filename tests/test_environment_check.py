@@ -219,3 +219,12 @@ def test_references_of_an_environments_file_count_in_its_scores(tmp_path: Path) 
     (final,), (normal,) = runs.scores(arm, "final"), runs.scores(arm, "final", normalized=True)
     assert normal == (final - 0.25) / 0.25
     assert runs.scores(arm, "reached_threshold")[0] in (0, 1)
+
+
+def test_the_command_check_tries_an_environment_and_fails_one_that_is_not_reproducible() -> None:
+    good, dubious = (run("check", walk_id(trait)) for trait in ("array_reward", "global_generator"))
+    assert good.returncode == 0
+    assert "rewards are arrays of one number" in good.stderr
+    assert dubious.returncode == 1
+    assert "draws from NumPy's global generator" in dubious.stderr
+    assert run("check", walk_id("old_step")).returncode == 2

@@ -61,7 +61,11 @@ def _check_environment(composer: Composer, env_id: str, changes: Sequence[str]) 
     spec = env_spec(env.id, options_of(env))
     shape, actions = spec.observation_shape, spec.actions
     _print(True, env_id, f"can be trained in: observations {list(shape)}, {actions} actions")
-    return 0
+    for note in spec.notes:
+        _print(True, "noted", note)
+    reason = spec.not_reproducible
+    _print(reason is None, "same outcomes from one seed with the same actions", reason or "yes")
+    return int(reason is not None)
 
 
 def _report(path: str, options: Mapping[str, Any], resolve: Resolve) -> int:
