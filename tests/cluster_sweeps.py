@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ class Sweep:
 
     def __init__(self, results: Path, *words: str, variables: Mapping[str, str] | None = None) -> None:
         self.results = results
+        self._began = time.time()
         self._errors = results.parent / f"{results.name}-{time.monotonic_ns()}.err"
         with self._errors.open("wb") as errors:
             self.process = subprocess.Popen(
@@ -80,12 +82,21 @@ class Sweep:
         os.killpg(self.process.pid, signal.SIGINT)
 
     def checkpoints(self) -> list[Path]:
-        """Return the checkpoints of jobs that are being trained."""
-        return list(self.results.glob("jobs/*/checkpoint.pt"))
+        """Return the checkpoints that this sweep has saved."""
+        return self._written("jobs/*/checkpoint.pt")
 
     def workers(self) -> list[Path]:
-        """Return the files of workers that have begun a job."""
-        return list(self.results.glob("jobs/workers/*.json"))
+        """Return the files of this sweep's workers that have begun a job."""
+        return self._written("jobs/workers/*.json")
+
+    def _written(self, pattern: str) -> list[Path]:
+        found = []
+        for path in self.results.glob(pattern):
+            # Another process may have removed it meanwhile.
+            with suppress(OSError):
+                if path.stat().st_mtime > self._began:
+                    found.append(path)
+        return found
 
 
 def attempts(results: Path) -> Counter[tuple[str, int]]:
@@ -109,12 +120,12 @@ class Interrupts:
 
     def early(self, sweep: Sweep) -> None:
         sweep.wait_for(lambda: list(sweep.results.glob("jobs/sweeps/*.json")))
-        time.sleep(self._moments.uniform(0, 1))
+        time.sleep(self._moments.uniform(0, 8))
         self._ctrl_c(sweep)
 
     def as_a_worker_starts(self, sweep: Sweep) -> None:
-        sweep.wait_for(lambda: list(sweep.results.glob("jobs/workers")))
-        time.sleep(self._moments.uniform(0, 4))
+        sweep.wait_for(sweep.workers)
+        time.sleep(self._moments.uniform(0, 2))
         self._ctrl_c(sweep)
 
     def late(self, sweep: Sweep) -> None:

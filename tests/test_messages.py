@@ -78,6 +78,8 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
     progress = Progress(jobs, store)
     progress._started -= 60
     assert "50%, 0 env steps/s, elapsed 1:00, ETA unknown" in progress._summary(progress._read())
+    write_json(path, begun | {"env_step": 0, "resumed_at": 0, "saved_at": 0})
+    assert "50%, 0 env steps/s" in progress._summary(progress._read()), "it has not read its checkpoint"
     write_json(path, begun | {"env_step": 300, "resumed_at": 200, "saved_at": 200, "seconds": 50.0})
     # 200 steps in a minute, 200 left: not the 600 that earlier launches made as well.
     assert "75%, 3 env steps/s, elapsed 1:00, ETA 1:00" in progress._summary(progress._read())

@@ -84,7 +84,12 @@ class Progress:
     def _read(self) -> list[dict[str, Any]]:
         """Return the progress of the jobs that have begun, or go on from a checkpoint."""
         read = zip(self._paths, self._earlier, strict=True)
-        return [progress for path, earlier in read if (progress := self._read_one(path) or earlier)]
+        # A job that has begun and not read its checkpoint yet stands at step 0.
+        known = (
+            max(earlier, self._read_one(path), key=lambda job: job.get("env_step", -1))
+            for path, earlier in read
+        )
+        return [job for job in known if job]
 
     def _read_one(self, path: Path) -> dict[str, Any]:
         """Return a job's progress, unless it is that of an earlier launch."""

@@ -74,7 +74,7 @@ def _missing(nodes: Sequence[Mapping[str, Any]], needed: Mapping[str, float]) ->
     for has in alive:
         if all(has.get(names[key], 0) >= amount for key, amount in needed.items()):
             return ""
-    wanted = ", ".join(f"{names[key]} {amount:g}" for key, amount in needed.items() if amount)
+    wanted = f"{needed['num_cpus']:g} CPU, {needed['num_gpus']:g} GPU, {needed['memory'] / 1e9:.2f} GB"
     return f"Ray: tasks wait for a node with {wanted}; none of {len(alive)} has that"
 
 
