@@ -141,7 +141,7 @@ class Composer:
             values = to_plain(config)
             self._composed[words] = {name: values[name] for name in CELL_SECTIONS}
             self._references[groups.get("env", "")] = values["references"]
-        return cast(dict[str, Any], deepcopy(self._composed[words]))
+        return deepcopy(self._composed[words])
 
 
 def study_of(values: Mapping[str, Any], line: CommandLine, size: str | None = None) -> Study:
