@@ -37,7 +37,7 @@ endif
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status verify report claims papers gallery sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status verify repair report claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
 
 help: ## list the targets and variables
@@ -66,6 +66,9 @@ report: $(MARK) ## rebuild a study's tables, figures and page from the stored ru
 
 verify: $(MARK) ## train stored runs of a study again and compare every bit (RUNS=3, or names of runs)
 	@$(RUN) replay-ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))
+
+repair: $(MARK) ## read every stored run in full and set the damaged ones aside, for the next sweep to train again
+	@$(RUN) ablation repair $(OVERRIDES)
 
 sync: $(MARK) ## upload every stored run and study that W&B does not have yet
 	$(RUN) replay-ablation sync

@@ -76,10 +76,10 @@ def worker_loop(store: Store, configs: Sequence[CellConfig]) -> None:
         write_job(store, JobSpec(cell, cell, [0], "arm", {}, "study", "?", "cpu", 60.0), config)
         names.append(cell)
     tracking = TrackingConfig("disabled", "p", None)
+    claims = RunClaims(store.root, ClaimOwner.this_process("sweep"))
     queue = JobQueue("sweep", names, tracking, None, dict.fromkeys(names, 3), code_version())
     write_queue(store, queue)
     store.job_directory("workers").mkdir(parents=True, exist_ok=True)
-    claims = RunClaims(store.root, ClaimOwner.this_process("sweep"))
     with claims.heartbeats():
         Worker(store, queue, "worker", claims, Stop()).run()
     assert not read_inventory(store, [RunKey(name, 0) for name in names]).to_do

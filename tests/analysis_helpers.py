@@ -106,7 +106,7 @@ def outcome(arm: Arm, seed: int) -> float | str:
 
 
 def run_record(key: RunKey, values: Mapping[str, Any]) -> RunRecord:
-    return RunRecord.from_json({**values, "cell": key.cell, "seed": key.seed})
+    return RunRecord(**{**values, "cell": key.cell, "seed": key.seed})
 
 
 def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record: Any) -> Plan:

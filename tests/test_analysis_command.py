@@ -134,11 +134,6 @@ def test_bad_input_ends_with_status_2_and_one_message(
         ("commit", {"git_dirty": True}, "cccccccccc with changes"),
         ("device", {"device": "cuda:1"}, "cuda"),
         ("environment", {"versions": {"gymnasium": "1.1.0"}}, "gymnasium 1.1.0"),
-        (
-            "budget",
-            {"config": {"env": {"id": "CartPole-v1"}, "train": {"env_steps": 900}}},
-            "900 environment steps (1 run of baseline)",
-        ),
     ],
 )
 def test_runs_that_differ_are_refused_unless_that_is_allowed(
@@ -152,6 +147,15 @@ def test_runs_that_differ_are_refused_unless_that_is_allowed(
     assert f"Mixed {aspect}: " in command("table", "s", "--allow", aspect)
     with pytest.raises(NotComparable):
         require_comparable(load("s", results), [other for other in ("x", "device") if other != aspect])
+
+
+def test_arms_of_other_lengths_are_refused_unless_that_is_allowed(tmp_path: Path) -> None:
+    steps = {"steps": {"key": "train.env_steps", "levels": [200, 900]}}
+    make_store(tmp_path, STUDY | {"baseline": {}, "factors": steps}, lambda arm, seed: 100.0)
+    runs = load("s", tmp_path)
+    with pytest.raises(NotComparable, match=r"900 environment steps \(6 runs of steps=900\)"):
+        require_comparable(runs, [])
+    assert set(require_comparable(runs, ["budget"])) == {"budget"}
 
 
 def test_equal_runs_are_comparable_and_other_gpus_are_one_kind_of_device(results: Path) -> None:
@@ -201,13 +205,15 @@ def test_broken_files_and_records_have_a_report_that_names_them(results: Path) -
     baseline = runs.plan.arms[0].cell
     (directory.run_directory(RunKey(baseline, 0)) / "evaluations.parquet").write_bytes(b"PAR1")
     (directory.run_directory(RunKey(baseline, 1)) / "run.json").write_text("[]")
-    change_record(results, "baseline", 2, versions=None, config="?", git_commit=None, error=5)
+    change_record(results, "baseline", 2, config="?", git_commit=None, error=5)
     for seed in (3, 4):
         shutil.rmtree(directory.run_directory(RunKey(baseline, seed)))
-    directory.write_run(run_record(RunKey(baseline, 3), RECORD), {})
-    directory.write_run(RunRecord(cell=baseline, seed=4, status="diverged", error="inf"), {})
+    config = runs.plan.cells[baseline]
+    directory.write_run(run_record(RunKey(baseline, 3), RECORD | {"config": config}), {})
+    diverged = RunRecord(cell=baseline, seed=4, status="diverged", error="inf", config=config)
+    directory.write_run(diverged, {})
     page = write_report(results, "s", allowed=("commit", "environment", "budget", "device")).read_text()
-    assert "2 unreadable, 3 complete, 1 diverged" in page
+    assert "3 unreadable, 2 complete, 1 diverged" in page
     assert "2 of 6 runs ended without the data that this score needs" in page
 
 
@@ -220,7 +226,7 @@ def test_a_run_of_another_schema_and_a_changed_table_are_unreadable_and_say_why(
     assert first.record.error is not None
     assert "schema 1, this version reads 2: train again or use the version" in first.record.error
     assert second.record.error is not None
-    assert "evaluations.parquet: not the file that run.json has the checksum of" in second.record.error
+    assert "another checksum than in run.json" in second.record.error
     assert "has schema 1" in write_report(results, "s").read_text()
 
 

@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.processes import start_time
 
 from .sweeps import WITHOUT_REPORT
 
@@ -35,7 +39,7 @@ SHORT = [
 LONG = ["env=acrobot", "train.env_steps=40000", "train.evaluate_every=200", "replay.min_replay_size=64"]
 
 MISCHIEF = """
-import os, signal, time
+import os, signal, subprocess, time
 from pathlib import Path
 import gymnasium
 from gymnasium.envs.classic_control import CartPoleEnv
@@ -64,7 +68,13 @@ class Hanging(Mischief):
     def strike(self):
         time.sleep(600)
 
-for environment in (KilledOnce, Killed, Hanging):
+class Parent(Mischief):
+    def strike(self):
+        child = subprocess.Popen(["sleep", "600"], stdin=subprocess.DEVNULL)
+        with open(os.environ["MARK"], "a") as file:
+            file.write(f"{child.pid} ")
+
+for environment in (KilledOnce, Killed, Hanging, Parent):
     gymnasium.register(f"{environment.__name__}-v0", environment, max_episode_steps=500)
 """
 
@@ -171,6 +181,59 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(tmp_path: Path) 
     assert json.loads(progress.read_text())["resumed_at"] == 100
     assert finish(start(never, *words, "study.seeds=1", **variables))[0] == 0
     assert stored(once) == stored(never)
+
+
+def test_a_sweep_that_is_killed_while_it_starts_leaves_no_worker_behind(tmp_path: Path) -> None:
+    process = start(tmp_path, *LONG, "study.seeds=2")
+    # A worker that has just begun, and imports what it needs.
+    wait_for(lambda: any("work" in words for _, words in in_session(process.pid)), process)
+    process.kill()
+    ended(lambda: [words for _, words in in_session(process.pid) if "ablation" in " ".join(words)])
+    process.communicate()
+
+
+def test_what_an_environment_starts_ends_with_its_worker(tmp_path: Path) -> None:
+    (tmp_path / "mischief.py").write_text(MISCHIEF)
+    mark, results = tmp_path / "children", tmp_path / "results"
+    variables = {"PYTHONPATH": str(tmp_path), "MARK": str(mark)}
+    words = ["env.id=mischief:Parent-v0", "replay.min_replay_size=64", "study.seeds=1"]
+    assert finish(start(results, *words, "train.env_steps=400", **variables))[0] == 0
+    process = start(results, *words, "train.env_steps=4000000", **variables)
+    wait_for(lambda: len(mark.read_text().split()) == 2, process)
+    process.kill()
+    ended(lambda: [pid for pid in mark.read_text().split() if start_time(int(pid))])
+    process.communicate()
+
+
+def test_a_results_directory_that_is_removed_during_a_sweep_is_named(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    process = start(results, *LONG, "study.seeds=2", "launch.jobs=1")
+    wait_for(lambda: list(results.glob("jobs/*/progress.json")), process)
+    while results.exists():
+        shutil.rmtree(results, ignore_errors=True)
+    status, error = finish(process)
+    assert status == 1
+    assert (
+        f"error: results_dir = {results}: was removed during the sweep; start the sweep again" in error
+    )
+    assert "Traceback" not in error
+
+
+def in_session(session: int) -> list[tuple[int, list[str]]]:
+    """Return the processes of a session that have not ended, with their words."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append((process.pid, process.cmdline()))
+    return found
+
+
+def ended(left: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while left():
+        assert time.monotonic() < deadline, left()
+        time.sleep(0.1)
 
 
 def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path) -> None:

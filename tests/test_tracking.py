@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ablation.store.records import LaneRecords, Records
+from ablation.store.run_record import Refused
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.tracking import TrackingConfig, open_sink
 from ablation.tracking.mirrors import Directory, directories
@@ -211,7 +212,6 @@ def test_directories_of_like_named_runs_are_told_apart(tmp_path: Path) -> None:
 def test_a_run_of_another_schema_is_not_pulled_and_says_why(tmp_path: Path) -> None:
     sent = tracked.record(3).as_json() | {"schema": 1}
     run = SimpleNamespace(id="x", summary_metrics={RECORD: json.dumps(sent)})
-    pulled = Pulled()
-    _pull_run(Store(tmp_path), run, pulled)
-    assert pulled.failed["x"].startswith("run.json has schema 1, this version reads 2")
+    with pytest.raises(Refused, match=r"run\.json has schema 1, this version reads 2"):
+        _pull_run(Store(tmp_path), run, Pulled())
     assert not (tmp_path / "runs").exists()

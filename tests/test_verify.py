@@ -12,6 +12,7 @@ import pyarrow.parquet
 import pytest
 
 from ablation.cli.open_study import open_study
+from ablation.cli.repair import repair
 from ablation.cli.verify import verify
 from ablation.config.validation import ConfigError
 from ablation.store.files import read_json, write_json
@@ -167,3 +168,28 @@ def test_a_run_of_a_plan_is_named_by_its_directory(trained: Path) -> None:
 def _parts(name: str) -> tuple[str, int]:
     cell, _, seed = name.partition("/")
     return cell, int(seed)
+
+
+def test_repair_reads_every_byte_and_sets_aside_what_is_damaged(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repair(str(CONF), words(results))
+    assert capsys.readouterr().out == "6 runs checked, 0 set aside.\n"
+    name, directory = first_run(results)
+    path = directory / "learner.parquet"
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    foreign = results / "runs" / "notes" / "2024"
+    foreign.mkdir(parents=True)
+    half = directory.with_name(f".{directory.name}.{'0' * 32}")
+    half.mkdir()
+    repair(str(CONF), words(results))
+    one, two, last = capsys.readouterr().out.splitlines()
+    cell, _, seed = name.partition("/")
+    assert one.startswith(f"{cell} seed {int(seed)}: learner.parquet: another checksum than in run.json")
+    assert two.startswith(f"{cell} seed {int(seed)}: half written; moved to ")
+    assert last == "6 runs checked, 2 set aside; the next sweep trains them again."
+    assert not directory.exists()
+    assert foreign.exists()
+    assert len(list((results / "quarantine").iterdir())) == 2

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,12 @@ import pytest
 
 from ablation.results.load import load
 from ablation.store.runs import Store
+from ablation.tracking import sync as sync_module
 from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import CARRIED, tables_of
-from ablation.tracking.runs import fingerprint, tables_from, wandb_id
+from ablation.tracking.runs import EndedRun, TrackedRun, fingerprint, tables_from, wandb_id
+from ablation.tracking.sink import WandbSink
+from ablation.tracking.upload_lock import Busy, lock_upload
 from analysis.wandb.upload import ended_run
 
 from . import tracked
@@ -132,7 +137,8 @@ class TestAProjectFromFirstSyncToPull:
         store = Store(results)
         key = next(key for key in store.run_keys() if store.read_record(key).status == "failed")
         lines = len(server.run(wandb_id(key)).lines)
-        store.write_run(tracked.record(1, attempt=2, key=key), tracked.tables(1, 4))
+        config = store.read_record(key).config
+        store.write_run(tracked.record(1, attempt=2, key=key, config=config), tracked.tables(1, 4))
         done = sync(server, results)
         assert "2 sent, 6 skipped" in done.stdout, "the run, and the study that shows it"
         assert_served(server, results)
@@ -243,6 +249,106 @@ def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
         assert whole.returncode == 0
         assert "2 sent, 2 skipped (there already), 0 failed." in whole.stdout
         assert_served(server, tmp_path)
+
+
+def made(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Fill a store with three runs of a study, and let uploads give up soon; return the runs' ids."""
+    monkeypatch.setattr("ablation.tracking.sync.ROUNDS", 1)
+    monkeypatch.setattr("ablation.tracking.sync.LOOKS", (0, 1))
+    few = dict.fromkeys(sync_module._RETRIES, "1")
+    monkeypatch.setattr("ablation.tracking.sync._RETRIES", few)
+    tracked.made_store(root, seeds=1)
+    return [wandb_id(key) for key in Store(root).run_keys()]
+
+
+STREAM = "file_stream"
+FAULTS = {
+    "500": Fault(500),
+    "429": Fault(429),
+    "quota": Fault(403),
+    "time-out": Fault(503, delay=5),
+    "reset": Fault(cut=True),
+    "reset after it took effect": Fault(cut=True, after=True),
+    "forgets": Fault(forgets=True),
+}
+QUICK = ("forgets",)
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else [SLOW]) for n in FAULTS])
+def test_after_whatever_the_server_did_one_more_sync_has_every_run_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    ids = made(tmp_path, monkeypatch)
+    fault = FAULTS[name]
+    with LoopbackServer(lambda path: fault if path.endswith(STREAM) else None) as server:
+        broken = sync(server, tmp_path)
+        assert broken.returncode == (0 if fault.after else 1), broken.stdout
+        server.fault = lambda _: None
+        whole = sync(server, tmp_path)
+        assert whole.returncode == 0, whole.stderr
+        assert_served(server, tmp_path)
+        assert {id for _, id in server.runs} == {*ids, "study-s"}
+
+
+def test_a_run_whose_lines_are_doubled_is_replaced_on_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = made(tmp_path, monkeypatch)
+    with LoopbackServer() as server:
+        assert sync(server, tmp_path).returncode == 0
+        doubled = server.run(ids[0])
+        lines = list(doubled.lines.values())
+        doubled.lines = dict(enumerate(lines + lines[2:]))
+        for directory in directories(tmp_path):
+            directory.remove()
+        done = sync(server, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "1 sent, 3 skipped (there already), 0 failed." in done.stdout
+        assert {id for _, id in server.runs} == {f"{ids[0]}~2", *ids[1:], "study-s"}
+        replaced = server.run(f"{ids[0]}~2")
+        assert list(replaced.lines.values()) == lines
+        assert replaced.fields["displayName"] == doubled.fields["displayName"]
+        again = sync(server, tmp_path)
+        assert "0 sent, 4 skipped (there already), 0 failed." in again.stdout
+        pulled = tmp_path / "pulled"
+        assert analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(pulled)).returncode == 0
+        assert files(pulled / "runs") == files(tmp_path / "runs")
+
+
+def test_of_two_syncs_at_once_one_sends_and_the_other_says_so(tmp_path: Path) -> None:
+    tracked.made_store(tmp_path, seeds=1)
+    words = ["ablation", "sync", "--results", str(tmp_path)]
+    with LoopbackServer(lambda _: Fault(delay=0.05)) as server, ThreadPoolExecutor(2) as pool:
+        sent = partial(tracked.python, *words, environment=server.environment)
+        pair = [pool.submit(sent) for _ in range(2)]
+        ends = sorted((each.result() for each in pair), key=lambda end: end.returncode)
+        assert_served(server, tmp_path)
+        assert {run.uploads for run in server.runs.values()} == {1}
+    assert [end.returncode for end in ends] == [0, 1]
+    assert f"error: another process uploads the runs of {tmp_path} now" in ends[1].stderr
+
+
+def test_jobs_of_online_sweeps_share_the_lock_that_a_sync_needs_alone(tmp_path: Path) -> None:
+    jobs = [lock_upload(tmp_path, alone=False) for _ in range(2)]
+    with pytest.raises(Busy):
+        lock_upload(tmp_path, alone=True)
+    for job in jobs:
+        job.close()
+    with lock_upload(tmp_path, alone=True), pytest.raises(Busy):
+        lock_upload(tmp_path, alone=False)
+
+
+def test_a_job_beside_a_sync_is_tracked_offline(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = TrackedRun("a-0001", "a", "a", [], "", {"env": {"id": "CartPole-v1"}})
+    with lock_upload(tmp_path, alone=True):
+        sink = WandbSink("online", "p", None, [run], tmp_path)
+        sink.finish(0, EndedRun(tracked.record(1), tracked.tables(1), {}))
+        sink.close()
+    assert f"another process uploads the runs of {tmp_path} now" in caplog.text
+    (directory,) = directories(tmp_path, "a-0001")
+    assert directory.path.name.startswith("offline-run-")
 
 
 @pytest.mark.parametrize(

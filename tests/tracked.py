@@ -58,7 +58,9 @@ def tables(seed: int, periods: int = 4, episodes: int = 3) -> dict[str, list[Row
 KEY = RunKey("cell", 0)
 
 
-def record(seed: int, status: str = "complete", attempt: int = 1, key: RunKey = KEY) -> RunRecord:
+def record(
+    seed: int, status: str = "complete", attempt: int = 1, key: RunKey = KEY, **changes: Any
+) -> RunRecord:
     values = {
         "cell": key.cell,
         "seed": key.seed,
@@ -74,7 +76,7 @@ def record(seed: int, status: str = "complete", attempt: int = 1, key: RunKey = 
         "started": "2026-01-01T00:00:00+00:00",
         "ended": "2026-01-01T00:01:00+00:00",
     }
-    return RunRecord.from_json(values)
+    return RunRecord(**values | changes)
 
 
 def made_store(root: Path, seeds: int = 2) -> Plan:
@@ -86,7 +88,8 @@ def made_store(root: Path, seeds: int = 2) -> Plan:
     for number, key in enumerate(keys[:-1]):
         status = "failed" if number == 1 else "complete"
         periods = 2 if status == "failed" else 4
-        store.write_run(record(number, status, key=key), tables(number, periods))
+        stored = record(number, status, key=key, config=plan.cells[key.cell])
+        store.write_run(stored, tables(number, periods))
     return plan
 
 
@@ -99,6 +102,14 @@ def python(*words: str, environment: dict[str, str] | None = None) -> subprocess
         command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1500, env=clean,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def begun_sync(results: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    """Begin to upload a results directory, in a process of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    command = [sys.executable, "-m", "ablation", "sync", "--results", str(results)]
+    quiet, clean = subprocess.DEVNULL, clean | {"NETRC": os.devnull} | environment
+    return subprocess.Popen(command, cwd=ROOT, env=clean, stdin=quiet, stdout=quiet, stderr=quiet)
 
 
 @dataclass(frozen=True)

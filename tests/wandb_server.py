@@ -28,13 +28,15 @@ ENTITY = "loopback"
 class Fault:
     """What happens to a request: a delay, then an error status, or a connection that is cut.
 
-    `after` cuts the connection only once the request has taken effect: the answer is lost.
+    `after` cuts the connection only once the request has taken effect: the answer is lost. `forgets`
+    answers as if it had.
     """
 
     status: int | None = None
     delay: float = 0.0
     cut: bool = False
     after: bool = False
+    forgets: bool = False
 
 
 @dataclass
@@ -69,6 +71,7 @@ class LoopbackServer:
         self.artifacts: dict[str, dict[str, Any]] = {}
         self.reports: dict[str, dict[str, Any]] = {}
         self.created: set[str] = set()
+        self.deleted: set[tuple[str, str]] = set()
         self.operations: list[str] = []
         self.unknown: list[str] = []
         self.lock = threading.RLock()
@@ -153,6 +156,8 @@ class LoopbackServer:
 
     def _upsertBucket(self, asked: Any) -> Any:
         key = (asked["project"], asked["name"])
+        if key in self.deleted:
+            return None
         run = self.runs.setdefault(key, ServedRun(asked["name"], asked["project"]))
         run.fields |= {name: value for name, value in asked.items() if value is not None}
         if asked.get("config"):
@@ -208,6 +213,13 @@ class LoopbackServer:
     def _run(self, asked: Any) -> Any:
         run = self.runs.get((asked["project"], asked["name"]))
         return {"project": {"internalId": "1", "run": self._node(run) if run else None}}
+
+    def _deleteRun(self, asked: Any) -> Any:
+        id = base64.b64decode(asked["id"]).decode().removeprefix("Run:")
+        (key,) = [key for key in self.runs if key[1] == id]
+        del self.runs[key]
+        self.deleted.add(key)
+        return {"deleteRun": {"clientMutationId": None}}
 
     def _runHistoryKeys(self, asked: Any) -> Any:
         run = self.runs[asked["project"], asked["name"]]
@@ -363,6 +375,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         fault = self.owner.fault(self.path) or Fault()
         time.sleep(fault.delay)
+        if fault.forgets:
+            self._send(200, {})
+            return None
         if fault.status is not None:
             self._send(fault.status, {"error": "injected"})
             return None

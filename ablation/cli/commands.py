@@ -23,6 +23,7 @@ from ablation.cli.messages import (
 from ablation.cli.notes import notes
 from ablation.cli.open_study import open_study
 from ablation.cli.progress import clock
+from ablation.cli.repair import repair
 from ablation.cli.run_one import run_one
 from ablation.cli.verify import verify
 from ablation.config.training_path import why_not_portable
@@ -90,6 +91,7 @@ COMMANDS: dict[str, Callable[[str, Sequence[str]], int | None]] = {
     "run": run_one,
     "verify": verify,
     "check": check,
+    "repair": repair,
 }
 """Each returns its exit status, None for 0."""
 

@@ -19,7 +19,8 @@ from ablation.cli.command_line import usage
 from ablation.config.near import one_of
 from ablation.config.project import OWN_CONFIGURATION, Project
 from ablation.config.validation import ConfigError
-from ablation.store.disk import DiskFull, means_disk_full
+from ablation.store.disk import DiskFull, ResultsRemoved, means_disk_full
+from ablation.store.keys import BadName
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import EXIT_STOPPED
 
@@ -60,7 +61,7 @@ def _explain(error: Exception, words: Sequence[str], project: Project) -> tuple[
 
     line, status = None, EXIT_REFUSED
     match error:
-        case ConfigError():
+        case ConfigError() | BadName():
             line = str(error)
         case YAMLError():
             line = config_errors.explain_yaml(error)
@@ -70,7 +71,7 @@ def _explain(error: Exception, words: Sequence[str], project: Project) -> tuple[
             line = config_errors.explain(error, CONFIG_DIRECTORY, words)
         case DiskFull():
             line, status = f"{error}; {AFTER_DISK_FULL}", EXIT_FAILED
-        case CodeChanged():
+        case CodeChanged() | ResultsRemoved():
             line, status = str(error), EXIT_FAILED
         case OSError() if means_disk_full(error):
             line = f"{error.filename}: disk full ({error.strerror}); {AFTER_DISK_FULL}"

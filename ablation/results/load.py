@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.near import one_of
+from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import OTHER_ARITHMETIC, arithmetic_of, other_arithmetic
+from ablation.results.integrity import damage_of, inspect
 from ablation.results.outside.data import DamagedImport, OutsideData
 from ablation.results.outside.data import read as read_outside
 from ablation.results.outside.names import CELL, has_outside, is_outside
@@ -124,8 +126,7 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
         raise StudyNotFound(_not_found(store, study, path))
     try:
         plan = plan_from_json(values)
-    # Whatever may be wrong with a file that was edited or is another version's.
-    except Exception as error:
+    except ConfigError as error:
         raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
     return read(plan, store, str(values.get("command", "")))
 
@@ -176,22 +177,19 @@ def read(plan: Plan, store: Store, command: str = "", outside: OutsideData | Non
 def _load_run(store: Store, key: RunKey) -> Run:
     if CELL.fullmatch(key.cell):
         return Run(key, MISSING, RunRecord(), {})
-    record = store.read_record(key)
-    if record is None:
-        reason = store.why_unreadable(key)
-        return Run(key, UNREADABLE if reason else MISSING, RunRecord(error=reason), {})
-    status = record.status or UNREADABLE
-    if status not in ENDED:
-        return Run(key, status, record, {})
+    record, damage = inspect(store, key)
+    if damage is None and record is not None and record.status in ENDED:
+        damage = damage_of(store, key)
+    if damage is not None:
+        return Run(key, UNREADABLE, replace(record or RunRecord(), error=damage), {})
+    if record is None or record.status not in ENDED:
+        return Run(key, record.status if record else MISSING, record or RunRecord(), {})
     try:
-        altered = store.altered_tables(key, READ)
-        if altered:
-            raise ValueError(f"{', '.join(altered)}: not the file that run.json has the checksum of")
         tables = {name: _columns(store, key, name) for name in READ}
     except (OSError, ValueError) as error:
         return Run(key, UNREADABLE, replace(record, error=str(error)), {})
     learner = LaterColumns(partial(_columns, store, key, "learner"))
-    return Run(key, status, record, tables, learner=learner)
+    return Run(key, record.status, record, tables, learner=learner)
 
 
 class LaterColumns(Mapping[str, NDArray[Any]]):

@@ -16,6 +16,13 @@ class DiskFull(Exception):
     """The disk of the results directory is full; complete runs are intact, the rest can be resumed."""
 
 
+class ResultsRemoved(Exception):
+    """The results directory was removed while a sweep wrote to it."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(f"results_dir = {root}: was removed during the sweep; start the sweep again")
+
+
 def check_writable(directory: Path) -> None:
     """Make the directory and write a little into it; raises `OSError` where that fails."""
     directory.mkdir(parents=True, exist_ok=True)

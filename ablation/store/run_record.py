@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, field
 from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 SCHEMA = 2
 """Version of the files' layout, kept in every `run.json`."""
@@ -16,6 +18,9 @@ FAILED = "failed"
 
 MISSING, RUNNING, CORRUPT = "missing", "running", "corrupt"
 """Statuses of runs that no `run.json` has."""
+
+
+UNREADABLE = "run.json is missing or cannot be read"
 
 
 def has_attempts_left(attempt: int, same_failure: bool, allowed: int, max_attempts: int) -> bool:
@@ -32,18 +37,13 @@ _OF_TRAINED_RUNS = ("wandb_id", "steps_per_second", "peak_rss_bytes")
 _LEFT_OUT_WHERE_EMPTY = ("failed_diagnostics", "same_failure", "not_reproducible")
 
 
-def wrong_schema(values: Mapping[str, Any]) -> str | None:
-    """Return why this version does not read a `run.json`, None where it does."""
-    schema = values.get("schema")
-    if schema == SCHEMA or not isinstance(schema, int):
-        return None
-    advice = "train again or use the version that wrote it"
-    return f"run.json has schema {schema}, this version reads {SCHEMA}: {advice}"
+class Refused(ValueError):
+    """A `run.json` that this version does not read; the message says why."""
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run's `run.json`, in the order of its keys. What a damaged file lacks has its default."""
+    """One run's `run.json`, in the order of its keys; what a file lacks has its default."""
 
     schema: int = SCHEMA
     cell: str = ""
@@ -84,15 +84,28 @@ class RunRecord:
     git_commit: str | None = None
     git_dirty: bool | None = None
     checksums: dict[str, str] = field(default_factory=dict)
-    """The SHA-256 of each table's file, by the file's name."""
+    """The SHA-256 and the bytes of each table's file, `<hex digits> <bytes>`, by the file's name."""
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> RunRecord:
-        """Return the record that a file holds; a value of a type that is not ours counts as absent."""
-        known = {
-            name: values[name] for name, kind in _TYPES.items() if isinstance(values.get(name), kind)
-        }
-        return cls(**known)
+    def from_json(cls, text: str | bytes) -> RunRecord:
+        """Return the record that a `run.json` holds; raises `Refused` with what is wrong with it."""
+        try:
+            record = _STRICT.validate_json(text, strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            reason = f"run.json: {key} = {first['input']!r:.40}: {first['msg'].lower()}"
+            if not key:
+                reason = UNREADABLE
+            schema = _schema(text)
+        else:
+            schema, reason = record.schema, ""
+        if schema != SCHEMA:
+            advice = "train again or use the version that wrote it"
+            raise Refused(f"run.json has schema {schema!r:.40}, this version reads {SCHEMA}: {advice}")
+        if reason:
+            raise Refused(reason)
+        return record
 
     def as_json(self) -> dict[str, Any]:
         """Return the values of `run.json`, in its order."""
@@ -109,33 +122,11 @@ class RunRecord:
         return values.get(key) if isinstance(values, dict) else None
 
 
-_TYPES: dict[str, Any] = {
-    "schema": int,
-    "cell": str,
-    "seed": int,
-    "status": str,
-    "error": str,
-    "same_failure": bool,
-    "attempt": int,
-    "env_steps": int,
-    "gradient_steps": int,
-    "wandb_id": str,
-    "config": dict,
-    "started": str,
-    "ended": str,
-    "steps_per_second": (int, float),
-    "peak_rss_bytes": int,
-    "failed_diagnostics": dict,
-    "device": str,
-    "trained_by": str,
-    "arithmetic": str,
-    "portable": bool,
-    "processor": dict,
-    "environment_fingerprint": str,
-    "not_reproducible": str,
-    "component_fingerprints": dict,
-    "versions": dict,
-    "git_commit": str,
-    "git_dirty": bool,
-    "checksums": dict,
-}
+_STRICT = TypeAdapter(RunRecord)
+
+
+def _schema(text: str | bytes) -> Any:
+    try:
+        return json.loads(text).get("schema", SCHEMA)
+    except (ValueError, AttributeError, RecursionError):
+        return SCHEMA

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from ablation.config.validation import ConfigError
 from ablation.store.files import read_json, write_json
+from ablation.store.keys import BadName, check_name
 from ablation.store.runs import Store
 from ablation.study.plan import Plan, plan_from_json
 
@@ -66,14 +69,15 @@ def save_plan(store: Store, plan: Plan, command: str) -> None:
     """Write a study's plan; one that differs is kept under its hash, and the change is recorded."""
     directory = store.study_directory(plan.study.name)
     stored = _read(store, plan.study.name)
-    history: list[Any] = list((stored or {}).get("history", []))
+    earlier = (stored or {}).get("history")
+    history: list[Any] = list(earlier) if isinstance(earlier, list) else []
     if stored is None or stored["hash"] != plan.hash:
         diff = plan_diff(store, plan)
         entry = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "hash": plan.hash}
         history.append(entry | {"command": command} | ({} if diff is None else asdict(diff)))
         if stored is not None:
-            write_json(directory / "plans" / f"{stored['hash']}.json", stored)
-    write_json(directory / "plan.json", plan.as_json(command) | {"history": history})
+            write_json(store.inside(directory / "plans" / f"{_name(stored)}.json"), stored)
+    write_json(store.inside(directory / "plan.json"), plan.as_json(command) | {"history": history})
 
 
 def stored_command(store: Store, study: str) -> str | None:
@@ -90,5 +94,13 @@ def _read(store: Store, study: str) -> dict[str, Any] | None:
 def _plan(stored: dict[str, Any]) -> Plan | None:
     try:
         return plan_from_json(stored)
-    except (ConfigError, KeyError, TypeError):
+    except ConfigError:
         return None
+
+
+def _name(stored: dict[str, Any]) -> str:
+    """Return what an earlier plan is kept under: its hash, unless that is no name."""
+    try:
+        return check_name("hash", stored["hash"])
+    except BadName:
+        return hashlib.sha256(json.dumps(stored).encode()).hexdigest()[:12]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, field
-from functools import cached_property
-from typing import Any, Literal
+from functools import cached_property, partial
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.cell import Cell
 from ablation.config.env_settings import References
-from ablation.config.validation import validate
+from ablation.config.validation import ConfigError, validate
+from ablation.store.keys import SEEDS, check_name
 from ablation.store.runs import RunKey
 from ablation.study.declaration import Study
 from ablation.study.designs import Overrides
@@ -34,8 +36,8 @@ class Arm:
     env_id: str
     levels: dict[str, str]
     overrides: Overrides
-    cell: str
-    seeds: list[int]
+    cell: Annotated[str, AfterValidator(partial(check_name, "configuration"))]
+    seeds: list[Annotated[int, Field(strict=True, ge=0, lt=SEEDS)]]
     candidate_of: str | None = None
 
 
@@ -135,7 +137,15 @@ class Plan:
         return {"schema": 1, "hash": self.hash, "command": command} | asdict(self)
 
 
-def plan_from_json(values: Mapping[str, Any]) -> Plan:
-    """Return the plan that `Plan.as_json` wrote."""
-    known = {key: values[key] for key in Plan.__dataclass_fields__ if key in values}
-    return validate(Plan, known, prefix="plan.")
+def plan_from_json(values: Any) -> Plan:
+    """Return the plan that `Plan.as_json` wrote; raises `ConfigError` for anything else."""
+    try:
+        check_name("hash", values["hash"])
+        known = {key: values[key] for key in Plan.__dataclass_fields__ if key in values}
+        return validate(Plan, known, prefix="plan.")
+    except ConfigError:
+        raise
+    # Whatever may be wrong with a file that was edited or is another version's.
+    except Exception as error:
+        reason = f"is not what a plan is written as ({type(error).__name__}: {error})"
+        raise ConfigError("plan", f"{str(values)[:40]}...", reason) from None

@@ -10,10 +10,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
+from functools import partial
+from uuid import uuid4
 
 from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import other_arithmetic
-from ablation.store.disk import DiskFull, check_writable
+from ablation.store.disk import DiskFull, ResultsRemoved, check_writable
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.sweep.arithmetic import check_arithmetic
@@ -24,7 +26,13 @@ from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory, read_inventory
 from ablation.sweep.launch import Launch, WorkerLauncher
 from ablation.sweep.observer import SweepObserver
-from ablation.sweep.queue import JobQueue, resumable, stop_path, write_job, write_queue
+from ablation.sweep.queue import JobQueue, queue_path, resumable, stop_path, write_job, write_queue
+from ablation.sweep.repair import (
+    damage_at_a_glance,
+    remove_claims_of_the_dead,
+    set_aside_damaged,
+    set_aside_half_written,
+)
 from ablation.sweep.result import SweepResult
 from ablation.sweep.scheduling import (
     ScheduledJob,
@@ -65,7 +73,7 @@ class SweepDispatcher:
         self._plan, self._config, self._store = plan, config, store
         self._launcher, self._observer = launcher, observer
         self._code = code_version()
-        self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
+        self._sweep = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid4().hex[:8]}"
         self._claims = RunClaims(store.root, ClaimOwner.this_process(self._sweep))
         requested = runs_of(require_matching_arms(plan, config.only))
         self._requested = [key for key in plan.runs() if key in requested]
@@ -75,17 +83,12 @@ class SweepDispatcher:
 
     def prepare(self) -> RunInventory:
         """Quarantine damaged runs, check that the rest fits this machine, and return the inventory."""
-        for key in self._read_inventory().damage:
-            with self._claims.claimed(key) as is_mine:
-                _, damage = self._store.inspect(key)
-                if is_mine and damage:
-                    moved = self._store.quarantine(key)
-                    log.warning("%s seed %d: %s; moved to %s", key.cell, key.seed, damage, moved)
-        for key, directory in self._store.half_written():
-            with self._claims.claimed(key) as is_mine:
-                if is_mine and directory.exists():
-                    moved = self._store.quarantine(key, directory)
-                    log.warning("%s seed %d: half written; moved to %s", key.cell, key.seed, moved)
+        damaged = self._read_inventory().damage
+        look = partial(damage_at_a_glance, self._store)
+        for line in set_aside_damaged(self._store, self._claims, damaged, look):
+            log.warning("%s", line)
+        for line in set_aside_half_written(self._store, self._claims):
+            log.warning("%s", line)
         if self._config.retry == "arithmetic":
             self._set_other_arithmetic_aside()
         inventory = self._read_inventory()
@@ -123,6 +126,7 @@ class SweepDispatcher:
                 inventory = self._read_inventory()
                 jobs = self.jobs(inventory)
                 if stopping.is_set() or not jobs:
+                    remove_claims_of_the_dead(self._claims)
                     return SweepResult(inventory, stopped=stopping.is_set())
                 free = self._free_jobs(jobs)
                 if not free:
@@ -154,7 +158,7 @@ class SweepDispatcher:
         """Return how many jobs no other sweep trains; without any, tell the observer whose they are."""
         living = self._claims.living()
         free = sum(not any(key in living for key in job.keys) for job in jobs)
-        owners = sorted({str(living[key]) for job in jobs for key in job.keys if key in living})
+        owners = sorted({str(living[key].process) for job in jobs for key in job.keys if key in living})
         if not free and owners != self._waiting_for:
             self._observer.waiting_for(owners)
             self._waiting_for = owners
@@ -196,6 +200,8 @@ class SweepDispatcher:
     def _raise_what_launching_does_not_mend(self, exits: Sequence[WorkerExit], unfinished: bool) -> None:
         root = self._store.root
         for worker in exits:
+            if worker.kind == "not_shared" and not queue_path(self._store, self._sweep).exists():
+                raise ResultsRemoved(root)
             if worker.kind == "not_shared":
                 allowed = f"host {worker.host} does not see it; all hosts must share it"
                 raise ConfigError("results_dir", root, allowed)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from ablation.results.arithmetic import Arithmetic, arithmetic_of
+from ablation.results.integrity import inspect
 from ablation.store.run_record import CORRUPT, ENDED, MISSING, RUNNING, has_attempts_left
 from ablation.store.runs import RunKey, Store
 
@@ -57,7 +58,7 @@ def read_inventory(
     """
     inventory = RunInventory({})
     for key in expected:
-        record, damage = store.inspect(key)
+        record, damage = inspect(store, key)
         status = record.status if record else MISSING
         if damage is not None:
             status, inventory.damage[key] = CORRUPT, damage

@@ -6,34 +6,33 @@ import logging
 import time
 import traceback
 from bdb import BdbQuit
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
-from ablation.config.source import fingerprints
-from ablation.config.training_path import is_portable, trained_by
 from ablation.results.references import Reference
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
 from ablation.store.files import read_json, write_json
-from ablation.store.provenance import (
-    git_state,
-    has_fused_multiply_add,
-    peak_rss_bytes,
-    processor,
-    versions,
-)
+from ablation.store.provenance import peak_rss_bytes
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.run_record import ENDED, FAILED, RunRecord
 from ablation.store.runs import RunKey, Store
+from ablation.sweep.claims import ClaimLost
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
+from ablation.sweep.origin import record_of
 from ablation.sweep.queue import JobSpec
 from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
 
 log = logging.getLogger(__name__)
+
+ASK_SECONDS = 1.0
+"""How often a job looks whether its runs are still its own."""
 
 
 def run_job(
@@ -42,12 +41,14 @@ def run_job(
     tracking: TrackingConfig,
     store: Store,
     stop: Stop | None = None,
+    still_mine: Callable[[], object] = lambda: None,
 ) -> None:
     """Train the job's runs and store each; runs that the store already has are left alone.
 
     Resumes from the job's checkpoint if there is one. A failure is stored with each of its runs, data
     so far included, and raised again; one of a full disk is only raised. When `stop` asks for it, a
     checkpoint is saved and `Stopped` raised. Raises `CodeChanged` where the code would train another.
+    `still_mine` is called before what others could have written is replaced, and may raise `ClaimLost`.
     """
     cell = Cell(config)
     if cell.name != job.cell:
@@ -58,7 +59,7 @@ def run_job(
         if record.status not in ENDED:
             attempts[seed] = record.attempt + 1
     if attempts:
-        JobRun(cell, job, tracking, store, attempts, stop or Stop()).run()
+        JobRun(cell, job, tracking, store, attempts, stop or Stop(), still_mine).run()
 
 
 class JobRun:
@@ -72,9 +73,10 @@ class JobRun:
         store: Store,
         attempts: dict[int, int],
         stop: Stop,
+        still_mine: Callable[[], object],
     ) -> None:
         self._cell, self._job, self._store = cell, job, store
-        self._attempts, self._stop = attempts, stop
+        self._attempts, self._stop, self._still_mine = attempts, stop, still_mine
         self._seeds = list(attempts)
         self._started, self._began = datetime.now(UTC), time.perf_counter()
         self._env_step = self._gradient_steps = self._resumed_at = self._saved_at = 0
@@ -88,7 +90,7 @@ class JobRun:
         self._write_progress()
         try:
             self._train()
-        except (Stopped, BdbQuit):
+        except (Stopped, ClaimLost, BdbQuit):
             # Leaving a debugger is no failure of the run.
             raise
         except BaseException as error:
@@ -115,32 +117,41 @@ class JobRun:
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
         self._arithmetic = fingerprint(self._cell.config, self._job.device)
-        trainer = make_trainer(
-            self._cell.config, self._seeds, torch.device(self._job.device), self._job.threads
-        )
-        self._records = trainer.records
+        device = torch.device(self._job.device)
+        make = partial(make_trainer, self._cell.config, self._seeds, device, self._job.threads)
+        trainer = make()
         directory = self._store.job_directory(self._job.name)
         header = directory, self._job.cell, self._seeds
         # Its past actions would lead such an environment somewhere else.
         resumes = self._job.not_reproducible is None
         state = checkpoint.load(*header, self._arithmetic) if resumes else None
         if state is not None:
-            trainer.restore(state)
+            try:
+                trainer.restore(state)
+                log.info("Resumes from environment step %d.", trainer.env_step)
+            except Exception as error:
+                checkpoint.set_aside(directory, f"cannot be restored ({type(error).__name__}: {error})")
+                trainer.close()
+                trainer = make()
             self._env_step = self._resumed_at = self._saved_at = trainer.env_step
             self._write_progress()
-            log.info("Resumes from environment step %d.", trainer.env_step)
-        saved = time.perf_counter()
+        self._records = trainer.records
+        saved = asked = time.perf_counter()
 
         def on_period(env_step: int, records: Records) -> None:
-            nonlocal saved
+            nonlocal saved, asked
             self._env_step = env_step
+            if time.perf_counter() - asked > ASK_SECONDS:
+                self._still_mine()
+                asked = time.perf_counter()
             self._sink.log(records)
             self._write_progress()
             due = time.perf_counter() - saved >= self._job.checkpoint_seconds
             if (due or self._stop.requested) and not trainer.done:
                 if resumes:
                     with self._stop.writing():
-                        checkpoint.save(*header, trainer.state(), self._arithmetic)
+                        state = trainer.state()
+                        checkpoint.save(*header, state, self._arithmetic, self._still_mine)
                     saved, self._saved_at = time.perf_counter(), env_step
                     self._write_progress()
                 if self._stop.requested:
@@ -168,13 +179,16 @@ class JobRun:
             "saved_at": self._saved_at,
             "seconds": time.perf_counter() - self._began,
         }
-        write_json(self._store.job_directory(self._job.name) / "progress.json", progress)
+        path = self._store.job_directory(self._job.name) / "progress.json"
+        write_json(path, progress, durable=False)
 
     def _open_sink(self, tracking: TrackingConfig) -> Sink:
         job = self._job
-        plan = read_json(self._store.study_directory(job.study) / "plan.json") or {}
-        factors = plan.get("study", {}).get("factors", {})
-        self._primary_score = plan.get("study", {}).get("primary_score", "")
+        factors: Iterable[str] = ()
+        self._primary_score = ""
+        with suppress(TypeError, KeyError):
+            study = read_json(self._store.study_directory(job.study) / "plan.json")["study"]
+            factors, self._primary_score = list(study["factors"]), str(study["primary_score"])
         config = self._cell.canonical
         runs = [
             tracked_run(
@@ -202,7 +216,7 @@ class JobRun:
             )
             policy = self._policy(lane) if end.status == "complete" else None
             with self._stop.writing():
-                self._store.write_run(record, records.tables(), policy)
+                self._store.write_run(record, records.tables(), policy, self._still_mine)
             log.info("Stored %s seed %d: %s", key.cell, key.seed, end.status)
             stored = self._store.read_record(key) or record
             self._sink.finish(lane, EndedRun(stored, records.tables(), self._scores(records)))
@@ -222,24 +236,12 @@ class JobRun:
         """Return what all runs of the job have in common, when it ended included."""
         seconds = time.perf_counter() - self._began
         trained = (self._env_step - self._resumed_at) * len(self._seeds)
-        return RunRecord(
-            cell=self._job.cell,
-            config=self._cell.canonical,
-            started=self._started.isoformat(timespec="seconds"),
-            ended=datetime.now(UTC).isoformat(timespec="seconds"),
+        return replace(
+            record_of(self._cell, self._job, self._started),
             steps_per_second=trained / seconds,
             peak_rss_bytes=peak_rss_bytes(),
             failed_diagnostics=self._records.failed_diagnostics,
-            device=self._job.device,
-            trained_by=trained_by(self._cell.config.agent, self._job.device),
             arithmetic=self._arithmetic,
-            portable=is_portable(self._cell.config, self._job.device) and has_fused_multiply_add(),
-            environment_fingerprint=self._job.environment,
-            not_reproducible=self._job.not_reproducible,
-            component_fingerprints=fingerprints(self._cell.canonical) or None,
-            processor=processor(),
-            versions=versions(),
-            **git_state(),
         )
 
     def _scores(self, records: LaneRecords) -> dict[str, float]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import os
 import platform
+import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -41,6 +43,33 @@ def start_time(pid: int) -> str | None:
         return None
 
 
+@dataclass(frozen=True)
+class Process:
+    """A process of some machine, told apart from later ones of its number by when it was started."""
+
+    machine: str
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """Return a process of this machine."""
+        return cls(machine_id(), pid, start_time(pid) or "")
+
+    @property
+    def is_here(self) -> bool:
+        """Return whether it is one of this machine, in this space of process numbers."""
+        return self.machine == machine_id()
+
+    @property
+    def runs(self) -> bool:
+        """Return whether a process of this machine has not ended."""
+        return self.started != "" and start_time(self.pid) == self.started
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.machine.partition(' ')[0]}"
+
+
 def usable_cores(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
     """Return how many cores this process may use: its affinity, less where a container has a quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -52,27 +81,35 @@ def usable_cores(cgroups: Path = Path("/sys/fs/cgroup")) -> int:
 
 
 @cache
-def exit_when_orphaned() -> None:
-    """End this process, now or at any later time, soon after the one that started it is gone."""
-    parent = os.getppid()
+def exit_when_orphaned(parent: int | None = None) -> None:
+    """End this process, now or at any later time, soon after the one that started it is gone.
+
+    `parent` is what that one was: it may be gone by now.
+    """
+    started_by = os.getppid() if parent is None else parent
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == started_by:
             time.sleep(_POLL_SECONDS)
         os._exit(EXIT_ORPHANED)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def exit_with_parent(parent: int) -> None:
-    """End this process at once when `parent`, at the other end of its standard input, is gone."""
-    if os.getppid() != parent:
-        os._exit(EXIT_ORPHANED)
+def end_group(leader: int) -> None:
+    """End what a process that led a group has started, itself included, whatever it is."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def end_with_parent(parent: int) -> None:
+    """End this process and its group when `parent`, at the other end of its standard input, is gone."""
 
     def watch() -> None:
         # Not through sys.stdin: its lock would be held when the interpreter ends.
-        while os.read(0, 1):
+        while os.getppid() == parent and os.read(0, 1):
             pass
+        end_group(os.getpid())
         os._exit(EXIT_ORPHANED)
 
     threading.Thread(target=watch, daemon=True).start()

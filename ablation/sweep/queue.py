@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
@@ -22,6 +22,7 @@ from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
 from ablation.config.validation import validate
 from ablation.store.files import read_json, write_json
+from ablation.store.keys import BadName, RunKey, check_name
 from ablation.store.runs import Store
 from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.tracking import TrackingConfig
@@ -45,17 +46,17 @@ class JobQueue:
 
 def queue_path(store: Store, sweep: str) -> Path:
     """Return where a sweep's list of jobs is."""
-    return store.job_directory("sweeps") / f"{sweep}.json"
+    return store.job_directory("sweeps") / f"{check_name('sweep', sweep)}.json"
 
 
 def stop_path(store: Store, sweep: str) -> Path:
     """Return the file whose presence tells a sweep's workers to end."""
-    return store.job_directory("sweeps") / f"{sweep}.stop"
+    return store.job_directory("sweeps") / f"{check_name('sweep', sweep)}.stop"
 
 
 def write_queue(store: Store, queue: JobQueue) -> None:
     """Write a sweep's list of jobs."""
-    write_json(queue_path(store, queue.sweep), asdict(queue))
+    write_json(queue_path(store, queue.sweep), asdict(queue), durable=False)
 
 
 def read_queue(store: Store, sweep: str) -> JobQueue | None:
@@ -75,15 +76,21 @@ def read_queue(store: Store, sweep: str) -> JobQueue | None:
 def write_job(store: Store, job: JobSpec, config: CellConfig) -> None:
     """Write a job's file."""
     values = {"job": asdict(job), "config": asdict(config)}
-    write_json(store.job_directory(job.name) / "job.json", values)
+    write_json(store.inside(store.job_directory(job.name)) / "job.json", values, durable=False)
 
 
 def read_job(store: Store, name: str) -> tuple[JobSpec, CellConfig]:
-    """Return a job and the configuration of its cell."""
-    values: Any = read_json(store.job_directory(name) / "job.json")
-    if not isinstance(values, Mapping):
-        raise OSError(f"{store.job_directory(name) / 'job.json'} cannot be read")
-    return validate(JobSpec, values["job"], prefix="job."), parse(values["config"])
+    """Return a job and the configuration of its cell; raises `OSError` where there is none."""
+    path = store.job_directory(name) / "job.json"
+    try:
+        values = read_json(path)
+        job, config = validate(JobSpec, values["job"], prefix="job."), parse(values["config"])
+    # Another owner may have removed the directory, or put anything there.
+    except Exception as error:
+        raise OSError(f"{path} cannot be read ({type(error).__name__}: {error})") from None
+    for seed in job.seeds:
+        RunKey(job.cell, seed)
+    return job, config
 
 
 def resumable(store: Store) -> dict[str, list[list[int]]]:
@@ -92,10 +99,9 @@ def resumable(store: Store) -> dict[str, list[list[int]]]:
     directory = store.root / "jobs"
     for name in sorted(os.listdir(directory)) if directory.is_dir() else ():
         if (directory / name / "checkpoint.pt").exists():
-            values = read_json(directory / name / "job.json")
-            if isinstance(values, Mapping):
-                seeds = [int(seed) for seed in values["job"]["seeds"]]
-                blocks.setdefault(values["job"]["cell"], []).append(seeds)
+            with suppress(OSError, BadName):
+                job, _ = read_job(store, name)
+                blocks.setdefault(job.cell, []).append(job.seeds)
     return blocks
 
 

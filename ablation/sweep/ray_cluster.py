@@ -7,6 +7,7 @@ is connected (`ray_tasks`), and the sweep outlives it.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,7 @@ class RayLauncher:
             "sweep": launch.sweep,
             "names": list(launch.names),
             "project": str(Path.cwd()),
+            "parent": os.getpid(),
         }
         log = launch.root / "jobs" / "ray" / f"{launch.sweep}.log"
         log.parent.mkdir(parents=True, exist_ok=True)

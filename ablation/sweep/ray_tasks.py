@@ -23,8 +23,8 @@ CONNECTION_SECONDS = 10.0
 
 def main() -> None:
     """Run the tasks that the first argument describes."""
-    exit_when_orphaned()
     asked = json.loads(sys.argv[1])
+    exit_when_orphaned(asked["parent"])
     # Nothing is sent to Ray's makers unless the user has asked for it.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray

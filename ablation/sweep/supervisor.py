@@ -21,8 +21,8 @@ from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.failures import record_failed
 from ablation.sweep.interrupts import WARNING, EndRequests, requests_to_end, signals_held_back
-from ablation.sweep.processes import exit_when_orphaned
-from ablation.sweep.queue import JobQueue, read_job, read_queue, stop_path
+from ablation.sweep.processes import end_group, exit_when_orphaned
+from ablation.sweep.queue import JobQueue, queue_path, read_job, read_queue, stop_path
 from ablation.sweep.worker import STACK_SIGNAL, state_path, trace_path
 from ablation.sweep.worker_end import EndPipe, Reported
 
@@ -79,6 +79,7 @@ class Supervisor:
 
     def __init__(self, store: Store, queue: JobQueue, name: str, requests: EndRequests) -> None:
         self._store, self._queue, self._name, self._requests = store, queue, name, requests
+        self._list = queue_path(store, queue.sweep)
         self._state, self._trace = state_path(store, name), trace_path(store, name)
         self._claims = RunClaims(store.root, ClaimOwner.this_process(queue.sweep))
 
@@ -88,6 +89,8 @@ class Supervisor:
         idle_deaths = 0
         while not (self._stopping() or self._requests.warned.is_set()):
             reported, cause = self._run_worker()
+            if not self._list.exists():
+                return WorkerExit("not_shared", host)
             if reported in ("done", "not_shared", "disk_full", "code_changed"):
                 self._settle(None)
                 return WorkerExit(reported, host)
@@ -130,10 +133,13 @@ class Supervisor:
                     [*command, str(os.getpid()), str(pipe.descriptor)],
                     stdin=subprocess.PIPE,
                     pass_fds=(pipe.descriptor,),
+                    # What an environment starts ends with the worker.
+                    process_group=0,
                 )
             with worker:
                 self._pid = worker.pid
                 cause = self._watch(worker)
+                end_group(worker.pid)
             reported = pipe.read()
         return reported, cause or _describe_end(worker.returncode, reported)
 
@@ -148,6 +154,9 @@ class Supervisor:
                 return None
             except subprocess.TimeoutExpired:
                 pass
+            if not self._list.exists():
+                _end(worker, signal.SIGKILL)
+                return "saw the results directory no more"
             if self._stopping():
                 _end(worker, signal.SIGINT)
                 return "was asked to end"

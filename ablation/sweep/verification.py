@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.config.cell import Cell
+from ablation.results.integrity import inspect
 from ablation.store.run_record import ENDED
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan
@@ -76,7 +77,7 @@ def other_arithmetic_here(run: StoredRun, store: Store) -> str | None:
 
 def difference_of(run: StoredRun, store: Store, directory: Path) -> str | None:
     """Train a run again below a directory; return its first difference from the store, if any."""
-    stored, damage = store.inspect(run.key)
+    stored, damage = inspect(store, run.key)
     if stored is None or damage is not None:
         return damage or "is gone"
     job = JobSpec(

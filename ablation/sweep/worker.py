@@ -16,19 +16,21 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ablation.store.disk import is_disk_full
 from ablation.store.files import write_json
+from ablation.store.keys import check_name
 from ablation.store.run_record import ENDED, RunRecord, has_attempts_left
 from ablation.store.runs import RunKey, Store
-from ablation.sweep.claims import ClaimOwner, RunClaims
+from ablation.sweep.claims import ClaimLost, ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.failures import record_failed
 from ablation.sweep.interrupts import EXIT_STOPPED, Stop, Stopped
 from ablation.sweep.job import run_job
-from ablation.sweep.processes import exit_with_parent
-from ablation.sweep.queue import JobQueue, JobSpec, read_job, read_queue, stop_path
+from ablation.sweep.processes import end_with_parent
+from ablation.sweep.queue import JobQueue, JobSpec, queue_path, read_job, read_queue, stop_path
 from ablation.sweep.worker_end import EndReporter
 
 log = logging.getLogger(__name__)
@@ -42,19 +44,19 @@ _FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 def state_path(store: Store, name: str) -> Path:
     """Return the file that names the job that a worker trains."""
-    return store.job_directory("workers") / f"{name}.json"
+    return store.job_directory("workers") / f"{check_name('worker', name)}.json"
 
 
 def trace_path(store: Store, name: str) -> Path:
     """Return the file that takes a dying worker's Python stack."""
-    return store.job_directory("workers") / f"{name}.trace"
+    return store.job_directory("workers") / f"{check_name('worker', name)}.trace"
 
 
 def run_worker(
     store: Store, sweep: str, name: str, supervisor: int, stop: Stop, reporter: EndReporter
 ) -> None:
     """Train a sweep's jobs until none is left to take, or `stop` asks for the end, and report which."""
-    exit_with_parent(supervisor)
+    end_with_parent(supervisor)
     # Imported now, so that no job is timed out by it.
     importlib.import_module("ablation.training.dqn")
     try:
@@ -75,6 +77,8 @@ def run_worker(
         reporter.report("code_changed")
         os._exit(EXIT_FAILED)
     except Exception as error:
+        if not queue_path(store, sweep).exists():
+            return reporter.report("not_shared")
         if not is_disk_full(error, store.root):
             raise
         reporter.report("disk_full")
@@ -130,21 +134,25 @@ class Worker:
         if not job.seeds:
             return False
         self._turns += 1
-        write_json(state_path(self._store, self._name), {"job": name, "turn": self._turns})
+        state = {"job": name, "turn": self._turns}
+        write_json(state_path(self._store, self._name), state, durable=False)
         with _logged_to(self._store.job_directory(name) / "job.log"):
             log.info("Process %d trains seeds %s.", os.getpid(), job.seeds)
             before = self._attempts(job)
             try:
-                run_job(config, job, self._queue.tracking, self._store, self._stop)
+                still_mine = partial(self._claims.require, before)
+                run_job(config, job, self._queue.tracking, self._store, self._stop, still_mine)
             except (Stopped, CodeChanged):
                 raise
+            except ClaimLost as lost:
+                log.warning("Job %s is left to another process: %s.", name, lost)
             except BaseException as error:
                 if is_disk_full(error, self._store.root):
                     raise
                 log.exception("Job %s failed.", name)
                 # What failed before the job could store it counts as an attempt too.
                 for key, attempt in self._attempts(job).items():
-                    if attempt == before[key]:
+                    if attempt == before[key] and self._claims.holds(key):
                         record_failed(self._store, key, config, job.device, traceback.format_exc())
         return True
 

@@ -9,6 +9,7 @@ client.py   the only module that imports wandb
 sink.py     the lanes of one job, mirrored by a thread of its own
 mirrors.py  the local W&B directories below a results directory, and what is known of each
 wanted.py   what a server should have of a store, and how each run's files are built
+upload_lock.py   keeps two uploads of one results directory apart
 sync.py     uploads what is not on the server yet, and asks the server what it has
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ablation.tracking.mirrors import directories
+from ablation.tracking.mirrors import directories, first_id, replacements
 from ablation.tracking.rows import CARRIED, SHOWN
 from ablation.tracking.runs import TrackedRun
 
@@ -50,7 +50,7 @@ def open_run(root: Path, run: TrackedRun, project: str, entity: str | None, mode
 
     root.mkdir(parents=True, exist_ok=True)
     # Two local directories with one id would upload their rows twice.
-    for earlier in directories(root, run.id):
+    for earlier in directories(root, first_id(run.id)):
         earlier.remove()
     opened = wandb.init(
         # The default hands the previous run of this process out again.
@@ -121,14 +121,20 @@ def api(root: Path, timeout: float) -> Any:
     return wandb.Api(timeout=int(timeout))
 
 
-def served(api: Any, entity: str, project: str, ids: Sequence[str]) -> dict[str, Any]:
-    """Return the server's runs of these ids; none where the project does not exist yet."""
+def served(api: Any, entity: str, project: str, ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Return the server's runs of these ids and of what replaced them, by id, the latest last.
+
+    None where the project does not exist yet.
+    """
     # The client caches answers.
     api.flush()
     try:
-        filters = {"name": {"$in": list(ids)}}
+        filters = {"name": {"$in": [each for id in ids for each in replacements(id)]}}
         runs = api.runs(f"{entity}/{project}", filters=filters, per_page=PAGE, lazy=False)
-        return {run.id: run for run in runs}
+        found: dict[str, list[Any]] = {}
+        for run in sorted(runs, key=lambda run: run.id):
+            found.setdefault(first_id(run.id), []).append(run)
+        return found
     except ValueError as error:
         if "Could not find project" not in str(error):
             raise

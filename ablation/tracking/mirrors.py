@@ -15,6 +15,8 @@ from ablation.store.files import read_json, write_json
 
 MIRROR = "mirror.json"
 TARGET = "target.json"
+AGAIN = "~"
+"""Between the id of a run and the number of its replacement; no name of a run or study has it."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,14 @@ class Directory:
     path: Path
 
     @property
-    def id(self) -> str:
+    def own_id(self) -> str:
         """Return the id of the W&B run that the directory is of."""
         return self.path.name.removeprefix("offline-").split("-", 2)[2]
+
+    @property
+    def id(self) -> str:
+        """Return the id that the run had at first, before it had to be replaced."""
+        return first_id(self.own_id)
 
     @property
     def holds(self) -> str | None:
@@ -57,7 +64,20 @@ class Directory:
 
     @property
     def _synced(self) -> Path:
-        return self.path / f"run-{self.id}.wandb.synced"
+        return self.path / f"run-{self.own_id}.wandb.synced"
+
+
+def replacements(id: str) -> list[str]:
+    """Return an id and those of the runs that replace it, one after the other, where lines are doubled.
+
+    A server takes no line back, and gives the id of a run that was deleted to no other one.
+    """
+    return [id, *(f"{id}{AGAIN}{number}" for number in range(2, 10))]
+
+
+def first_id(id: str) -> str:
+    """Return the id of the run that one replaces, or its own."""
+    return id.partition(AGAIN)[0]
 
 
 def directories(root: Path, id: str | None = None) -> Iterator[Directory]:

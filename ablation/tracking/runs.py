@@ -18,6 +18,8 @@ TRAIN, STUDY = "train", "study"
 """Job types: a run, and what a study shows of all its runs."""
 
 MAX_TAG = 64
+PLAN_OF_STUDY = "plan"
+"""Key of a study's W&B run that holds its plan, as text."""
 RECORD = "run_json"
 FINGERPRINT, DIGEST, LEFT = "fingerprint", "rows_sha256", "rows_left"
 OFF_FACTOR = "baseline"

@@ -12,14 +12,16 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from ablation.store.records import LaneRecords, Records
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory, remember_target
 from ablation.tracking.rows import RowFeed
 from ablation.tracking.runs import FINGERPRINT, EndedRun, TrackedRun
+from ablation.tracking.upload_lock import lock_upload
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +71,7 @@ class WandbSink:
         self._lanes = [_Lane(run, project, entity, root.absolute()) for run in runs]
         self._mode: client.Mode = mode
         self._given_up = False
+        self._lock: IO[bytes] | None = None
         self._steps: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="wandb", daemon=True)
         self._thread.start()
@@ -92,6 +95,9 @@ class WandbSink:
         for lane in self._lanes:
             lane.wait(until - time.monotonic())
         late = [lane for lane in self._lanes if not lane.closed]
+        # What is late may still be sent: then the lock ends with the process.
+        if self._lock is not None and not late:
+            self._lock.close()
         if late and not self._given_up:
             reason = next((lane.error for lane in late if lane.error), "no answer in time")
             log.warning(
@@ -115,11 +121,12 @@ class WandbSink:
         """Ask before any run is opened: the client keeps the id of a run that it failed to open."""
         if self._mode == "online":
             try:
+                self._lock = lock_upload(self._root, alone=False)
                 api = client.api(self._root, client.OPEN_SECONDS)
                 entity = self._entity or str(api.default_entity)
                 known = client.served(api, entity, self._project, [lane.id for lane in self._lanes])
                 for lane in self._lanes:
-                    lane.served = known[lane.id].historyLineCount if lane.id in known else 0
+                    lane.go_on_behind(known.get(lane.id, []))
             except Exception as error:
                 self._go_offline(error)
 
@@ -162,6 +169,12 @@ class _Lane:
     @property
     def id(self) -> str:
         return self._tracked.id
+
+    def go_on_behind(self, runs: Sequence[Any]) -> None:
+        """Take the id and the lines of the latest of the server's runs, if there are any."""
+        if runs:
+            self._tracked = replace(self._tracked, id=runs[-1].id)
+            self.served = runs[-1].historyLineCount
 
     def open(self, mode: client.Mode) -> None:
         if mode == "offline":

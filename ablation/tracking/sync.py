@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.tracking import client
-from ablation.tracking.mirrors import Directory, directories
+from ablation.tracking.mirrors import Directory, directories, replacements
 from ablation.tracking.wanted import Target, Wanted, place
 
 BATCH = client.PAGE
@@ -128,7 +128,8 @@ class _Upload:
         served = self._served(items) or {}
         left = []
         for item in items:
-            if item.id not in served or not item.is_served(served[item.id]):
+            *doubled, latest = served.get(item.id, [None])
+            if latest is None or not item.is_served(latest) or not _deleted(doubled):
                 left.append(item)
                 continue
             confirmed.append(item.id)
@@ -145,24 +146,29 @@ class _Upload:
         served, local = self._served(items), _by_id(self.root)
         paths = []
         for item in items if served is not None else ():
-            line = served[item.id].historyLineCount if served and item.id in served else 0
+            runs = (served or {}).get(item.id, [])
             try:
-                paths.append(self._directory(item, line, local.get(item.id)).path)
+                paths.append(self._directory(item, runs, local.get(item.id)).path)
             except Exception as error:
                 self.result.failed[item.id] = client.reason(error)
         return paths
 
-    def _directory(self, item: Wanted, line: int, local: Directory | None) -> Directory:
-        """Return a directory that holds a run from a line on: the local one where it fits."""
-        if item.lines is not None and line > item.lines():
-            raise ValueError(
-                f"the server has {line} lines of it, {item.lines()} are right: delete it there"
-            )
-        if line or local is None or local.holds != item.fingerprint:
-            return item.build(self.target, line)
-        return local
+    def _directory(self, item: Wanted, runs: Sequence[Any], local: Directory | None) -> Directory:
+        """Return a directory that holds a run from a line on: the local one where it fits.
 
-    def _served(self, items: Sequence[Wanted]) -> dict[str, Any] | None:
+        `runs` are the server's, the latest last. One with more lines than are right, as two uploads at
+        once make it, is sent again as a whole under another id; the server takes no line back.
+        """
+        id, line = (runs[-1].id, runs[-1].historyLineCount) if runs else (item.id, 0)
+        if item.lines is not None and line > item.lines():
+            ids = replacements(item.id)
+            if id == ids[-1]:
+                raise ValueError(f"was doubled {len(ids)} times: is something else uploading it?")
+            id, line = ids[ids.index(id) + 1], 0
+        fits = local is not None and (local.holds, local.own_id) == (item.fingerprint, id)
+        return local if local is not None and fits and not line else item.build(self.target, line, id)
+
+    def _served(self, items: Sequence[Wanted]) -> dict[str, list[Any]] | None:
         """Return the server's runs by their ids, or None when it does not answer."""
         try:
             ids = [item.id for item in items]
@@ -189,6 +195,16 @@ class _Upload:
                 )
             except subprocess.TimeoutExpired:
                 log.write(f"given up after {SECONDS_A_BATCH} s\n")
+
+
+def _deleted(doubled: Sequence[Any]) -> bool:
+    """Delete runs on the server that a later one has replaced; return whether that worked."""
+    try:
+        for run in doubled:
+            run.delete()
+    except Exception:
+        return False
+    return True
 
 
 def _by_id(root: Path) -> dict[str, Directory]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,13 @@ class Wanted:
     """A run that the server should have.
 
     `lines` is the length of its history, None where any will do. `build` makes a local W&B directory
-    that holds the run from a line on: the client adds to the lines that a server has.
+    that holds the run, under an id, from a line on: the client adds to the lines that a server has.
     """
 
     id: str
     fingerprint: str
     lines: Callable[[], int] | None
-    build: Callable[[Target, int], Directory]
+    build: Callable[[Target, int, str], Directory]
 
     def is_served(self, run: Any) -> bool:
         """Return whether the server's run is all of it."""
@@ -54,7 +54,7 @@ def wanted_run(root: Path, run: TrackedRun, fingerprint: str, load: Callable[[],
         run.id,
         fingerprint,
         lambda: len(load().rows()),
-        lambda target, line: _build(root, run, load(), target, line),
+        lambda target, line, id: _build(root, replace(run, id=id), load(), target, line),
     )
 
 

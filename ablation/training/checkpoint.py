@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ablation.config.identity import CORE_VERSION
+from ablation.store.files import put_in_place, temporary
 
 log = logging.getLogger(__name__)
 
@@ -18,6 +20,7 @@ SCHEMA = 5
 """Version of a checkpoint's layout."""
 
 NAME = "checkpoint.pt"
+SET_ASIDE = "unusable-checkpoint"
 
 
 def save(
@@ -26,17 +29,22 @@ def save(
     seeds: Sequence[int],
     state: dict[str, Any],
     arithmetic: str | None = None,
+    check: Callable[[], object] = lambda: None,
 ) -> None:
-    """Write a checkpoint such that the file is either the old or the new one, never a part."""
+    """Write a checkpoint such that the file is either the old or the new one, never a part.
+
+    It ends with the SHA-256 of its bytes. `check` is called right before it is in place, and may raise.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    tmp = directory / f".{NAME}.{os.getpid()}"
+    tmp = temporary(directory / NAME)
     header = _header(cell, seeds, arithmetic)
     try:
-        with tmp.open("wb") as file:
-            torch.save({"header": header, "state": _without_views(state)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        tmp.replace(directory / NAME)
+        torch.save({"header": header, "state": _without_views(state)}, tmp)
+        with tmp.open("r+b") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            file.seek(0, os.SEEK_END)
+            file.write(digest)
+        put_in_place(tmp, directory / NAME, check)
     finally:
         tmp.unlink(missing_ok=True)
 
@@ -47,30 +55,48 @@ def load(
     """Return the state of a job's checkpoint, or None if there is none that can be used.
 
     One that is damaged, or of another version, arithmetic, cell or list of seeds, is named in a warning
-    and removed: the job begins again.
+    and set aside: the job begins again.
     """
     path = directory / NAME
     if not path.exists():
         return None
     try:
+        _check_digest(path)
+        # What follows the archive, the hash, is not read.
         saved = torch.load(path, map_location="cpu", weights_only=True)
         header = saved["header"]
     except Exception as error:
-        reason = f"cannot be read ({type(error).__name__})"
+        reason = f"cannot be read ({type(error).__name__}: {error})"
     else:
         if header == _header(cell, seeds, arithmetic):
             state: dict[str, Any] = saved["state"]
             return state
         reason = f"is of another version or job: {header}"
-    log.warning("Checkpoint %s %s; its runs start again from zero.", path, reason)
-    path.unlink()
+    set_aside(directory, reason)
     return None
+
+
+def set_aside(directory: Path, reason: str) -> None:
+    """Rename a checkpoint that cannot be used, and say why."""
+    path = directory / NAME
+    log.warning("Checkpoint %s %s; it is set aside, its runs start again from zero.", path, reason)
+    path.replace(directory / SET_ASIDE)
 
 
 def remove(directory: Path) -> None:
     """Remove a job's checkpoint, if there is one, and what killed saves left with it."""
     for path in (directory / NAME, *directory.glob(f".{NAME}.*")):
         path.unlink(missing_ok=True)
+
+
+def _check_digest(path: Path) -> None:
+    digest, left = hashlib.sha256(), path.stat().st_size - hashlib.sha256().digest_size
+    with path.open("rb") as file:
+        while left > 0 and (block := file.read(min(left, 1 << 20))):
+            digest.update(block)
+            left -= len(block)
+        if file.read() != digest.digest():
+            raise ValueError("its bytes are not those of its hash")
 
 
 def _without_views(value: Any) -> Any:

@@ -12,6 +12,7 @@ from ablation.config.project import Project
 from ablation.config.validation import ConfigError
 from ablation.results.load import StudyNotFound
 from ablation.results.outside.request import ImportRefused
+from ablation.store.keys import BadName
 from analysis.commands.compare import add_compare_command
 from analysis.commands.expectations import add_expectation_commands
 from analysis.commands.outside import add_outside_commands
@@ -32,7 +33,7 @@ def run(name: str, words: Sequence[str], project: Project) -> int:
         status: int | None = arguments.run(arguments)
         sys.stdout.flush()
         return status or 0
-    except (StudyNotFound, NotComparable, RequestError, ImportRefused, ConfigError) as error:
+    except (StudyNotFound, NotComparable, RequestError, ImportRefused, ConfigError, BadName) as error:
         return _refuse(str(error))
     except BrokenPipeError:
         # The reader closed the pipe (`| head`); the flush at exit must not fail on it again.

@@ -8,6 +8,7 @@ from pathlib import Path
 from ablation.store.runs import Store
 from analysis.expectations.claims import CLAIMS_FILE, claims_table, declared_claims, evaluate_claims
 from analysis.expectations.paper_tables import tables_by_study
+from analysis.report.files import put_in_place_together
 from analysis.report.page import write_table_page
 from analysis.tables.table import Table
 from analysis.tables.writers import write_tables
@@ -28,7 +29,7 @@ def write_papers(root: Path | str, study: str | None = None) -> tuple[list[Table
 
 
 def _write(title: str, tables: Mapping[str, Table], directory: Path) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        write_tables(table, directory, name)
-    return write_table_page(title, list(tables.values()), directory)
+    with put_in_place_together(directory) as beside:
+        for name, table in tables.items():
+            write_tables(table, beside, name)
+        return directory / write_table_page(title, list(tables.values()), beside).name

@@ -13,6 +13,8 @@ from analysis.effects.comparability import require_comparable
 from analysis.effects.study_results import StudyResults
 from analysis.expectations.paper_tables import paper_table
 from analysis.expectations.papers import paper_of, published_numbers
+from analysis.report.errors import FiguresFailed
+from analysis.report.files import put_in_place_together
 from analysis.studies.registry import extra_tables
 from analysis.tables.ablation import Layout, ablation_table
 from analysis.tables.comparisons import aggregate_table, comparison_table, effects_table
@@ -34,19 +36,24 @@ def write_report(
     from analysis.report.page import write_page
 
     results = open_results(root, study, score, allowed)
-    directory = Store(root).study_directory(results.runs.plan.study.name) / "report"
-    directory.mkdir(parents=True, exist_ok=True)
+    store = Store(root)
+    directory = store.inside(store.study_directory(results.runs.plan.study.name) / "report")
+    failed: FiguresFailed | None = None
     # Two sweeps of one study may end at the same time.
-    with FileLock(directory.parent / ".report.lock"):
-        _remove_earlier_files(directory)
+    with FileLock(directory.parent / ".report.lock"), put_in_place_together(directory) as beside:
         tables = study_tables(results)
         print(tables["table"].to_terminal())
         for name, table in tables.items():
-            write_tables(table, directory, name)
-        (directory / "numbers.tex").write_text(
-            to_macros(results.runs, results.comparisons), encoding="utf-8"
-        )
-        return write_page(results, tables, directory)
+            write_tables(table, beside, name)
+        macros = to_macros(results.runs, results.comparisons)
+        (beside / "numbers.tex").write_text(macros, encoding="utf-8")
+        try:
+            page = directory / write_page(results, tables, beside).name
+        except FiguresFailed as error:
+            failed = FiguresFailed(directory / error.page.name, error.lines)
+    if failed is not None:
+        raise failed
+    return page
 
 
 def open_results(
@@ -87,10 +94,3 @@ def _paper_table(results: StudyResults) -> dict[str, Table]:
     if paper is None or not paper.statements or name.endswith("-tuning"):
         return {}
     return {"papers": paper_table(paper, name, results.runs.root)}
-
-
-def _remove_earlier_files(directory: Path) -> None:
-    """Remove an earlier report's files, so that none of runs that are gone stays."""
-    for path in directory.iterdir():
-        if path.suffix in (".svg", ".png", ".pdf", ".csv", ".md", ".tex", ".html"):
-            path.unlink()

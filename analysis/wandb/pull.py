@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ablation.store.files import read_json, write_json
-from ablation.store.run_record import RunRecord, wrong_schema
+from ablation.results.integrity import is_named
+from ablation.store.disk import means_disk_full
+from ablation.store.files import write_json
+from ablation.store.run_record import STORED_STATUSES, RunRecord
 from ablation.store.runs import RunKey, Store
+from ablation.study.plan import plan_from_json
 from ablation.tracking import client
-from ablation.tracking.runs import DIGEST, RECORD, STUDY, TRAIN, digest, tables_from
+from ablation.tracking.runs import DIGEST, PLAN_OF_STUDY, RECORD, STUDY, TRAIN, digest, tables_from
 from ablation.tracking.sync import UploadResult
-from analysis.wandb.upload import PLAN
 
 TIMEOUT_SECONDS = 60
 
@@ -40,14 +42,24 @@ def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda
     store = Store(root)
     runs = _runs(address, root)
     for run in runs:
-        if run.job_type == STUDY:
-            _pull_study(store, run, pulled)
-        elif run.job_type == TRAIN and RECORD in run.summary_metrics:
-            _pull_run(store, run, pulled)
-        elif run.job_type == TRAIN:
-            pulled.failed[run.id] = f"has not ended on the server ({run.state})"
+        try:
+            _pull(store, run, pulled)
+        # Whoever can write to the project decides what is there; it stops no other run.
+        except Exception as error:
+            if means_disk_full(error):
+                raise
+            pulled.failed[str(run.id)] = client.reason(error)
         show(pulled, len(runs))
     return pulled
+
+
+def _pull(store: Store, run: Any, pulled: Pulled) -> None:
+    if run.job_type == STUDY:
+        _pull_study(store, run, pulled)
+    elif run.job_type == TRAIN and RECORD in run.summary_metrics:
+        _pull_run(store, run, pulled)
+    elif run.job_type == TRAIN:
+        raise ValueError(f"has not ended on the server ({run.state})")
 
 
 def _runs(address: str, root: Path) -> list[Any]:
@@ -59,31 +71,25 @@ def _runs(address: str, root: Path) -> list[Any]:
 
 
 def _pull_run(store: Store, run: Any, pulled: Pulled) -> None:
-    values = json.loads(run.summary_metrics[RECORD])
-    refused = wrong_schema(values)
-    if refused is not None:
-        pulled.failed[run.id] = refused
-        return
-    record = RunRecord.from_json(values)
-    if store.read_record(RunKey(record.cell, record.seed)) is not None:
+    record = RunRecord.from_json(run.summary_metrics[RECORD])
+    key = RunKey(record.cell, record.seed)
+    if record.status not in STORED_STATUSES or not is_named(record, key):
+        raise ValueError(f"its record is not one of ours ({record.cell}, {record.status})")
+    if store.read_record(key) is not None:
         pulled.skipped.append(run.id)
         return
-    try:
-        tables = tables_from(run.scan_history(use_cache=False), run.summary_metrics)
-    except Exception as error:
-        pulled.failed[run.id] = client.reason(error)
-        return
+    tables = tables_from(run.scan_history(use_cache=False), run.summary_metrics)
     if digest(tables) != run.summary_metrics[DIGEST]:
         counts = ", ".join(f"{len(rows)} {name}" for name, rows in tables.items())
-        pulled.failed[run.id] = f"its rows on the server differ from the stored ones ({counts} there)"
-        return
+        raise ValueError(f"its rows on the server differ from the stored ones ({counts} there)")
     store.write_run(record, tables)
     pulled.sent.append(run.id)
 
 
 def _pull_study(store: Store, run: Any, pulled: Pulled) -> None:
-    plan = json.loads(run.config[PLAN])
-    path = store.study_directory(plan["study"]["name"]) / "plan.json"
-    if read_json(path) is None:
-        write_json(path, plan)
-        pulled.studies.append(plan["study"]["name"])
+    values = json.loads(run.config[PLAN_OF_STUDY])
+    study = plan_from_json(values).study.name
+    path = store.inside(store.study_directory(study) / "plan.json")
+    if not path.exists():
+        write_json(path, values)
+        pulled.studies.append(study)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ablation.tracking import mirrors
 from ablation.tracking.sync import Unreachable, UploadResult, connect
 from ablation.tracking.sync import sync as upload
+from ablation.tracking.upload_lock import Busy, lock_upload
 from ablation.tracking.wanted import Target
 from analysis.wandb.upload import everything_to_upload
 
@@ -22,6 +23,16 @@ MAX_NAMED = 10
 
 def sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
     """Upload what W&B does not have yet of a results directory; return 0 if nothing failed."""
+    try:
+        lock = lock_upload(root, alone=True)
+    except Busy as error:
+        print(f"error: {error}. Nothing was sent; run this again when that has ended.", file=sys.stderr)
+        return 1
+    with lock:
+        return _sync(root, project, entity, jobs)
+
+
+def _sync(root: Path, project: str | None, entity: str | None, jobs: int) -> int:
     try:
         target = connected(root, project, entity)
     except Unreachable as error:
@@ -101,7 +112,9 @@ def _progress() -> Progress:
 
 def _print_failed(failed: Mapping[str, str]) -> None:
     for id, reason in list(failed.items())[:MAX_NAMED]:
-        print(f"failed {id}: {reason}", file=sys.stderr)
+        # A server's words: nothing in them shall steer the terminal.
+        line = f"failed {id}: {reason}"
+        print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr)
     if len(failed) > MAX_NAMED:
         print(f"and {len(failed) - MAX_NAMED} more", file=sys.stderr)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -13,46 +12,59 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.config.validation import ConfigError
+from ablation.results.integrity import inspect
 from ablation.results.outside.names import has_outside
 from ablation.results.scores import summary_scores
 from ablation.store.files import read_json
 from ablation.store.records import LaneRecords
 from ablation.store.run_record import RunRecord
-from ablation.store.runs import TABLES, RunKey, Store
+from ablation.store.runs import FILES, TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.tracking import client
 from ablation.tracking.mirrors import Directory
 from ablation.tracking.runs import (
     FINGERPRINT,
     MAX_TAG,
+    PLAN_OF_STUDY,
     STUDY,
     EndedRun,
     TrackedRun,
     fingerprint,
     tracked_run,
+    wandb_id,
 )
 from ablation.tracking.wanted import Target, Wanted, place, wanted_run
 from analysis.effects.comparability import ASPECTS
 from analysis.report.errors import FiguresFailed
 from analysis.report.report import write_report
 
-PLAN = "plan"
-"""Key of a study's W&B run that holds its plan, as text."""
-
 
 def everything_to_upload(root: Path, target: Target) -> list[Wanted]:
     """Return everything that W&B should have of a results directory: its runs, then its studies."""
     store = Store(root)
-    plans = dict(_plans(store))
+    plans, unreadable = _plans(store)
     filed_under = {arm.cell: (plan, arm) for plan in plans.values() for arm in plan.arms}
     runs = []
     for key in store.run_keys():
-        record = store.read_record(key)
-        if record is not None:
-            run = _tracked(key, record, filed_under.get(key.cell))
-            ended = partial(ended_run, store, key, _primary_score(filed_under.get(key.cell)))
-            runs.append(wanted_run(root, run, fingerprint(record), ended))
-    return runs + [_wanted_study(store, plan, target) for plan in plans.values()]
+        record, damage = inspect(store, key)
+        if record is None or damage is not None:
+            runs.append(_refused(wandb_id(key), f"{damage}; `make repair` sets it aside"))
+            continue
+        run = _tracked(key, record, filed_under.get(key.cell))
+        ended = partial(ended_run, store, key, _primary_score(filed_under.get(key.cell)))
+        runs.append(wanted_run(root, run, fingerprint(record), ended))
+    refused = [_refused(study_id(name), reason) for name, reason in unreadable.items()]
+    return runs + refused + [_wanted_study(store, plan, target) for plan in plans.values()]
+
+
+def _refused(id: str, reason: str) -> Wanted:
+    """Return what fails with a reason when its upload is prepared, so that it is named."""
+
+    def refuse(*_: object) -> Directory:
+        raise ValueError(reason)
+
+    return Wanted(id, "", None, refuse)
 
 
 def _primary_score(filed: tuple[Plan, Arm] | None) -> str:
@@ -110,8 +122,14 @@ def _files(store: Store, plan: Plan, report: Path) -> dict[str, Path]:
     """Return the files of a study's artifact by their paths in it, which are those below the results."""
     directories = [store.run_directory(key) for key in plan.runs()]
     paths = [store.study_directory(plan.study.name) / "plan.json", *report.iterdir()]
-    paths += [path for directory in directories for path in directory.glob("*")]
-    return {path.relative_to(store.root).as_posix(): path for path in paths if path.is_file()}
+    paths += [directory / name for directory in directories for name in FILES]
+    # A link in a shared directory could name any file of whoever uploads.
+    root = store.root.resolve()
+    return {
+        path.relative_to(store.root).as_posix(): path
+        for path in paths
+        if path.is_file() and path.resolve() == root / path.relative_to(store.root)
+    }
 
 
 def _wanted_study(store: Store, plan: Plan, target: Target) -> Wanted:
@@ -120,7 +138,7 @@ def _wanted_study(store: Store, plan: Plan, target: Target) -> Wanted:
         study_id(study),
         _study_fingerprint(store, plan, target),
         None,
-        lambda target, line: log_study(store.root, study, target, line),
+        lambda target, line, _: log_study(store.root, study, target, line),
     )
 
 
@@ -133,7 +151,7 @@ def _study_run(plan: Plan, saved: Any) -> TrackedRun:
         tags=[study.name[:MAX_TAG]],
         notes=study.question,
         config={"study": study.name, "design": study.design_in_words, "score": study.primary_score}
-        | {PLAN: json.dumps(saved)},
+        | {PLAN_OF_STUDY: json.dumps(saved)},
         job_type=STUDY,
     )
 
@@ -145,12 +163,21 @@ def _study_fingerprint(store: Store, plan: Plan, target: Target) -> str:
     return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 
-def _plans(store: Store) -> Iterator[tuple[str, Plan]]:
-    """Yield the studies that were trained here; those with imported runs stay in the store."""
+def _plans(store: Store) -> tuple[dict[str, Plan], dict[str, str]]:
+    """Return the studies that were trained here, and why others cannot be read, by name.
+
+    Those with imported runs stay in the store.
+    """
+    plans, unreadable = {}, {}
     for path in sorted(store.root.glob("studies/*/plan.json")):
-        saved = read_json(path)
-        if saved is not None and not has_outside(saved.get("cells", {})):
-            yield path.parent.name, plan_from_json(saved)
+        try:
+            plan = plan_from_json(read_json(path))
+        except ConfigError as error:
+            unreadable[path.parent.name] = str(error)
+            continue
+        if not has_outside(plan.cells):
+            plans[path.parent.name] = plan
+    return plans, unreadable
 
 
 def _tracked(key: RunKey, record: RunRecord, study_arm: tuple[Plan, Arm] | None) -> TrackedRun:

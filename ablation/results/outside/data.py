@@ -6,7 +6,6 @@ results/outside/<study>/   import.json, runs.parquet, and for each kind of rows 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +17,8 @@ from numpy.typing import NDArray
 
 from ablation.results.outside.rows import OrderedRows
 from ablation.results.run import Run
-from ablation.store.files import read_json, write_json
+from ablation.store.files import put_in_place, read_json, temporary, write_json
+from ablation.store.keys import check_name
 from ablation.store.run_record import MISSING, RunRecord
 from ablation.store.runs import RunKey, Store
 
@@ -68,14 +68,13 @@ class OutsideData:
 
 def directory_of(store: Store, study: str) -> Path:
     """Return where a study's outside runs are stored."""
-    return store.root / "outside" / study
+    return store.root / "outside" / check_name("study", study)
 
 
 def write(store: Store, study: str, data: OutsideData) -> None:
     """Store an import as a whole, read-only, in place of an earlier one of its study."""
     final = directory_of(store, study)
-    tmp = final.with_name(f".{final.name}.{os.getpid()}")
-    shutil.rmtree(tmp, ignore_errors=True)
+    tmp = temporary(store.inside(final))
     tmp.mkdir(parents=True)
     try:
         _write_tables(tmp, data)
@@ -84,11 +83,9 @@ def write(store: Store, study: str, data: OutsideData) -> None:
         write_json(tmp / "import.json", data.about | {"schema": SCHEMA} | hashes)
         for path in tmp.iterdir():
             path.chmod(0o444)
-        shutil.rmtree(final, ignore_errors=True)
-        tmp.rename(final)
-    except BaseException:
+        put_in_place(tmp, final)
+    finally:
         shutil.rmtree(tmp, ignore_errors=True)
-        raise
 
 
 def _write_tables(directory: Path, data: OutsideData) -> None:
@@ -113,11 +110,15 @@ def read(store: Store, study: str) -> OutsideData:
     about = read_json(directory / "import.json")
     if not isinstance(about, dict) or about.get("schema") != SCHEMA:
         raise DamagedImport(f"{directory / 'import.json'} cannot be read; import the files again")
-    for name, expected in about["tables"].items():
-        path = directory / name
-        if not path.is_file() or file_hash(path) != expected:
-            raise DamagedImport(f"{path} is missing or changed since the import; import the files again")
-    return _read_tables(directory, about)
+    try:
+        for name, expected in about["tables"].items():
+            path = directory / check_name("table", name)
+            if not path.is_file() or file_hash(path) != expected:
+                raise ValueError(f"{name} is missing or changed since the import")
+        return _read_tables(directory, about)
+    # Whatever may be wrong with files that others can write.
+    except Exception as error:
+        raise DamagedImport(f"{directory}: {error}; import the files again") from None
 
 
 def _read_tables(directory: Path, about: dict[str, Any]) -> OutsideData:
@@ -127,7 +128,7 @@ def _read_tables(directory: Path, about: dict[str, Any]) -> OutsideData:
     tables = {}
     for name in runs:
         if name.startswith("rows/"):
-            kind = name.removeprefix("rows/")
+            kind = check_name("table", name.removeprefix("rows/"))
             bounds = np.concatenate([[0], np.cumsum(runs[name])])
             tables[kind] = OrderedRows(bounds, _columns(directory / f"{kind}.parquet"))
     return OutsideData(keys, list(runs["error"]), scores, tables, about)

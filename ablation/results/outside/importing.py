@@ -129,7 +129,7 @@ def store_import(store: Store, imported: Imported, command: str = "", replace: b
     study = imported.plan.study.name
     earlier = read_json(store.study_directory(study) / "plan.json")
     if earlier is not None:
-        if not has_outside(earlier.get("cells", {})):
+        if not has_outside(plan_from_json(earlier).cells):
             raise ImportRefused(
                 f"--study {study}: a study of that name was swept here; choose another name"
             )

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import Arithmetic, arithmetic_of
-from ablation.results.outside.names import STUDY, has_outside
+from ablation.results.integrity import damage_of, inspect
+from ablation.results.outside.names import has_outside
 from ablation.results.outside.request import ImportRefused
 from ablation.store.files import read_json, write_json
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey, Store
-
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-[0-9a-f]{12}")
+from ablation.study.plan import plan_from_json
 
 
 def copy_runs(source: Path, store: Store) -> list[str]:
@@ -40,7 +39,7 @@ def copy_runs(source: Path, store: Store) -> list[str]:
         if why is not None:
             refused.append(f"not copied: {key.cell} seed {key.seed}: {why}")
             continue
-        _copy(other.run_directory(key), store.run_directory(key))
+        store.copy_run(other.run_directory(key), key)
         counts["copied"] += 1
     lines = [f"{counts['copied']} runs copied, {counts['are stored already']} are stored already"]
     return [*lines, *refused, *_copy_plans(other, store)]
@@ -48,20 +47,10 @@ def copy_runs(source: Path, store: Store) -> list[str]:
 
 def reason_against(other: Store, key: RunKey) -> str | None:
     """Return why a run of another store is not taken; None for one that is."""
-    record, damage = other.inspect(key)
-    if not NAME.fullmatch(key.cell):
-        return "its directory is not named as a configuration is"
-    if damage is not None or record is None:
-        return damage or "it has no run.json"
-    if record.status not in ENDED:
+    record, _ = inspect(other, key)
+    if record is not None and record.status not in ENDED:
         return f"its status is {record.status}"
-    if (record.cell, record.seed) != (key.cell, key.seed):
-        return f"its record says {record.cell} seed {record.seed}"
-    try:
-        altered = other.altered_tables(key)
-    except OSError as error:
-        return f"its tables cannot be read: {error.strerror}"
-    return f"{altered[0]} has another checksum than its record says" if altered else None
+    return damage_of(other, key)
 
 
 def _other_arithmetic(
@@ -83,31 +72,20 @@ def _other_arithmetic(
     )
 
 
-def _copy(source: Path, final: Path) -> None:
-    """Copy a run as a whole: under its final name only when every file is there."""
-    tmp = final.with_name(f".{final.name}.import")
-    shutil.rmtree(tmp, ignore_errors=True)
-    try:
-        shutil.copytree(source, tmp)
-        shutil.rmtree(final, ignore_errors=True)
-        tmp.rename(final)
-    except BaseException:
-        shutil.rmtree(tmp, ignore_errors=True)
-        raise
-
-
 def _copy_plans(other: Store, store: Store) -> Iterator[str]:
     """Copy the plans of studies that the store has none of; yield a line for each that differs."""
     for path in sorted(other.root.glob("studies/*/plan.json")):
         name, values = path.parent.name, read_json(path)
-        if not STUDY.fullmatch(name) or not isinstance(values, dict):
+        try:
+            plan = plan_from_json(values)
+        except ConfigError as error:
+            yield f"study {name!r} not copied: {error}"
             continue
-        if has_outside(values.get("cells", {})):
-            yield f"study {name} not copied: it is an import; import its files here"
-            continue
-        ours = read_json(store.study_directory(name) / "plan.json")
-        if ours is None:
-            write_json(store.study_directory(name) / "plan.json", values)
-            yield f"plan of study {name} copied"
-        elif ours.get("hash") != values.get("hash"):
-            yield f"study {name} has another plan there ({values.get('hash')}); ours stays"
+        ours = store.study_directory(plan.study.name) / "plan.json"
+        if has_outside(plan.cells):
+            yield f"study {name!r} not copied: it is an import; import its files here"
+        elif not ours.exists():
+            write_json(store.inside(ours), values)
+            yield f"plan of study {plan.study.name} copied"
+        elif (read_json(ours) or {}).get("hash") != values["hash"]:
+            yield f"study {plan.study.name} has another plan there ({values['hash']}); ours stays"
