@@ -96,7 +96,7 @@ test: $(MARK) ## run the tests
 test-slow: $(MARK) ## run the tests that take minutes
 	$(RUN) pytest -m slow
 
-chaos: $(MARK) ## kill a sweep a hundred times at random moments (a quarter of an hour)
+chaos: $(MARK) ## strike two sweeps a hundred times: kills, pauses, clock jumps, a full disk, syncs (an hour)
 	$(RUN) pytest -m slow -s tests/test_chaos.py
 
 check: $(MARK) ## lint, check formatting and types, run the tests
