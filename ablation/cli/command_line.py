@@ -36,6 +36,7 @@ _TRAINING = {
     "check": "check a sampler, eviction rule or environment of your own, a line for each property",
     "run": "train one run of a study in this process, for a debugger: run ARM SEED study=NAME",
     "verify": "train stored runs again and compare every bit (runs=3, or names of runs)",
+    "repair": "read every stored run in full and set the damaged ones aside, to train again",
 }
 COMMANDS = {
     **{name: Command(text, "ablation.cli.main:run") for name, text in _TRAINING.items()},
