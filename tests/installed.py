@@ -9,7 +9,7 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("ablation", "analysis", "hydra_plugins", "conf", "replay_ablation.py")
+PARTS = ("ablation", "analysis", "hydra_plugins", "conf", "examples", "replay_ablation.py")
 FILES = ("pyproject.toml", "README.md", "LICENSE")
 
 

@@ -34,7 +34,10 @@ def run(*command: object, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_every_file_of_data_is_in_the_wheel(wheel: Path) -> None:
     packed = set(zipfile.ZipFile(wheel).namelist())
-    files = {f"ablation/conf/{path.relative_to(ROOT / 'conf')}" for path in ROOT.glob("conf/**/*.yaml")}
+    files = set()
+    for link, place in (("conf", "conf"), ("template", "examples/project")):
+        kept = [path for path in (ROOT / place).rglob("*") if path.is_file() and path.suffix != ".pyc"]
+        files |= {f"ablation/{link}/{path.relative_to(ROOT / place)}" for path in kept}
     for package in ("ablation", "analysis", "hydra_plugins"):
         kept = [path for path in (ROOT / package).rglob("*") if path.is_file()]
         files |= {str(path.relative_to(ROOT)) for path in kept if "__pycache__" not in path.parts}
