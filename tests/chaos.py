@@ -32,6 +32,20 @@ def containers() -> bool:
     return subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
 
 
+def clock_library() -> Path | None:
+    """Return libfaketime, if it is here and processes can sleep with it: some versions break that."""
+    library = next(LIBRARIES.glob("*/faketime/libfaketime.so.1"), None)
+    words = [sys.executable, "-c", "import time; time.sleep(0.01)"]
+    clock = {"LD_PRELOAD": str(library), "DONT_FAKE_MONOTONIC": "1", "FAKETIME": "+1d"}
+    try:
+        done = subprocess.run(
+            words, env=os.environ | clock, capture_output=True, check=False, timeout=20
+        )
+    except subprocess.TimeoutExpired:
+        return None
+    return library if done.returncode == 0 else None
+
+
 @contextmanager
 def small_disk(place: Path) -> Iterator[bool]:
     """Mount a small disk if this machine allows it; yield whether it did."""
@@ -51,7 +65,7 @@ class Victims:
     def __init__(self, words: list[str], results: Path, tools: Path, disk: bool) -> None:
         self.results, self._tools, self._disk = results, tools, disk
         self._container = CONTAINER if containers() else []
-        self._clock = next(LIBRARIES.glob("*/faketime/libfaketime.so.1"), None)
+        self._clock = clock_library()
         tools.mkdir(exist_ok=True)
         (tools / "sitecustomize.py").write_text(SOON)
         (tools / "clock").write_text("+0\n")
@@ -113,7 +127,7 @@ class Victims:
                 process.wait()
         elif kind == "pause":
             self._pause(moments)
-        elif kind == "clock":
+        elif kind == "clock" and self._clock is not None:
             (self._tools / "clock").write_text(moments.choice(["+1d\n", "-1d\n", "+90\n", "+0\n"]))
         elif kind == "disk" and self._disk:
             self._fill(moments.uniform(0.2, 2))
