@@ -115,6 +115,7 @@ class Victims:
     def strike(self, kind: str, moments: random.Random, environment: dict[str, str]) -> str:
         """Do one thing to the sweeps; return what was done."""
         workers = self.alive(b"work")
+        kind = self._allowed(kind)
         if kind in ("worker", "supervisor", "pause") and not workers:
             kind = "start"
         if kind in ("worker", "supervisor"):
@@ -127,15 +128,19 @@ class Victims:
                 process.wait()
         elif kind == "pause":
             self._pause(moments)
-        elif kind == "clock" and self._clock is not None:
+        elif kind == "clock":
             (self._tools / "clock").write_text(moments.choice(["+1d\n", "-1d\n", "+90\n", "+0\n"]))
-        elif kind == "disk" and self._disk:
+        elif kind == "disk":
             self._fill(moments.uniform(0.2, 2))
         elif kind == "foreign":
             self._add_foreign(moments.randrange(10**6))
         elif kind == "syncs":
             self._sync(environment)
         return kind
+
+    def _allowed(self, kind: str) -> str:
+        lacking = {"clock": self._clock is None, "disk": not self._disk}
+        return "pause" if lacking.get(kind) else kind
 
     def _pause(self, moments: random.Random) -> None:
         """Stop all processes of one sweep for less or for longer than claims live."""
