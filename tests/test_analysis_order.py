@@ -20,7 +20,6 @@ ORDER = (
     "notebook",
     "wandb",
     "commands",
-    "__main__",
 )
 
 
@@ -52,5 +51,5 @@ def test_a_package_imports_only_those_before_it(package: str) -> None:
 
 def test_the_package_says_the_order() -> None:
     text = (ROOT / "__init__.py").read_text()
-    places = [text.index(f"`{package}`") for package in ORDER if package != "__main__"]
+    places = [text.index(f"`{package}`") for package in ORDER]
     assert places == sorted(places)

@@ -349,8 +349,10 @@ def test_planned_bytes_of_networks_are_the_bytes_allocated(configure: Configure,
     learner.update(batches(case, 1, 3, 6)[0], torch.ones(3, 6))
     engine, parameters = learner.backend, learner.parameters
     assert isinstance(engine, CompiledBackend)
-    # The online networks and gradients count twice: diagnostics keep those of the step before.
+    # The online networks and gradients count twice: diagnostics keep those of the step before. And so
+    # do the networks of the best evaluation.
     rows = (parameters.online, parameters.gradient) * 2 + (parameters.target, *engine._moments)
+    rows += (parameters.online,)
     room = sum(part.nbytes for part in engine._workspaces[6])
     assert network_bytes(layers_of(agent, case.shape), 6, 3) == sum(row.nbytes for row in rows) + room
 

@@ -123,7 +123,7 @@ def test_what_a_check_refuses_is_not_stored(store: Store) -> None:
 
     other = RunRecord(cell=KEY.cell, seed=2, status="complete", config=CONFIG)
     with pytest.raises(KeyError):
-        store.write_run(other, {}, lost)
+        store.write_run(other, {}, check=lost)
     assert [path.name for path in store.run_directory(KEY).parent.iterdir()] == ["0001"]
 
 

@@ -77,7 +77,7 @@ def test_cores_without_a_job_of_their_own_share_the_seeds_of_another(
 ) -> None:
     configured = replace(settings, launch=replace(settings.launch, jobs=workers, lanes_per_job=2))
     if not here:
-        configured = replace(configured, launch=replace(configured.launch, here=False))
+        configured = replace(configured, launch=replace(configured.launch, kind="slurm"))
     jobs = schedule_jobs(plan, [RunKey(plan.arms[0].cell, seed) for seed in range(runs)], configured, {})
     assert [job.spec.threads for job in jobs] == [threads] * len(jobs)
 

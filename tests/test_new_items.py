@@ -107,10 +107,10 @@ def test_the_loss_is_the_mean_over_the_new_items(
     update, alone = Learner.update, DQNTrainer(configure(**changes), [1], CPU)
     alone.restore(trainer.state())
 
-    def only_new(self: Learner, batch: Any, weights: torch.Tensor) -> Any:
+    def only_new(self: Learner, batch: Any, weights: torch.Tensor, rate: float) -> Any:
         assert weights.tolist() == [[3, 0, 0]]
         first = {name: values[:, :1].contiguous() for name, values in batch.items()}
-        return update(self, first, torch.ones(1, 1))
+        return update(self, first, torch.ones(1, 1), rate)
 
     trainer.advance(1)
     assert trainer.gradient_steps == 12

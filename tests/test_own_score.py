@@ -165,7 +165,7 @@ def test_a_job_logs_it_and_a_failing_one_costs_no_run(
     for name, kind in (("mean_loss", "uniform"), ("broken", "recent")):
         config = parse(values(replay__kind=kind))
         store, cell = Store(project), cell_name(config)
-        plan = {"study": {"primary_score": f"my_lab.scores:{name}"}}
+        plan = {"study": {"primary_score": f"my_lab.scores:{name}", "factors": {}}}
         write_json(store.study_directory(name) / "plan.json", plan)
         spec = JobSpec(name, cell, [0, 1], "baseline", {}, name, "?", "cpu", 1e9)
         job.run_job(config, spec, TrackingConfig("disabled", "p", None), store)

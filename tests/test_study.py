@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ablation.config.cell import Cell
+from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
@@ -14,6 +17,7 @@ from ablation.study.plan import plan_from_json
 from ablation.sweep.inventory import read_inventory
 
 from .analysis_helpers import resolve
+from .conftest import values
 from .studies import study
 
 
@@ -86,10 +90,12 @@ def test_a_level_that_makes_an_impossible_cell_is_refused() -> None:
 
 def test_the_inventory_tells_complete_failed_and_missing_apart(tmp_path: Any) -> None:
     store = Store(tmp_path)
-    keys = [RunKey("c", seed) for seed in range(3)]
-    store.write_run(RunRecord(cell="c", seed=0, status="complete"), {})
+    cell = Cell(parse(values()))
+    keys = [RunKey(cell.name, seed) for seed in range(3)]
+    shared = RunRecord(cell=cell.name, config=cell.canonical)
+    store.write_run(replace(shared, seed=0, status="complete"), {})
     error = "Traceback\nValueError: no"
-    store.write_run(RunRecord(cell="c", seed=1, status="failed", error=error), {})
+    store.write_run(replace(shared, seed=1, status="failed", error=error), {})
     inventory = read_inventory(store, keys)
     assert list(inventory.statuses.values()) == ["complete", "failed", "missing"]
     assert inventory.to_do == keys[1:]

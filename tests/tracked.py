@@ -125,7 +125,8 @@ def analysis(*words: str, environment: dict[str, str] | None = None) -> Done:
     """Run a command that reads the store in this process, with no W&B settings but the given ones."""
     from ablation.__main__ import main
 
-    before = dict(os.environ)
+    # Of a service that the client runs, nothing is left after `teardown`.
+    before = {name: value for name, value in os.environ.items() if name != "WANDB_SERVICE"}
     out, err = io.StringIO(), io.StringIO()
     for name in [name for name in os.environ if name.startswith("WANDB")]:
         del os.environ[name]

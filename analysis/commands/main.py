@@ -26,10 +26,10 @@ EXIT_REFUSED = 2
 
 def run(name: str, words: Sequence[str], project: Project) -> int:
     """Run a command and return its exit status; `--results` is relative to the project."""
-    arguments = _parser().parse_args([name, *words])
-    if project.root != Path.cwd():
-        arguments.results = project.root / arguments.results
     try:
+        arguments = _parser().parse_args([name, *words])
+        if project.root != Path.cwd():
+            arguments.results = project.root / arguments.results
         status: int | None = arguments.run(arguments)
         sys.stdout.flush()
         return status or 0
