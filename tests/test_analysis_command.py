@@ -118,7 +118,8 @@ def test_figures_are_written_where_asked(command: Any, tmp_path: Path) -> None:
         (["table", "s", "--kind", "effects"], "no table 'effects'; there are: table"),
         (["compare", "s", "--arms", "baseline", "best"], "no arm 'best'; there are: baseline;"),
         (["compare", "s", "--arms", "baseline"], "takes two names"),
-        (["table", "s", "--score", "luck"], "score = luck: allowed: final, "),
+        (["table", "s", "--score", "luck"], "error: score = luck: allowed: final, area_under_curve"),
+        (["table", "s", "--score", "nobodys_lab:f"], "there is no module nobodys_lab"),
     ],
 )
 def test_bad_input_ends_with_status_2_and_one_message(

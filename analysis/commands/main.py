@@ -27,6 +27,7 @@ EXIT_REFUSED = 2
 def run(name: str, words: Sequence[str], project: Project) -> int:
     """Run a command and return its exit status; `--results` is relative to the project."""
     try:
+        # A score that is not there is refused while words are parsed.
         arguments = _parser().parse_args([name, *words])
         if project.root != Path.cwd():
             arguments.results = project.root / arguments.results
