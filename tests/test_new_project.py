@@ -52,7 +52,7 @@ def test_every_file_of_the_example_is_written_under_the_new_name(project: Path) 
     expected = {str(path.relative_to(TEMPLATE)).replace("my_project", "my_lab") for path in sources}
     assert expected == written - {"conf/study/walk.yaml"}
     assert not any("my_project" in (project / name).read_text() for name in expected)
-    assert len((project / "Makefile").read_text().splitlines()) == 5
+    assert len((project / "Makefile").read_text().splitlines()) == 6
 
 
 def test_its_own_tests_pass(project: Path) -> None:
@@ -137,3 +137,30 @@ def test_a_study_and_its_file_have_one_name(project: Path) -> None:
             done.stderr == "error: study.name = walk: its file is study/hike.yaml: give both one name\n"
         )
     assert ours("plan", "study=hike", "study.name=other", *QUICK, cwd=project).returncode == 0
+
+
+def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) -> None:
+    """Keys that are in no file of ours, one by one and as a mapping; misspelled ones are refused."""
+    words = ["env=corridor", "replay.kind=my_lab.samplers:Recency", "replay.options.power=4.0"]
+    words += ["agent.optimizer=torch.optim:RMSprop", "agent.optimizer_options={alpha: 0.9}"]
+    words += ["train.env_steps=80", "train.evaluate_every=80", "replay.min_replay_size=70"]
+    words += ["study.seeds=1", "tracking=disabled"]
+    done = ours("sweep", *words, cwd=project)
+    assert done.returncode == 0, done.stderr
+    (stored,) = project.glob("results/studies/adhoc/plan.json")
+    assert '"power": 4.0' in stored.read_text()
+    assert "++" not in stored.read_text()
+    done = ours("sweep", *words, "agent.btch_size=3", cwd=project)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "did you mean batch_size?" in done.stderr
+
+
+def test_a_variable_that_its_makefile_does_not_read_is_refused(project: Path) -> None:
+    command = ["make", "-n", "plan"]
+    plain, wrong = (
+        subprocess.run([*command, word], cwd=project, capture_output=True, text=True, check=False)
+        for word in ("ARGS=study.seeds=2", "SEED=5")
+    )
+    assert (plain.returncode, plain.stdout) == (0, "replay-ablation plan study=sampling study.seeds=2\n")
+    assert wrong.returncode == 2
+    assert "SEED: not read; there are STUDY and ARGS" in wrong.stderr

@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from ablation.cli.command_line import usage
+from ablation.cli.hydra_words import to_hydra
 from ablation.config.near import one_of
 from ablation.config.project import OWN_CONFIGURATION, Project
 from ablation.config.validation import ConfigError
@@ -100,7 +101,7 @@ def _sweep(words: Sequence[str]) -> int | None:
             raise ConfigError("hydra.mode", mode, "a sweep is always MULTIRUN; leave this setting out")
         if key.lstrip("+").startswith(("hydra/launcher", "hydra.launcher")):
             raise ConfigError(key, mode, "not read: launch=local, slurm or ray says where workers run")
-    sys.argv[1:] = words
+    sys.argv[1:] = [to_hydra(word) for word in words]
     compose_sweep()
     return None
 

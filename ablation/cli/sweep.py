@@ -9,6 +9,7 @@ from hydra.core.config_loader import ConfigLoader
 from omegaconf import DictConfig
 
 from ablation.cli.compose import Composer, plan_of, to_plain
+from ablation.cli.hydra_words import from_hydra
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
 from ablation.cli.open_study import check_study_name
 from ablation.cli.progress import TerminalObserver
@@ -27,6 +28,7 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
     Raises `ConfigError` before anything starts.
     """
     values = to_plain(hydra_config)
+    arguments = [from_hydra(word) for word in arguments]
     composer = Composer(loader)
     composer.device = values["device"]
     line = composer.read(arguments)
