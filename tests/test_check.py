@@ -53,7 +53,7 @@ def test_what_is_right_passes_every_line(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "line", "seen"),
     [
-        ("GlobalGenerator", "no global randomness", "global generator of np.random"),
+        ("GlobalGenerator", "no global randomness", "draws from NumPy's global generator"),
         ("ModuleGenerator", "no global randomness", "slots drawn at step 0: .* in a second one"),
         ("OwnGenerator", "slots in range", "generator is a random generator; random numbers come as"),
         ("NeighborsSum", "neighbors change nothing", "beside seed 1, .* beside seed 7"),

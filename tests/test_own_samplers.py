@@ -170,6 +170,7 @@ def test_a_slot_out_of_range_ends_the_run_by_name() -> None:
             "cannot be made: ValueError: decay = 2: must lie between 0 and 1",
         ),
         (f"{OWN}:OneSlotOff", {}, r"returned slot \d+ in lane"),
+        (f"{OWN}:GlobalGenerator", {}, "draws from NumPy's global generator; use its argument random"),
         (f"{OWN}:Ends", {}, r"ends the process \(exit status 3\)"),
         (f"{OWN}:Raises", {}, r"KeyError: 'mine' \(.*own_samplers\.py, line \d+\)"),
     ],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ablation.checks.outcome import Counterexample, Outcome, Resolve
 from ablation.checks.play import FIRST, Play, Trace
 from ablation.config.registry import load_component
 from ablation.config.schema import CellConfig
+from ablation.numerics.global_generators import seed_all, used_since
 from ablation.replay.component import ComponentError
 from ablation.training.dqn import DQNTrainer
 
@@ -139,27 +139,11 @@ def _no_global_randomness(subject: Subject) -> str:
 
 
 def _with_global_seed(seed: int, config: CellConfig) -> Trace:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002
-    torch.manual_seed(seed)
-    before = _global_states()
+    before = seed_all(seed)
     trace = Play(config, [0, 1]).run(STEPS)
-    for name, one, two in zip(("random", "np.random", "torch"), before, _global_states(), strict=True):
-        if not _same_state(one, two):
-            raise Counterexample(
-                f"it draws from the global generator of {name}; use its argument random"
-            )
+    if used := used_since(before):
+        raise Counterexample(f"it draws from {used}; use its argument random")
     return trace
-
-
-def _global_states() -> tuple[Any, ...]:
-    return random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
-
-
-def _same_state(one: Any, two: Any) -> bool:
-    if isinstance(one, tuple):
-        return all(_same_state(*pair) for pair in zip(one, two, strict=True))
-    return bool(np.array_equal(one, two))
 
 
 def _frequencies(subject: Subject) -> str:

@@ -28,12 +28,16 @@ def main() -> None:
     """Run the script with the configuration that is given."""
     from ablation.checks.play import Play
     from ablation.checks.sampler import where
+    from ablation.numerics.global_generators import states, used_since
     from ablation.replay.component import ComponentError
 
     config: CellConfig = pickle.load(sys.stdin.buffer)
     said = ""
     try:
-        Play(config, [0, 1]).run(STEPS)
+        play, before = Play(config, [0, 1]), states()
+        play.run(STEPS)
+        if used := used_since(before):
+            said = f"draws from {used}; use its argument random"
     except ComponentError as error:
         said = str(error)
     except Exception as error:

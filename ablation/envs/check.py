@@ -35,6 +35,7 @@ from ablation.envs.interface import (
 from ablation.envs.making import Options
 from ablation.envs.spaces import action_list
 from ablation.envs.spec import KEY, EnvSpec, made, registered_spec
+from ablation.numerics.global_generators import seed_all, used_since
 
 STEPS = 25
 """Steps of each of the four times that an environment is played, if it is quick."""
@@ -122,11 +123,11 @@ def _played(env_id: str, options: Options, tell: Callable[[str], None]) -> tuple
         _watch(copy.unwrapped)
     actions = action_list(first.action_space)
     players = Player(first, actions, tell), Player(second, actions, tell)
-    before = _seeded(1)
+    before = seed_all(1)
     alone = _episode(players[0])
-    drawn = _changed(before)
+    drawn = used_since(before)
     # The other copy, with steps of the first one in between, as lanes are: nothing may be shared.
-    _seeded(2)
+    seed_all(2)
     players[0].begin(LARGEST_SEED)
     among = _episode(players[1], len(alone) - 1, lambda number: players[0].step(number + STEPS))
     again = _episode(players[0], len(alone) - 1)
@@ -180,32 +181,6 @@ def _differ(one: list[Outcome], other: list[Outcome], who: str) -> str | None:
             where = f"the {name} of step {step}" if step else "the observation of the reset"
             return f"{who} differ in {where}, from one seed with the same actions"
     return None
-
-
-def _seeded(seed: int) -> dict[str, Any]:
-    random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  It is the generator that an environment should not use.
-    if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(seed)
-    return _global_states()
-
-
-def _changed(before: dict[str, Any]) -> str:
-    """Return which global generators were used since."""
-    now = _global_states()
-    used = [name for name, state in before.items() if now[name] != state]
-    return " and ".join(used)
-
-
-def _global_states() -> dict[str, Any]:
-    _, keys, position, *rest = np.random.get_state()  # noqa: NPY002
-    states = {
-        "NumPy's global generator": (np.asarray(keys).tobytes(), position, *rest),
-        "Python's global generator": random.getstate(),
-    }
-    if "torch" in sys.modules:
-        states["PyTorch's global generator"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
-    return states
 
 
 def main() -> None:
