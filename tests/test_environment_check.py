@@ -200,7 +200,11 @@ def test_a_sweep_says_what_is_not_reproducible_and_ends_a_failure_that_repeats_i
     assert not list(results.glob("jobs/*GlobalGenerator*/checkpoint.pt"))
 
 
-def test_references_of_an_environments_file_count_in_its_scores(tmp_path: Path) -> None:
+def test_references_of_an_environments_file_count_in_its_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The project is the temporary directory; the environment's module lies elsewhere.
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
     (tmp_path / "conf" / "env").mkdir(parents=True)
     (tmp_path / "conf" / "env" / "mine.yaml").write_text(
         f"# @package _global_\nenv:\n  id: {walk_id('plain')}\n  backend: auto\n"
