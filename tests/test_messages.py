@@ -56,6 +56,7 @@ def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     store = Store(tmp_path)
     progress = Progress([SimpleNamespace(spec=spec, env_steps=400)], store)
     assert "0/1 jobs, 0/2 runs, 0%, 0 env steps/s, elapsed 0:00, ETA unknown" in progress._summary([])
+    assert "until code is compiled: once on a machine" in progress._summary([])
     progress._since = 0
     begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
     begun |= {"resumed_at": 0, "saved_at": 0}
@@ -63,6 +64,7 @@ def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     assert progress._read() == [begun]
     progress._started -= 60
     assert "25%, 3 env steps/s, elapsed 1:00, ETA 3:00" in progress._summary(progress._read())
+    assert "compiled" not in progress._summary(progress._read())
 
 
 def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from ablation.sweep.scheduling import ScheduledJob
 
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 15.0
+COMPILING = "The first steps wait until code is compiled: once on a machine, about 40 s."
 
 
 class TerminalObserver:
@@ -117,7 +118,7 @@ class Progress:
             f"{sum(job['lanes'] for job in ended)}/{self._runs} runs, "
             f"{steps / self._steps:.0%}, {new / elapsed:,.0f} env steps/s, "
             f"elapsed {clock(elapsed)}, ETA {left}"
-        ) + (f"\n{state}" if (state := self._state()) else "")
+        ) + "".join(f"\n{note}" for note in ("" if new else COMPILING, self._state()) if note)
 
     def _table(self, begun: Sequence[dict[str, Any]]) -> Group:
         table = Table(box=None)
