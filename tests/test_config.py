@@ -33,7 +33,7 @@ from .conftest import Configure, values
         (
             {"agent__convolutions": [{"filters": 4, "kernel_size": 3, "padding": 1}]},
             "agent.convolutions.0.padding",
-            "allowed here: filters, kernel_size, stride",
+            r"allowed here: \S+\.filters, \S+\.kernel_size, \S+\.stride",
         ),
         ({"agent__learning_rate": 0}, "agent.learning_rate", "greater than 0"),
         ({"agent__learning_rate": "fast"}, "agent.learning_rate", "a number, or start, end and steps"),
@@ -71,7 +71,7 @@ from .conftest import Configure, values
         (
             {"env__evaluation": {"wind": 1.0}},
             "env.evaluation.wind",
-            "allowed here: half_length",
+            r"allowed here: \S*half_length",
         ),
         (
             {"env__evaluation": {"force": 1.0}, "env__id": "Acrobot-v1"},

@@ -152,7 +152,7 @@ def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) ->
     assert "++" not in stored.read_text()
     done = ours("sweep", *words, "agent.btch_size=3", cwd=project)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "did you mean batch_size?" in done.stderr
+    assert "did you mean agent.batch_size?" in done.stderr
 
 
 def test_a_variable_that_its_makefile_does_not_read_is_refused(project: Path) -> None:

@@ -77,8 +77,9 @@ def _explain(error: ValidationError, schema: type, prefix: str) -> ConfigError:
     path = [str(part) for part in first["loc"]]
     key = prefix + ".".join(path)
     if first["type"] == "unexpected_keyword_argument":
-        known = _known_keys(schema, path[:-1])
-        allowed = one_of(path[-1], known, "allowed here")
+        section = key.removesuffix(path[-1])
+        known = [section + name for name in _known_keys(schema, path[:-1])]
+        allowed = one_of(key, known, "allowed here")
         return ConfigError(key, first["input"], f"unknown key; {allowed}")
     if first["type"] == "missing":
         return ConfigError(key, "(missing)", "is required")
