@@ -179,6 +179,15 @@ def interrupted_sweeps(
     return found
 
 
+def runs_of_a_local_sweep(results: Path) -> dict[Any, Any]:
+    """Return the runs that an undisturbed sweep on this machine stores."""
+    sweep = Sweep(results, "launch.jobs=2")
+    assert sweep.end() == 0, sweep.said
+    found = stored_bytes(results)
+    assert len(found) == RUNS
+    return found
+
+
 def assert_equal_to(local: dict[Any, Any], results: Path) -> None:
     """Check that results are those of an undisturbed sweep, every run stored once."""
     assert stored_bytes(results) == local

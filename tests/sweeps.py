@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,29 @@ def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProces
     return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
     )
+
+
+def start(results: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
+    """Begin a sweep without its report in a process group of its own, with these variables set."""
+    return subprocess.Popen(
+        [sys.executable, "-m", WITHOUT_REPORT, "-m", *words, f"results_dir={results}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | variables,
+        start_new_session=True,
+    )
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Wait for a sweep that `start` began; return its exit status and what it said of errors."""
+    try:
+        _, error = process.communicate(timeout=300)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    return process.returncode, error
 
 
 def stored_bytes(results: Path) -> dict[RunKey, list[Any]]:

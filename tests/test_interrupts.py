@@ -31,9 +31,8 @@ from ablation.sweep.worker_end import EndPipe
 
 from .analysis_helpers import resolve
 from .studies import study
-from .sweeps import WITHOUT_REPORT
+from .sweeps import ROOT, WITHOUT_REPORT, finish, start
 
-ROOT = Path(__file__).parent.parent
 SHORT = [
     "train.evaluate_every=100",
     "train.log_every=100",
@@ -76,27 +75,6 @@ class Foreign(CartPoleEnv):
 for name in ENDS:
     gymnasium.register(f"{name}-v0", Foreign, kwargs={"end": name}, max_episode_steps=50)
 """
-
-
-def start(results: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", WITHOUT_REPORT, "-m", *words, f"results_dir={results}"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-        start_new_session=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    try:
-        _, error = process.communicate(timeout=300)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode, error
 
 
 def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:

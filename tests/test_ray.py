@@ -11,8 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from .cluster_sweeps import RUNS, Interrupts, Sweep, assert_equal_to, interrupted_sweeps
-from .sweeps import stored_bytes
+from .cluster_sweeps import Interrupts, Sweep, assert_equal_to, interrupted_sweeps, runs_of_a_local_sweep
 
 pytestmark = pytest.mark.slow
 INTERRUPTS = 20
@@ -62,11 +61,7 @@ def cluster() -> Iterator[RayCluster]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    sweep = Sweep(tmp_path_factory.mktemp("local") / "results", "launch.jobs=2")
-    assert sweep.end() == 0, sweep.said
-    found = stored_bytes(sweep.results)
-    assert len(found) == RUNS
-    return found
+    return runs_of_a_local_sweep(tmp_path_factory.mktemp("local") / "results")
 
 
 @pytest.fixture

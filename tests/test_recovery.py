@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -23,11 +22,9 @@ from ablation.store.runs import TABLES, RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.processes import start_time
 
-from .sweeps import WITHOUT_REPORT
+from .sweeps import finish, start
 
-ROOT = Path(__file__).parent.parent
 SHORT = [
-    "-m",
     "train.evaluate_every=100",
     "train.log_every=100",
     "train.evaluation_episodes=1",
@@ -79,27 +76,6 @@ for environment in (KilledOnce, Killed, Hanging, Parent):
 """
 
 
-def start(results: Path, *words: str, **variables: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", WITHOUT_REPORT, *SHORT, *words, f"results_dir={results}"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | variables,
-        start_new_session=True,
-    )
-
-
-def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
-    try:
-        _, error = process.communicate(timeout=300)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    return process.returncode, error
-
-
 def records(results: Path) -> dict[RunKey, RunRecord]:
     store = Store(results)
     return {key: store.read_record(key) or RunRecord() for key in store.run_keys()}
@@ -125,7 +101,7 @@ def compiled_kernels(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Compile and keep what workers need, so that a timeout of some seconds is not about compiling."""
     words = ["env.id=CartPole-v1", "env.backend=auto,gymnasium", "train.env_steps=400", "study.seeds=1"]
     results = tmp_path_factory.mktemp("compiled")
-    assert finish(start(results, *words, "replay.min_replay_size=64"))[0] == 0
+    assert finish(start(results, *SHORT, *words, "replay.min_replay_size=64"))[0] == 0
 
 
 @pytest.mark.usefixtures("compiled_kernels")
@@ -142,7 +118,7 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
         "launch.timeout_minutes=0.15",
     ]
     variables = {"PYTHONPATH": str(tmp_path), "MARK": str(tmp_path / "struck")}
-    status, error = finish(start(results, *words, **variables))
+    status, error = finish(start(results, *SHORT, *words, **variables))
     assert status == 1
     found = {record.config["env"]["id"]: record for record in records(results).values()}
     outcomes = {name: (record.status, record.attempt) for name, record in found.items()}
@@ -159,11 +135,11 @@ def test_jobs_that_die_or_hang_are_tried_again_then_named_and_stop_no_other(tmp_
     assert error.count("after 2 attempts") == 2
 
     # What used up its attempts is left alone, until it is asked for.
-    status, error = finish(start(results, *words, **variables))
+    status, error = finish(start(results, *SHORT, *words, **variables))
     assert status == 1
     assert {record.attempt for record in records(results).values()} == {1, 2}
     status, error = finish(
-        start(results, *words, "retry=failed", "only='env.id=mischief:Killed-v0'", **variables)
+        start(results, *SHORT, *words, "retry=failed", "only='env.id=mischief:Killed-v0'", **variables)
     )
     assert status == 1
     found = {record.config["env"]["id"]: record for record in records(results).values()}
@@ -176,15 +152,15 @@ def test_a_run_killed_between_checkpoints_goes_on_from_the_last(tmp_path: Path) 
     variables = {"PYTHONPATH": str(tmp_path), "MARK": str(tmp_path / "struck")}
     words = ["env.id=mischief:KilledOnce-v0", "train.env_steps=400", "replay.min_replay_size=64"]
     once, never = tmp_path / "once", tmp_path / "never"
-    assert finish(start(once, *words, "study.seeds=1", **variables))[0] == 0
+    assert finish(start(once, *SHORT, *words, "study.seeds=1", **variables))[0] == 0
     (progress,) = once.glob("jobs/*-0000-0000/progress.json")
     assert json.loads(progress.read_text())["resumed_at"] == 100
-    assert finish(start(never, *words, "study.seeds=1", **variables))[0] == 0
+    assert finish(start(never, *SHORT, *words, "study.seeds=1", **variables))[0] == 0
     assert stored(once) == stored(never)
 
 
 def test_a_sweep_that_is_killed_while_it_starts_leaves_no_worker_behind(tmp_path: Path) -> None:
-    process = start(tmp_path, *LONG, "study.seeds=2")
+    process = start(tmp_path, *SHORT, *LONG, "study.seeds=2")
     # A worker that has just begun, and imports what it needs.
     wait_for(lambda: any("work" in words for _, words in in_session(process.pid)), process)
     process.kill()
@@ -197,8 +173,8 @@ def test_what_an_environment_starts_ends_with_its_worker(tmp_path: Path) -> None
     mark, results = tmp_path / "children", tmp_path / "results"
     variables = {"PYTHONPATH": str(tmp_path), "MARK": str(mark)}
     words = ["env.id=mischief:Parent-v0", "replay.min_replay_size=64", "study.seeds=1"]
-    assert finish(start(results, *words, "train.env_steps=400", **variables))[0] == 0
-    process = start(results, *words, "train.env_steps=4000000", **variables)
+    assert finish(start(results, *SHORT, *words, "train.env_steps=400", **variables))[0] == 0
+    process = start(results, *SHORT, *words, "train.env_steps=4000000", **variables)
     wait_for(lambda: len(mark.read_text().split()) == 2, process)
     process.kill()
     ended(lambda: [pid for pid in mark.read_text().split() if start_time(int(pid))])
@@ -207,7 +183,7 @@ def test_what_an_environment_starts_ends_with_its_worker(tmp_path: Path) -> None
 
 def test_a_results_directory_that_is_removed_during_a_sweep_is_named(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    process = start(results, *LONG, "study.seeds=2", "launch.jobs=1")
+    process = start(results, *SHORT, *LONG, "study.seeds=2", "launch.jobs=1")
     wait_for(lambda: list(results.glob("jobs/*/progress.json")), process)
     while results.exists():
         shutil.rmtree(results, ignore_errors=True)
@@ -238,7 +214,7 @@ def ended(left: Callable[[], object]) -> None:
 
 def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path) -> None:
     words = [*LONG, "study.seeds=2"]
-    process = start(tmp_path, *words)
+    process = start(tmp_path, *SHORT, *words)
     wait_for(lambda: list(tmp_path.glob("jobs/*/checkpoint.pt")), process)
     # As a terminal does it: every process of the group gets the signal.
     os.killpg(process.pid, signal.SIGINT)
@@ -252,7 +228,7 @@ def test_ctrl_c_ends_in_five_seconds_and_the_same_command_goes_on(tmp_path: Path
     assert RunClaims(tmp_path, ClaimOwner.this_process("test")).living() == {}
     (checkpoint,) = tmp_path.glob("jobs/*/checkpoint.pt")
     # More seeds than before: those that have a checkpoint stay together and go on from it.
-    again = start(tmp_path, *LONG, "study.seeds=3")
+    again = start(tmp_path, *SHORT, *LONG, "study.seeds=3")
     progress = checkpoint.parent / "progress.json"
     wait_for(lambda: json.loads(progress.read_text())["resumed_at"] > 0, again)
     again.send_signal(signal.SIGTERM)
@@ -263,7 +239,7 @@ def test_of_two_sweeps_at_once_one_trains_each_run_and_both_end_complete(tmp_pat
     words = ["replay=none,uniform,rank", "train.env_steps=600", "replay.min_replay_size=64"]
     words += ["launch.jobs=1"]
     shared, alone = tmp_path / "shared", tmp_path / "alone"
-    pair = [start(shared, *words, f"study.seeds={seeds}") for seeds in (2, 3)]
+    pair = [start(shared, *SHORT, *words, f"study.seeds={seeds}") for seeds in (2, 3)]
     ended = [finish(process) for process in pair]
     assert [status for status, _ in ended] == [0, 0], ended
     found = records(shared)
@@ -273,7 +249,7 @@ def test_of_two_sweeps_at_once_one_trains_each_run_and_both_end_complete(tmp_pat
     assert sorted(re.findall(r"Stored (\S+ seed \d+): complete", logs)) == sorted(
         f"{key.cell} seed {key.seed}" for key in found
     )
-    assert finish(start(alone, *words, "study.seeds=3"))[0] == 0
+    assert finish(start(alone, *SHORT, *words, "study.seeds=3"))[0] == 0
     assert stored(shared) == stored(alone)
 
 
@@ -293,10 +269,10 @@ def test_a_disk_that_fills_up_is_named_costs_no_complete_run_and_the_rest_goes_o
 ) -> None:
     results = small_disk / "results"
     words = ["train.env_steps=1500", "replay.min_replay_size=64", "launch.jobs=1", "replay=none,uniform"]
-    assert finish(start(results, *words, "only=baseline", "study.seeds=1"))[0] == 0
+    assert finish(start(results, *SHORT, *words, "only=baseline", "study.seeds=1"))[0] == 0
     before = stored(results)
     filler = small_disk / "filler"
-    process = start(results, *words, "study.seeds=4")
+    process = start(results, *SHORT, *words, "study.seeds=4")
     wait_for(lambda: list(results.glob("locks/*")), process)
     with filler.open("wb", buffering=0) as file:
         try:
@@ -312,19 +288,19 @@ def test_a_disk_that_fills_up_is_named_costs_no_complete_run_and_the_rest_goes_o
     assert before.items() <= found.items()
     assert {record.status for record in records(results).values()} == {"complete"}
     filler.unlink()
-    assert finish(start(results, *words, "study.seeds=4"))[0] == 0
+    assert finish(start(results, *SHORT, *words, "study.seeds=4"))[0] == 0
     assert len(records(results)) == 8
 
 
 def test_a_disk_without_room_for_the_sweep_is_refused_before_it_starts(small_disk: Path) -> None:
-    status, error = finish(start(small_disk, "study.seeds=300"))
+    status, error = finish(start(small_disk, *SHORT, "study.seeds=300"))
     assert status == 2
     assert re.search(r"error: results_dir = \S+: has \d MB free; 300 runs need about \d+ MB", error)
 
 
 def test_memory_that_jobs_would_not_fit_is_refused_with_what_would(tmp_path: Path) -> None:
     big = ["replay.capacity=1000000", "train.env_steps=1000000", "study.seeds=10"]
-    status, error = finish(start(tmp_path, *big, "launch.memory_gb=0.8"))
+    status, error = finish(start(tmp_path, *SHORT, *big, "launch.memory_gb=0.8"))
     assert status == 2
     assert "error: launch.lanes_per_job = 10: a job would take 1.1 GB: 0.8 GB are there" in error
     assert "at most 4 fit" in error

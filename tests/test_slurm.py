@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 
 from .cluster_sweeps import (
-    RUNS,
     Interrupts,
     Sweep,
     assert_equal_to,
     attempts,
     interrupted_sweeps,
+    runs_of_a_local_sweep,
 )
 from .slurm_cluster import SlurmCluster, can_run, slurm_cluster
-from .sweeps import stored_bytes
 
 pytestmark = [
     pytest.mark.slow,
@@ -38,11 +37,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SlurmCluster]:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Any]:
-    sweep = Sweep(tmp_path_factory.mktemp("local") / "results", "launch.jobs=2")
-    assert sweep.end() == 0, sweep.said
-    found = stored_bytes(sweep.results)
-    assert len(found) == RUNS
-    return found
+    return runs_of_a_local_sweep(tmp_path_factory.mktemp("local") / "results")
 
 
 @pytest.fixture

@@ -63,3 +63,9 @@ class Request:
             )
         if isinstance(self.factors, str):
             raise ImportRefused(f"factors {self.factors!r}: a list of columns is needed")
+
+    def read_until(self, damage: str) -> str:
+        """Return the note on a file that is read up to its damage; refuses it unless that is allowed."""
+        if self.incomplete == "refuse":
+            raise ImportRefused(f"{damage}; --incomplete missing or keep reads it until there")
+        return damage

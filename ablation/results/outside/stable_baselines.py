@@ -130,11 +130,7 @@ def _episodes(
         except (TypeError, ValueError):
             given = ",".join(str(row[name]) for name in ("r", "l", "t") if row[name] is not None)
             text = f"{path}, line {rows.line_num + 1}: r,l,t is '{given}': damaged or cut short"
-            if request.incomplete == "refuse":
-                raise ImportRefused(
-                    f"{text}; --incomplete missing or keep reads it until there"
-                ) from None
-            notes.append(text)
+            notes.append(request.read_until(text))
             return
         yield values
 

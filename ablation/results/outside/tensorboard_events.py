@@ -85,11 +85,7 @@ def _records(file: Path, request: Request, notes: list[str]) -> Iterator[bytes]:
             return
         except errors.DataLossError:
             text = f"{file} is damaged or cut short after {count} events"
-            if request.incomplete == "refuse":
-                raise ImportRefused(
-                    f"{text}; --incomplete missing or keep reads it until there"
-                ) from None
-            notes.append(text)
+            notes.append(request.read_until(text))
             return
         count += 1
         yield reader.record()
