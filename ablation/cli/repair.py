@@ -1,4 +1,4 @@
-"""`python -m ablation repair`: reads every stored run in full and sets the damaged ones aside."""
+"""`replay-ablation repair`: reads every stored run in full and sets the damaged ones aside."""
 
 from __future__ import annotations
 
