@@ -8,6 +8,8 @@ from pathlib import Path
 
 import yaml
 
+from ablation.cli.command_line import COMMANDS
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -32,3 +34,16 @@ def test_hooks_run_the_tools_of_the_environment_and_download_nothing() -> None:
     assert all(hook["language"] == "system" for hook in hooks[0]["hooks"])
     tools = [hook["entry"].split()[0] for hook in hooks[0]["hooks"]]
     assert set(tools) == {".venv/bin/ruff", ".venv/bin/mypy"}
+
+
+def test_readme_and_docs_name_only_commands_that_there_are() -> None:
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    named = {
+        (name, word)
+        for name, text in texts.items()
+        for word in re.findall(r"(?:[`/]|^)replay-ablation ([a-z][a-z-]*)", text, re.MULTILINE)
+    }
+    assert len(named) > 30
+    assert {place for place in named if place[1] not in COMMANDS} == set()
+    assert [name for name, text in texts.items() if re.search(r"python -m analysis", text)] == []
