@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
+from ablation.config.near import did_you_mean
 from ablation.config.own_environment import check_wrapper
 from ablation.config.registry import load_component
 from ablation.config.validation import ConfigError
@@ -75,8 +75,7 @@ def _wrapper(key: str, name: str) -> Any:
     if name in own:
         return getattr(gymnasium.wrappers, name)
     if ":" not in name:
-        close = get_close_matches(name, own, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"or one of Gymnasium's: {', '.join(own)}"
+        hint = did_you_mean(name, own).rstrip() or f"or one of Gymnasium's: {', '.join(own)}"
         raise ConfigError(key, name, f"write package.module:Name; {hint}")
     try:
         return load_component(name)

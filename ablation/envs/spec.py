@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from math import prod
 from typing import Any
 
+from ablation.config.near import did_you_mean
 from ablation.config.registry import load_component
 from ablation.config.tasks import task_of
 from ablation.config.validation import ConfigError
@@ -139,10 +139,9 @@ def made(env_id: str, options: Options) -> Any:
     except ConfigError:
         raise
     except gymnasium.error.Error as error:
-        known = sorted(set(gymnasium.registry) - {env_id})
-        close = get_close_matches(env_id, known, n=3, cutoff=0.5)
-        hint = f"; did you mean {', '.join(close)}?" if close else ""
-        raise ConfigError(KEY, env_id, f"not a usable environment id ({summary(error)}){hint}") from None
+        meant = did_you_mean(env_id, set(gymnasium.registry) - {env_id}).rstrip()
+        reason = f"not a usable environment id ({summary(error)})"
+        raise ConfigError(KEY, env_id, f"{reason}; {meant}" if meant else reason) from None
     except Exception as raised:  # An environment may raise anything.
         cause = from_gymnasium(raised)
         what = "cannot be imported" if isinstance(cause, ImportError) else "cannot be made"
