@@ -156,7 +156,8 @@ def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) ->
 
 
 def test_a_variable_that_its_makefile_does_not_read_is_refused(project: Path) -> None:
-    command = ["make", "-n", "plan"]
+    # As it is also where these tests are themselves run by make.
+    command = ["make", "--no-print-directory", "-n", "plan"]
     plain, wrong = (
         subprocess.run([*command, word], cwd=project, capture_output=True, text=True, check=False)
         for word in ("ARGS=study.seeds=2", "SEED=5")
