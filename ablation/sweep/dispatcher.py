@@ -242,7 +242,8 @@ class SweepDispatcher:
             yield stopping
         finally:
             for number, handler in earlier.items():
-                signal.signal(number, handler)
+                # Python resets handlers while it exits: another Ctrl-C then would change the status.
+                signal.signal(number, signal.SIG_IGN if stopping.is_set() else handler)
 
 
 def _exit_late() -> None:
