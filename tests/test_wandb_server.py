@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+import shutil
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -288,6 +290,51 @@ def test_after_whatever_the_server_did_one_more_sync_has_every_run_there_once(
         assert whole.returncode == 0, whole.stderr
         assert_served(server, tmp_path)
         assert {id for _, id in server.runs} == {*ids, "study-s"}
+
+
+def moved_away(results: Path) -> None:
+    results.rename(results.with_name("elsewhere"))
+
+
+def moved_and_made_again(results: Path) -> None:
+    moved_away(results)
+    results.mkdir()
+
+
+def without_the_clients_files(results: Path) -> None:
+    shutil.rmtree(results / "wandb")
+
+
+def without_a_run(results: Path) -> None:
+    shutil.rmtree(Store(results).run_directory(list(Store(results).run_keys())[-1]))
+
+
+@SLOW
+@pytest.mark.parametrize(
+    "lose", [moved_away, moved_and_made_again, without_the_clients_files, without_a_run]
+)
+def test_directories_that_go_during_an_upload_cost_a_line_and_one_more_sync(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lose: Callable[[Path], None]
+) -> None:
+    results, lost = tmp_path / "results", threading.Event()
+    made(results, monkeypatch)
+
+    def once(path: str) -> None:
+        if path.endswith(STREAM) and not lost.is_set():
+            lost.set()
+            lose(results)
+
+    with LoopbackServer(once) as server:
+        first = sync(server, results)
+        assert "Traceback" not in first.stderr, first.stderr
+        assert ("cannot be read any more: " in first.stderr) == (lose is not without_the_clients_files)
+        assert first.returncode == (0 if lose is without_the_clients_files else 1)
+        if (tmp_path / "elsewhere").exists():
+            shutil.rmtree(results, ignore_errors=True)
+            (tmp_path / "elsewhere").rename(results)
+        whole = sync(server, results)
+        assert whole.returncode == 0, whole.stderr
+        assert_served(server, results)
 
 
 def rows(line: str) -> dict[str, Any]:

@@ -129,8 +129,12 @@ class _Upload:
         left = []
         for item in items:
             *doubled, latest = served.get(item.id, [None])
-            if latest is None or not item.is_served(latest) or not _deleted(doubled):
-                left.append(item)
+            try:
+                if latest is None or not item.is_served(latest) or not _deleted(doubled):
+                    left.append(item)
+                    continue
+            except OSError as error:
+                self.result.failed[item.id] = f"cannot be read any more: {client.reason(error)}"
                 continue
             confirmed.append(item.id)
             for directory in directories(self.root, item.id):

@@ -41,7 +41,9 @@ def run(name: str, words: Sequence[str], project: Project) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        return _refuse(f"{error.filename or 'output'}: {error.strerror}")
+        return _refuse(
+            f"{error.filename or 'output'}: {error.strerror}" if error.strerror else str(error)
+        )
 
 
 def _parser() -> argparse.ArgumentParser:
