@@ -15,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ablation.config.cell import Cell
 from ablation.config.identity import canonical
 from ablation.config.parse import parse
+from ablation.store.files import read_json
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.sweep.inventory import read_inventory
@@ -64,19 +66,20 @@ def _overhead(steps: int) -> dict[str, Any]:
 
 def _inventory(runs: int) -> dict[str, float]:
     """Return the seconds of an inventory of run directories, and of one where there are none."""
-    seeds = 100
-    keys = [RunKey(f"CartPole-v1-{n // seeds:012x}", n % seeds) for n in range(runs)]
+    config = parse(cell_values(2000))
+    keys = [RunKey(Cell(config).name, seed) for seed in range(runs)]
     with tempfile.TemporaryDirectory() as root:
         store = Store(root)
         missing = _timed(lambda: read_inventory(store, keys))
-        config = canonical(parse(cell_values(2000)))
-        store.write_run(RunRecord(cell=keys[0].cell, status="complete", config=config), {})
-        model = store.run_directory(keys[0])
-        files = {path.name: path.read_bytes() for path in model.iterdir()}
+        store.write_run(RunRecord(cell=keys[0].cell, status="complete", config=canonical(config)), {})
+        record = read_json(store.run_directory(keys[0]) / "run.json")
+        first = store.run_directory(keys[0])
+        tables = {name: (first / name).read_bytes() for name in record["checksums"]}
         for key in keys[1:]:
             directory = store.run_directory(key)
             directory.mkdir(parents=True)
-            for name, content in files.items():
+            (directory / "run.json").write_text(json.dumps(record | {"seed": key.seed}))
+            for name, content in tables.items():
                 (directory / name).write_bytes(content)
         complete = _timed(lambda: read_inventory(store, keys))
         assert not read_inventory(store, keys[:: max(1, runs // 1000)]).to_do
