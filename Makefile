@@ -20,7 +20,7 @@ unexport STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE
 quoted = '$(subst ','\'',$(1))'
 hydra = "$(subst ",\",$(subst \",\\",$(value $(1))))"
 RUN = $(BIN)/python -m ablation.cli.from_make $(call quoted,$(value ARGS))
-# How the results of a study in one size are named; without SIZE the analysis looks for the quick one.
+# How the results of a study in one size are named; without SIZE the analysis looks for the default one, or else the quick one.
 STORED = $(call quoted,$(value STUDY)$(if $(value SIZE),-$(value SIZE)))
 OVERRIDES = $(call quoted,study=$(value STUDY)) $(if $(value SIZE),$(call quoted,size=$(value SIZE))) \
 	$(if $(value SEEDS),$(call quoted,study.seeds=$(value SEEDS))) $(if $(value JOBS),$(call quoted,launch.jobs=$(value JOBS))) \

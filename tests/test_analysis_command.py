@@ -248,3 +248,7 @@ def test_an_earlier_reports_figures_do_not_outlive_their_runs(results: Path) -> 
         (directory / "run.json").unlink()
     write_report(results, "s")
     assert not list(report.glob("*.svg"))
+
+
+def test_the_default_size_of_a_study_is_read_by_its_own_name(results: Path) -> None:
+    assert load("s-default", results).plan.hash == load("s", results).plan.hash

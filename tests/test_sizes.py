@@ -37,6 +37,14 @@ def test_quick_is_the_size_that_is_meant_where_none_is_named() -> None:
     assert sized(STUDY)["name"] == "paper-quick"
 
 
+def test_a_size_called_default_is_meant_where_there_is_one_and_keeps_the_name_of_its_study() -> None:
+    study = STUDY | {"sizes": {"quick": {"seeds": 1}, "default": {"seeds": 7}}}
+    assert sized(study) == sized(study, "default")
+    kept = {key: value for key, value in STUDY.items() if key != "sizes"}
+    assert sized(study) == kept | {"seeds": 7, "size": "default"}
+    assert sized(study, "quick")["name"] == "paper-quick"
+
+
 def test_a_size_changes_what_it_declares_and_nothing_else() -> None:
     kept = {key: STUDY[key] for key in ("factors", "tune")}
     assert sized(STUDY, "paper") == kept | {

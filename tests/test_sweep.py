@@ -91,8 +91,9 @@ def test_a_second_sweep_trains_nothing_and_more_seeds_train_only_those(
 def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
     plan = run("plan", "study=replay", f"results_dir={tmp_path}")
     assert plan.returncode == 0
-    assert "390 to train" in plan.stderr
-    assert "prioritization=proportional uncorrected" in plan.stderr
+    assert "288 to train" in plan.stderr
+    assert "480 to train" in plan.stderr
+    assert "replay=none, settings=online" in plan.stderr
     status = run("status", "study=replay", f"results_dir={tmp_path}")
     assert status.returncode == 0
     assert list(tmp_path.iterdir()) == []

@@ -26,7 +26,7 @@ from ablation.store.files import read_json
 from ablation.store.run_record import ENDED, MISSING, RunRecord
 from ablation.store.runs import TABLES, RunKey, Store
 from ablation.study.plan import Arm, Plan, plan_from_json
-from ablation.study.sizes import DEFAULT_SIZE
+from ablation.study.sizes import DEFAULT_SIZE, PLAIN_SIZE
 
 RESULTS = "results"
 UNREADABLE = "unreadable"
@@ -117,7 +117,7 @@ class StudyRuns:
 def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
     """Return a study with all of its runs; raises `StudyNotFound` with the known names.
 
-    The bare name of a study that has sizes stands for its `quick` one.
+    The bare name of a study that has sizes stands for its `default` one, or else for its `quick` one.
     """
     store = Store(root)
     path = _plan_path(store, study)
@@ -132,7 +132,7 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
 
 
 def _plan_path(store: Store, study: str) -> Path:
-    path = store.study_directory(study) / "plan.json"
+    path = store.study_directory(study.removesuffix(f"-{PLAIN_SIZE}")) / "plan.json"
     sized = store.study_directory(f"{study}-{DEFAULT_SIZE}") / path.name
     return sized if sized.exists() and not path.exists() else path
 

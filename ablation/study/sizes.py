@@ -13,7 +13,10 @@ from ablation.config.near import one_of
 from ablation.config.validation import ConfigError, validate
 from ablation.study.designs import Overrides
 
+PLAIN_SIZE = "default"
+"""The size of a study that has it where none is asked for; its results have the study's own name."""
 DEFAULT_SIZE = "quick"
+"""The size of every other study where none is asked for."""
 
 _SCHEMA = ConfigDict(extra="forbid")
 
@@ -37,10 +40,11 @@ class Size:
 def sized(
     study: Mapping[str, Any], size: str | None = None, given: Collection[str] = ()
 ) -> dict[str, Any]:
-    """Return the plain values of a study file in one of its sizes, `quick` if None is asked for.
+    """Return the plain values of a study file in one of its sizes; None: `default`, or else `quick`.
 
-    The size becomes part of the name, so that each size has its own report. `given` are the study's keys
-    that the command line sets, which take precedence. Raises `ConfigError` for an unknown size.
+    The size becomes part of the name, so that each size has its own report; `default` alone does not.
+    `given` are the study's keys that the command line sets, which take precedence. Raises `ConfigError`
+    for an unknown size.
     """
     values = {key: value for key, value in study.items() if key != "sizes"}
     sizes = {
@@ -51,7 +55,8 @@ def sized(
         if size is not None:
             raise ConfigError("size", size, f"study '{study.get('name')}' has no sizes; leave it out")
         return values
-    chosen = DEFAULT_SIZE if size is None else size
+    usual = PLAIN_SIZE if PLAIN_SIZE in sizes else DEFAULT_SIZE
+    chosen = usual if size is None else size
     if chosen not in sizes:
         allowed = one_of(chosen, sizes, f"sizes of study '{study.get('name')}'")
         raise ConfigError("size", chosen, allowed)
@@ -62,7 +67,8 @@ def _changed(
     values: Mapping[str, Any], size: Size, prefix: str, given: Collection[str]
 ) -> dict[str, Any]:
     """Return the keys of a study that a size changes, with their values."""
-    changed: dict[str, Any] = {"name": f"{values.get('name')}-{prefix.split('.')[2]}"}
+    name = prefix.split(".")[2]
+    changed: dict[str, Any] = {} if name == PLAIN_SIZE else {"name": f"{values.get('name')}-{name}"}
     for key in ("seeds", "environments", "design"):
         if getattr(size, key) is not None and key not in given:
             changed[key] = getattr(size, key)
@@ -71,11 +77,12 @@ def _changed(
             changed[key] = (values.get(key) or {}) | getattr(size, key)
     if size.levels:
         factors = dict(values.get("factors") or {})
-        for name, levels in size.levels.items():
-            if name not in factors:
-                raise ConfigError(f"{prefix}levels", name, one_of(name, factors, "factors are"))
-            factors[name] = factors[name] | {
-                "levels": _levels(factors[name].get("levels"), levels, f"{prefix}levels.{name}")
+        for factor, levels in size.levels.items():
+            if factor not in factors:
+                raise ConfigError(f"{prefix}levels", factor, one_of(factor, factors, "factors are"))
+            declared = factors[factor].get("levels")
+            factors[factor] = factors[factor] | {
+                "levels": _levels(declared, levels, f"{prefix}levels.{factor}")
             }
         changed["factors"] = factors
     return changed
