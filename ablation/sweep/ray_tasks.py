@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ablation.sweep.processes import exit_when_orphaned
 from ablation.sweep.supervisor import WorkerExit, supervise
 
 POLL_SECONDS = 2.0
-CONNECTION_SECONDS = 10.0
+CONNECTION_SECONDS = 30.0
 
 
 def main() -> None:
@@ -30,8 +31,8 @@ def main() -> None:
     import ray
 
     try:
-        _reach(asked["address"])
-        ray.init(address=asked["address"], log_to_driver=False)
+        with _limited(None if asked["address"] is None else CONNECTION_SECONDS):
+            ray.init(address=asked["address"], log_to_driver=False)
     except Exception as error:
         _say(refused=_why(error))
         return
@@ -39,16 +40,24 @@ def main() -> None:
     _say(ends=[asdict(end) for end in _run(ray, asked)])
 
 
-def _reach(address: str | None) -> None:
-    """Raise `OSError` where nothing listens at an address; Ray itself would try for minutes."""
-    host, _, port = (address or "").rpartition("://")[2].rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), CONNECTION_SECONDS).close()
+@contextmanager
+def _limited(seconds: float | None) -> Iterator[None]:
+    """End this process unless the context is left in time: Ray tries for many minutes to connect."""
+
+    def give_up() -> None:
+        _say(refused=f"no Ray cluster answers within {seconds:g} s")
+        os._exit(1)
+
+    timer = threading.Timer(seconds or 0, give_up)
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"no Ray cluster answers ({error.strerror})"
     if isinstance(error, ConnectionError):
         return "no Ray cluster here; `ray start --head` starts one, null one for this sweep alone"
     return _first_line(error)
