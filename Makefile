@@ -81,6 +81,7 @@ view: $(MARK) ## browse the tracked runs in the terminal, without a network
 
 claims: $(MARK) ## train the runs that test the article's claims, and evaluate the claims
 	$(MAKE) --no-print-directory sweep STUDY=claims
+	$(MAKE) --no-print-directory sweep STUDY=claims_physics
 	$(MAKE) --no-print-directory sweep STUDY=digits
 	$(BIN)/replay-ablation claims
 

@@ -80,9 +80,13 @@ def _cells(claim: Claim, row: EvaluatedExpectation, first: bool) -> list[Cell]:
     return [
         Cell(claim.id if first else "", value=claim.id),
         Cell(claim.claim if first else ""),
-        Cell(f"{measure_text(test.measure)}: {contrast_text(test.contrast)}"),
+        Cell(f"{measure_text(test.measure)}{_where(test)}: {contrast_text(test.contrast)}"),
         Cell(expected_text(test), value=test.sign * test.smallest),
         Cell(effect_text(row), value=row.effect.value),
         Cell(str(n) if n else "", value=float(n)),
         Cell(row.verdict, bold=row.verdict in DECIDED, value=row.verdict),
     ]
+
+
+def _where(test: Expectation) -> str:
+    return "" if test.environment is None else f" in {test.environment}"

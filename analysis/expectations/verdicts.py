@@ -140,7 +140,7 @@ def expectation_columns(row: EvaluatedExpectation) -> dict[str, Any]:
     test = row.test
     return {
         "study": test.study,
-        **({} if test.environment is None else {"environment": test.environment}),
+        "environment": test.environment,
         "measure": test.measure,
         "contrast": contrast_text(test.contrast),
         "direction": test.direction,
