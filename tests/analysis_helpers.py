@@ -32,6 +32,7 @@ STUDY: dict[str, Any] = {
     },
     "design": "one_factor_at_a_time",
     "seeds": SEEDS,
+    "verdicts_from": 2,
     "primary_score": "final",
 }
 CROSSED: dict[str, Any] = STUDY | {

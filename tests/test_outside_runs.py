@@ -59,7 +59,7 @@ def frame(
 
 
 def from_frame(values: pd.DataFrame, **declared: Any) -> StudyRuns:
-    return analysis.from_frame(values, **({"baseline": "dqn"} | declared)).runs
+    return analysis.from_frame(values, **({"baseline": "dqn", "verdicts_from": 2} | declared)).runs
 
 
 def refusal(values: pd.DataFrame, **declared: Any) -> str:

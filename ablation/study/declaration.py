@@ -29,6 +29,9 @@ CONTROL_SEED_OFFSET = 5000
 TUNING_SEED_OFFSET = 10_000
 """The first tuning seed where only their number is given."""
 
+VERDICTS_FROM = 10
+"""The fewest seeds for a verdict (significant or inconclusive), unless a study says otherwise."""
+
 MOST_SEEDS = 100_000
 """The largest number of seeds that can be asked for; a larger one is a seed without its brackets."""
 LARGEST_SEED = 2**53 - 1
@@ -82,6 +85,7 @@ class Study:
     """One question, as a study file declares it; `control` trains the baseline on other seeds too.
 
     `size` names the size of the file whose values these are; `ablation.study.sizes` applies it.
+    Comparisons of fewer than `verdicts_from` seeds are reported without p-values and verdicts.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
@@ -96,6 +100,7 @@ class Study:
     control: Annotated[bool, Field(strict=True)] = False
     size: str | None = None
     tune: Tune | None = None
+    verdicts_from: Annotated[int, Field(strict=True, ge=2)] = VERDICTS_FROM
 
     @property
     def designs(self) -> list[DesignPart]:

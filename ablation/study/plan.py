@@ -17,7 +17,7 @@ from ablation.config.env_settings import References
 from ablation.config.validation import ConfigError, validate
 from ablation.store.keys import SEEDS, check_name
 from ablation.store.runs import RunKey
-from ablation.study.declaration import Study
+from ablation.study.declaration import VERDICTS_FROM, Study
 from ablation.study.designs import Overrides
 from ablation.study.score_names import ScoreName
 
@@ -127,6 +127,8 @@ class Plan:
         ]:
             if not holder[key]:
                 del holder[key]
+        if values["study"]["verdicts_from"] == VERDICTS_FROM:
+            del values["study"]["verdicts_from"]
         for arm in values["arms"]:
             if arm["candidate_of"] is None:
                 del arm["candidate_of"]

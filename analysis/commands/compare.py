@@ -45,13 +45,13 @@ def _compare(arguments: argparse.Namespace) -> None:
     if arguments.json:
         print_json({env_id: asdict(pair) for env_id, pair in pairs.items()})
     else:
-        _print_pairs(arms, results.score, pairs)
+        _print_pairs(arms, results, pairs)
 
 
 def _compare_with_baseline(results: StudyResults, as_json: bool) -> None:
     from analysis.tables.comparisons import comparison_table
 
-    table = comparison_table(results.comparisons, len(results.environments) > 1)
+    table = comparison_table(results)
     if as_json:
         print_json(table.values)
     else:
@@ -79,24 +79,29 @@ def _pairs_by_environment(results: StudyResults, one: str, other: str) -> dict[s
         if one in arms and other in arms:
             first, second = (results.runs.scores(arms[name], results.score) for name in (one, other))
             paired = results.runs.paired(arms[one], arms[other])
-            pairs[env_id] = compare_pair(first, second, results.score, paired)
+            pairs[env_id] = compare_pair(first, second, results.score, results.runs.plan.study, paired)
     return pairs
 
 
-def _print_pairs(arms: tuple[str, str], score: str, pairs: Mapping[str, PairwiseComparison]) -> None:
+def _print_pairs(
+    arms: tuple[str, str], results: StudyResults, pairs: Mapping[str, PairwiseComparison]
+) -> None:
+    from analysis.effects.verdict_rule import enough_seeds, verdict_notes
     from analysis.tables.wording import interval_text, number, p_value_text
 
+    study = results.runs.plan.study
     for env_id, pair in pairs.items():
-        print(f"{arms[0]} minus {arms[1]}, {score}, {env_id}")
+        print(f"{arms[0]} minus {arms[1]}, {results.score}, {env_id}")
         for kind, difference in (("paired by seed", pair.paired), ("unpaired", pair.unpaired)):
             if difference is None:
                 continue
-            print(
-                f"  {kind}: {interval_text(difference, signed=True)}, n = {difference.n}, "
-                f"p {p_value_text(difference.p_value)}"
-            )
+            judged = enough_seeds(difference.n, study)
+            p_value = f", p {p_value_text(difference.p_value)}" if judged else ""
+            print(f"  {kind}: {interval_text(difference, signed=True)}, n = {difference.n}{p_value}")
         if pair.paired is not None:
             print(f"  correlation over seeds: {number(pair.paired.correlation)}")
-            print(f"  permutation test: p {p_value_text(pair.permutation)}")
+            if enough_seeds(pair.paired.n, study):
+                print(f"  permutation test: p {p_value_text(pair.permutation)}")
         print(f"  P({arms[0]} > {arms[1]}): {interval_text(pair.improvement)}")
-    print("p-values are not corrected: this is one comparison.")
+    notes = verdict_notes((pair.difference for pair in pairs.values()), study)
+    print("\n".join(notes or ["p-values are not corrected: this is one comparison."]))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.results.scores import SCORES
+from ablation.study.declaration import VERDICTS_FROM
 from analysis.commands import COMMANDS
 from analysis.commands.arguments import Commands, add_command, results_argument
 
@@ -71,6 +72,9 @@ def _add_declarations(parser: argparse.ArgumentParser) -> None:
     declared.add_argument("--shared-seeds", action="store_true", help="equal seeds are pairs")
     declared.add_argument("--incomplete", choices=("refuse", "missing", "keep"), default="refuse")
     declared.add_argument("--question", default="")
+    declared.add_argument(
+        "--verdicts-from", type=int, default=VERDICTS_FROM, help="fewest seeds for p-values and verdicts"
+    )
     declared.add_argument("--beside", metavar="STUDY", help="show them beside this study of ours")
     declared.add_argument("--replace", action="store_true", help="replace an import of the same name")
 
@@ -113,6 +117,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         shared_seeds=arguments.shared_seeds,
         incomplete=arguments.incomplete,
         question=arguments.question,
+        verdicts_from=arguments.verdicts_from,
     )
 
 

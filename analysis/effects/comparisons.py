@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,9 +10,11 @@ import numpy as np
 
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
+from ablation.study.declaration import Study
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.spread import Spread, spread
+from analysis.effects.verdict_rule import enough_seeds, tested
 from analysis.statistics import LEVEL, Difference, Estimate, Sample, holm
 
 SIGNIFICANCE = round(1 - LEVEL, 12)
@@ -22,7 +25,8 @@ class Comparison:
     """One arm's score and its difference from the baseline of the same environment.
 
     `difference` and what follows it are None or NaN for the baseline itself. `p_value` is corrected
-    for the number of arms compared in the environment; `detectable` is the minimum detectable effect:
+    for the number of arms compared in the environment, and NaN where there are too few runs for a
+    verdict; `detectable` is the minimum detectable effect:
     the smallest true difference that so many runs find with 80 % power. `among_best` says that the arm
     is the best one or not significantly different from it. `censored` counts runs that never reached
     the threshold. Where equal seeds are no pairs (not `paired`), `difference` is the unpaired one.
@@ -44,6 +48,11 @@ class Comparison:
     among_best: bool = False
     censored: int = 0
     paired: bool = True
+
+    @property
+    def judged(self) -> bool:
+        """Return whether there is a verdict on the difference: significant or inconclusive."""
+        return self.p_value is not None and not math.isnan(self.p_value)
 
     @property
     def significant(self) -> bool:
@@ -69,25 +78,29 @@ class PairwiseComparison:
         return self.unpaired if self.paired is None else self.paired
 
 
-def compare_pair(arm: Sample, other: Sample, score: str, paired: bool = True) -> PairwiseComparison:
+def compare_pair(
+    arm: Sample, other: Sample, score: str, study: Study, paired: bool = True
+) -> PairwiseComparison:
     """Return how two samples `[R]` of a score compare, in the same order of seeds, NaN if missing.
 
-    Not `paired`: independent samples `[R]` and `[R']`.
+    Not `paired`: independent samples `[R]` and `[R']`. p-values are NaN for too few seeds of the study.
     """
     better = 1 if SCORES[score].higher_is_better else -1
+    pairs = _difference(arm, other, score, study) if paired else None
+    flipped = pairs is not None and enough_seeds(pairs.n, study)
     return PairwiseComparison(
-        _difference(arm, other, score) if paired else None,
-        _difference(arm, other, score, paired=False),
-        statistics.sign_flip_p_value(arm - other) if paired else np.nan,
+        pairs,
+        _difference(arm, other, score, study, paired=False),
+        statistics.sign_flip_p_value(arm - other) if flipped else np.nan,
         statistics.probability_of_improvement(better * arm, better * other),
     )
 
 
-def _difference(arm: Sample, other: Sample, score: str, paired: bool = True) -> Difference:
+def _difference(arm: Sample, other: Sample, score: str, study: Study, paired: bool = True) -> Difference:
     """Return the difference of two samples of a score; of shares as such."""
-    if SCORES[score].unit == "share":
-        return statistics.share_difference(arm, other, paired=paired)
-    return statistics.difference(arm, other, paired=paired)
+    share = SCORES[score].unit == "share"
+    difference = statistics.share_difference if share else statistics.difference
+    return tested(difference(arm, other, paired=paired), study)
 
 
 def compare(runs: StudyRuns, score: str, baseline: str | None = None) -> list[Comparison]:
@@ -111,7 +124,9 @@ def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> It
     others = [arm for arm in arms if arm.cell != baseline.cell]
     paired = {arm.name: runs.paired(arm, baseline) for arm in arms}
     pairs = {
-        arm.name: compare_pair(samples[arm.name], samples[baseline.name], score, paired[arm.name])
+        arm.name: compare_pair(
+            samples[arm.name], samples[baseline.name], score, runs.plan.study, paired[arm.name]
+        )
         for arm in others
     }
     p_values: dict[str, float] = {}
@@ -170,17 +185,23 @@ def _corrected(arms: Sequence[Arm], p_values: dict[str, float]) -> dict[str, flo
 def _among_best(
     runs: StudyRuns, arms: Sequence[Arm], samples: dict[str, Sample], score: str
 ) -> set[str]:
-    """Return the best arm and all that do not differ significantly from it, after correction."""
+    """Return the best arm and all that do not differ significantly from it, after correction.
+
+    None where an arm has too few runs for a verdict.
+    """
+    study = runs.plan.study
     values = {arm.name: present(samples[arm.name]) for arm in arms}
     means = {name: float(sample.mean()) for name, sample in values.items() if len(sample)}
-    if len(means) < 2:
+    if len(means) < 2 or not all(enough_seeds(len(values[name]), study) for name in means):
         return set()
     choose = max if SCORES[score].higher_is_better else min
     best = choose(means, key=means.__getitem__)
     first = next(arm for arm in arms if arm.name == best)
     rivals = [arm for arm in arms if arm.name in means and arm.cell != first.cell]
     p_values = {
-        arm.name: _difference(samples[arm.name], samples[best], score, runs.paired(arm, first)).p_value
+        arm.name: _difference(
+            samples[arm.name], samples[best], score, study, runs.paired(arm, first)
+        ).p_value
         for arm in rivals
     }
     same_cell = {arm.name for arm in arms if arm.cell == first.cell}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.comparisons import SIGNIFICANCE
 from analysis.effects.design_grid import CrossedPart, DesignGrid, design_grid
+from analysis.effects.verdict_rule import tested
 from analysis.statistics import Contrast, Difference, Estimate, holm
 
 
@@ -20,13 +22,18 @@ from analysis.statistics import Contrast, Difference, Estimate, holm
 class FactorialEffect:
     """A main effect (one level) or an interaction (two levels), against the baseline's levels.
 
-    `p_value` is corrected for all effects of an environment.
+    `p_value` is corrected for all effects of an environment, NaN for too few seeds for a verdict.
     """
 
     environment: str
     levels: dict[str, str]
     difference: Estimate
     p_value: float
+
+    @property
+    def judged(self) -> bool:
+        """Return whether there is a verdict on the effect: significant or inconclusive."""
+        return not math.isnan(self.p_value)
 
     @property
     def significant(self) -> bool:
@@ -46,7 +53,7 @@ def factorial_effects(runs: StudyRuns, score: str) -> list[FactorialEffect]:
         found: dict[tuple[tuple[str, str], ...], Difference] = {}
         for part in _parts(grid):
             for levels, difference in _effects(runs, score, part):
-                found.setdefault(tuple(levels.items()), difference)
+                found.setdefault(tuple(levels.items()), tested(difference, runs.plan.study))
         corrected = holm([difference.p_value for difference in found.values()]).tolist()
         for (key, difference), p_value in zip(found.items(), corrected, strict=True):
             effects.append(FactorialEffect(environment, dict(key), difference, p_value))

@@ -68,7 +68,8 @@ def claims_table(evaluated: Sequence[tuple[Claim, EvaluatedExpectation]]) -> Tab
             f"{level:.2f} %): Student's t over seeds, paired, or Newcombe's for shares. Supported: on "
             "the claimed side of zero and estimated at no less than the smallest effect of interest. "
             "Contradicted: the interval excludes effects of that size. Otherwise inconclusive, which is "
-            "not the same as no effect. n: seeds.",
+            "not the same as no effect. Too few seeds: fewer than the study's "
+            "verdicts_from (10 unless it says otherwise). n: seeds.",
         ],
         values=[{"claim": claim.id} | expectation_columns(row) for claim, row in evaluated],
         label="claims",

@@ -116,5 +116,6 @@ def _note(tests: int, declared: str) -> str:
         "as expected and only the size is not. A statement agrees if all of its parts do, disagrees if "
         "one does, and is smaller if all others agree. Otherwise inconclusive, which is not the same as "
         "no effect. Published numbers have the paper's protocol, not ours: only signs and orders are "
-        "compared. n: seeds."
+        "compared. Too few seeds: fewer than the study's verdicts_from (10 unless it says otherwise). "
+        "n: seeds."
     )

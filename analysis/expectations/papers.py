@@ -19,12 +19,13 @@ PAPERS_FILE = Path(__file__).with_name("papers.yaml")
 
 BEFORE = "before the runs"
 
-Agreement = Literal["agrees", "smaller", "disagrees", "inconclusive", "not run"]
+Agreement = Literal["agrees", "smaller", "disagrees", "inconclusive", "too few seeds", "not run"]
 AGREEMENTS: Mapping[Verdict, Agreement] = {
     "supported": "agrees",
     "smaller": "smaller",
     "contradicted": "disagrees",
     "inconclusive": "inconclusive",
+    "too few seeds": "too few seeds",
     "not run": "not run",
 }
 
@@ -118,14 +119,16 @@ def paper_of(study: str) -> Paper | None:
 def overall_agreement(verdicts: Sequence[Verdict]) -> Agreement:
     """Return the verdict on a statement from those on its parts: it agrees if all of them do.
 
-    One part that disagrees decides; otherwise parts that are inconclusive or not run leave it open, and
-    one that is smaller than expected makes all of it so.
+    One part that disagrees decides; otherwise parts that are inconclusive, not run or of too few seeds
+    leave it open, and one that is smaller than expected makes all of it so.
     """
     if "contradicted" in verdicts:
         return "disagrees"
     if all(verdict in ("supported", "smaller") for verdict in verdicts):
         return "smaller" if "smaller" in verdicts else "agrees"
-    return "not run" if all(verdict == "not run" for verdict in verdicts) else "inconclusive"
+    if all(verdict == "not run" for verdict in verdicts):
+        return "not run"
+    return "too few seeds" if "too few seeds" in verdicts else "inconclusive"
 
 
 def published_numbers(results: StudyResults) -> dict[tuple[str, str], list[PublishedNumber]]:

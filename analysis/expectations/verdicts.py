@@ -15,12 +15,14 @@ from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.diagnostics import arm_diagnostics
+from analysis.effects.verdict_rule import enough_seeds
 from analysis.statistics import LEVEL, Estimate, Sample
 from analysis.tables.columns import interval_columns
 from analysis.tables.wording import interval_text, number
 
-Verdict = Literal["supported", "smaller", "contradicted", "inconclusive", "not run"]
+Verdict = Literal["supported", "smaller", "contradicted", "inconclusive", "too few seeds", "not run"]
 NOT_RUN: Final = "not run"
+TOO_FEW: Final = "too few seeds"
 DECIDED = ("supported", "smaller", "contradicted")
 SIGNS = {"positive": 1, "negative": -1, "none": 0}
 
@@ -174,6 +176,8 @@ def _evaluate(test: Expectation, runs: StudyRuns | str, level: float) -> Evaluat
     if not effect.n:
         reason = f"no run has {measure_text(test.measure)}"
         return EvaluatedExpectation(test, effect, NOT_RUN, reason)
+    if not enough_seeds(effect.n, runs.plan.study):
+        return EvaluatedExpectation(test, effect, TOO_FEW)
     return EvaluatedExpectation(test, effect, decide(effect, test.sign, test.smallest))
 
 

@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 
 from ablation.results.scores import SCORES
 from analysis.effects.study_results import StudyResults
+from analysis.effects.verdict_rule import verdict_notes
 from analysis.figures.draw import Drawing
 from analysis.figures.style import FAINT, PAPER, ArmStyle, arm_styles
 from analysis.statistics import Estimate
 from analysis.tables.wording import interval_text
 
+OTHERS = "All others are inconclusive."
 ByArm = Mapping[tuple[str, str], Estimate]
 """(arm, environment id) -> interval."""
 
@@ -30,7 +32,8 @@ def forest_plot(results: StudyResults) -> Drawing:
         + (" significant" if (name, env) in significant else "")
         for (name, env), interval in intervals.items()
     ]
-    return figure, "Difference from the baseline: " + "; ".join(texts) + ". All others are inconclusive."
+    verdicts = verdict_notes(intervals.values(), results.runs.plan.study) or [OTHERS]
+    return figure, " ".join(["Difference from the baseline: " + "; ".join(texts) + ".", *verdicts])
 
 
 def draw_differences(axis: Axes, results: StudyResults, env_id: str) -> None:

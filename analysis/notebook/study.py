@@ -137,8 +137,7 @@ class Study:
 
     def effects(self, score: str | None = None) -> pd.DataFrame:
         """Return a row per main effect and interaction, empty where no factors are crossed."""
-        results = self._of_score(score)
-        return pd.DataFrame(effects_table(results.effects, True).values)
+        return pd.DataFrame(effects_table(self._of_score(score)).values)
 
     @cached_property
     def plot(self) -> Plots:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ablation.results.load import StudyRuns
 from analysis.effects.comparability import ASPECTS
 from analysis.effects.study_results import StudyResults
+from analysis.effects.verdict_rule import verdict_notes
 from analysis.expectations.paper_tables import paper_table, stored_studies
 from analysis.expectations.papers import Paper, declared_papers
 from analysis.figures.draw import StudyFigure, draw_figures, save_figure
@@ -127,7 +128,9 @@ def _exhibit(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]
     note = table.notes[0]
     if table is tables["table"]:
         table = without_columns(table, OMITTED)
+        verdicts = verdict_notes((row.difference for row in results.comparisons), study)
         note = "Mean and difference with 95 % intervals (n: runs); *: significant."
+        note = " ".join([note, *verdicts])
     short = replace(table, notes=[note])
     lines = [f"**`{study.name}`** ([{paper.paper}](docs/papers.md#{paper.study})). {study.question}", ""]
     lines.append(short.to_markdown().split("\n\n", 1)[1])

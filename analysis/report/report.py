@@ -74,9 +74,9 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     if results.empty:
         return tables
     tables |= {
-        "comparisons": comparison_table(results.comparisons, several),
+        "comparisons": comparison_table(results),
         "spread": spread_table(results.comparisons, results.score, several),
-        "effects": effects_table(results.effects, several, results.pruned_levels),
+        "effects": effects_table(results),
         "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
     tables |= extra_tables(results) | _paper_table(results)

@@ -12,17 +12,11 @@ from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import ABSENT
 from analysis.effects.study_results import StudyResults
-from analysis.tables.columns import comparison_columns, interval_cell, provenance_line
+from analysis.tables.columns import comparison_columns, interval_cell, p_value_cell
+from analysis.tables.notes import ablation_notes, is_share
 from analysis.tables.side_columns import PublishedNumbers, SideColumns
-from analysis.tables.spread import modes_notes
 from analysis.tables.table import Cell, Footnotes, Table
-from analysis.tables.wording import (
-    better_direction,
-    interval_text,
-    missing_text,
-    p_value_text,
-    undercoverage_notes,
-)
+from analysis.tables.wording import interval_text, missing_text
 
 CHECK, CROSS = "✓", "–"
 AT_LEAST = "≥ "
@@ -60,7 +54,7 @@ def ablation_table(
         groups if len(environments) > 1 else [],
         len(name_headings),
         footnotes.texts(),
-        _notes(results, comparisons),
+        ablation_notes(results, comparisons),
         [comparison_columns(row) | sides.values(row.arm) for row in comparisons],
     )
 
@@ -74,8 +68,8 @@ def _by_name(comparisons: Sequence[Comparison]) -> dict[str, dict[str, Compariso
 
 
 def _score_headings(score: str, several: bool) -> list[str]:
-    estimate = "share" if _is_share(score) else "mean"
-    iqm = [] if several or _is_share(score) else ["IQM"]
+    estimate = "share" if is_share(score) else "mean"
+    iqm = [] if several or is_share(score) else ["IQM"]
     return [f"{estimate} (n)", *iqm, "difference from baseline", "p (Holm)"]
 
 
@@ -124,8 +118,7 @@ def _difference_cells(row: Comparison, footnotes: Footnotes) -> list[Cell]:
     if row.paired and 0 < difference.n < row.mean.n:
         marks = footnotes.mark(f"over the {difference.n} seeds that arm and baseline both have")
     text = interval_text(difference, signed=True, missing="") + ("*" if row.significant else "")
-    p_value = Cell(p_value_text(row.p_value) if difference.n else "", value=row.p_value)
-    return [Cell(text, marks=marks, value=difference.value), p_value]
+    return [Cell(text, marks=marks, value=difference.value), p_value_cell(row.p_value)]
 
 
 def _remarks(row: Comparison) -> list[str]:
@@ -200,50 +193,3 @@ def _has_only_components(results: StudyResults) -> bool:
     grids = list(results.grids.values())
     same = len({tuple(grid.factors) for grid in grids}) == 1
     return same and all(grid.has_only_components for grid in grids)
-
-
-def _is_share(score: str) -> bool:
-    return SCORES[score].unit == "share"
-
-
-def _notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str]:
-    score = results.score
-    method = _method(
-        score, all(row.paired for row in comparisons if not results.runs.beside_ours(row.arm))
-    )
-    best = "largest" if better_direction(score) == "higher" else "smallest"
-    notes = [
-        f"{method}; p corrected by Holm's method for the arms of an environment; *: significant (p at "
-        "most 0.05), all others are inconclusive. Intervals are not corrected. Bold: the "
-        f"{best} estimate and every one that is not significantly different from it."
-    ]
-    if any(results.runs.beside_ours(row.arm) for row in comparisons):
-        notes.append(_daggered(score))
-    sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
-    if sizes and not _is_share(score):
-        notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
-    notes += modes_notes(comparisons)
-    if not results.effects:
-        notes += results.pruned_levels
-    notes += [f"Mixed {aspect}: {'; '.join(lines)}." for aspect, lines in results.mixed.items()]
-    notes += [f"{line}." for line in (*results.left_out, *results.not_reproducible)]
-    return [*notes, provenance_line(results.runs)]
-
-
-def _method(score: str, paired: bool) -> str:
-    if _is_share(score):
-        test = "the permutation test" if paired else "Fisher's exact test"
-        return f"Share of runs with Wilson's interval; difference with Newcombe's; p of {test}"
-    difference = "paired by seed, Student's t" if paired else "unpaired, Welch's t"
-    return (
-        "Mean with Student's t interval (n: runs); IQM: interquartile mean with a bootstrap interval; "
-        f"difference of means {difference}"
-    )
-
-
-def _daggered(score: str) -> str:
-    test = "Newcombe's interval, Fisher's exact test" if _is_share(score) else "Welch's t"
-    return (
-        f"†: trained elsewhere and imported; compared unpaired ({test}) unless their seeds were "
-        "declared to be shared, p corrected among themselves, never among the best of the design."
-    )

@@ -8,8 +8,8 @@ from typing import Any
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
 from analysis.statistics import Estimate
-from analysis.tables.table import Cell
-from analysis.tables.wording import interval_text
+from analysis.tables.table import Cell, is_missing
+from analysis.tables.wording import interval_text, p_value_text
 
 
 def comparison_columns(row: Comparison) -> dict[str, Any]:
@@ -57,6 +57,11 @@ def provenance_line(runs: StudyRuns) -> str:
 def interval_cell(interval: Estimate, signed: bool = False, missing: str = "missing") -> Cell:
     """Return a cell that shows an interval and sorts by its estimate."""
     return Cell(interval_text(interval, signed, missing), value=interval.value)
+
+
+def p_value_cell(p_value: float | None, bold: bool = False) -> Cell:
+    """Return a cell that shows a p-value; empty where there is none."""
+    return Cell("" if is_missing(p_value) else p_value_text(p_value), bold, value=p_value)
 
 
 def interval_columns(name: str, interval: Estimate | None) -> dict[str, float | None]:

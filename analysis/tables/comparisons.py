@@ -7,9 +7,14 @@ from typing import Any
 
 from ablation.results.scores import SCORES
 from analysis.effects.aggregates import ArmAggregates
-from analysis.effects.comparisons import Comparison
-from analysis.effects.factorial_effects import FactorialEffect
-from analysis.tables.columns import comparison_columns, interval_cell, interval_columns
+from analysis.effects.study_results import StudyResults
+from analysis.effects.verdict_rule import verdict_notes
+from analysis.tables.columns import (
+    comparison_columns,
+    interval_cell,
+    interval_columns,
+    p_value_cell,
+)
 from analysis.tables.table import Cell, Table
 from analysis.tables.wording import interval_text, number, p_value_text, undercoverage_notes
 
@@ -58,7 +63,7 @@ def aggregate_table(rows: Sequence[ArmAggregates], score: str, environments: int
     )
 
 
-def comparison_table(comparisons: Sequence[Comparison], several_environments: bool) -> Table:
+def comparison_table(results: StudyResults) -> Table:
     """Return the table of each arm against its baseline, with every difference and p-value."""
     headings = [
         "paired difference",
@@ -69,6 +74,8 @@ def comparison_table(comparisons: Sequence[Comparison], several_environments: bo
         IMPROVEMENT,
         "min. detectable effect",
     ]
+    several_environments = len(results.environments) > 1
+    comparisons = results.comparisons
     rows = []
     for row in comparisons:
         if row.difference is None or row.unpaired is None or row.improvement is None:
@@ -81,8 +88,8 @@ def comparison_table(comparisons: Sequence[Comparison], several_environments: bo
                 interval_cell(row.difference, signed=True) if row.paired else Cell(""),
                 Cell(number(row.correlation) if row.paired else "", value=row.correlation),
                 interval_cell(row.unpaired, signed=True),
-                Cell(p_value_text(row.p_value), row.significant, value=row.p_value),
-                Cell(p_value_text(row.permutation), value=row.permutation),
+                p_value_cell(row.p_value, row.significant),
+                Cell(p_value_text(row.permutation) if row.judged else "", value=row.permutation),
                 interval_cell(row.improvement),
                 Cell(number(row.detectable), value=row.detectable),
             ]
@@ -99,24 +106,23 @@ def comparison_table(comparisons: Sequence[Comparison], several_environments: bo
         rows,
         names=len(names),
         label="comparisons",
-        notes=[note],
+        notes=[note, *verdict_notes((row.difference for row in comparisons), results.runs.plan.study)],
         values=[comparison_columns(row) for row in comparisons if row.difference is not None],
     )
 
 
-def effects_table(
-    effects: Sequence[FactorialEffect], several_environments: bool, left_out: Sequence[str] = ()
-) -> Table:
+def effects_table(results: StudyResults) -> Table:
     """Return main effects and interactions of a design that crosses factors, and what they leave out."""
+    several_environments = len(results.environments) > 1
     rows, values = [], []
-    for effect in effects:
+    for effect in results.effects:
         name = " x ".join(f"{factor}={level}" for factor, level in effect.levels.items())
         where = [Cell(effect.environment)] if several_environments else []
         kind = "main effect" if len(effect.levels) == 1 else "interaction"
-        p_value = Cell(p_value_text(effect.p_value), value=effect.p_value)
         estimate = interval_text(effect.difference, signed=True)
         shown = Cell(estimate, effect.significant, value=effect.difference.value)
-        rows.append([Cell(name), *where, Cell(kind), shown, Cell(str(effect.difference.n)), p_value])
+        n, p_value = Cell(str(effect.difference.n)), p_value_cell(effect.p_value)
+        rows.append([Cell(name), *where, Cell(kind), shown, n, p_value])
         values.append(
             {"effect": name, "environment": effect.environment, "kind": kind}
             | interval_columns("difference", effect.difference)
@@ -127,6 +133,8 @@ def effects_table(
         "change of that difference with the other level; within seeds, Student's t; p corrected by "
         "Holm's method over all effects."
     )
+    differences = (effect.difference for effect in results.effects)
+    without_verdict = verdict_notes(differences, results.runs.plan.study)
     names = ["effect", *(["environment"] if several_environments else []), "kind"]
     return Table(
         "Main effects and interactions",
@@ -134,6 +142,6 @@ def effects_table(
         rows,
         names=len(names),
         label="effects",
-        notes=[note, *left_out],
+        notes=[note, *without_verdict, *results.pruned_levels],
         values=values,
     )

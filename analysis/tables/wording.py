@@ -18,6 +18,7 @@ from analysis.effects.factorial_effects import FactorialEffect
 from analysis.statistics import Estimate, TwoModes
 
 NO_INTERVAL = "n/a"
+TOO_FEW = "too few seeds, or no spread to judge by"
 ENOUGH = 0.93
 """Coverage below which a report says so."""
 COVERAGE = Path(__file__).parent / "coverage.csv"
@@ -83,6 +84,8 @@ def arm_conclusion(row: Comparison) -> str:
     effect = _effect_text(difference, row.p_value)
     if row.significant:
         return f"is significantly {_direction(difference)} than the baseline ({effect})"
+    if not row.judged:
+        return f"differs from the baseline by {effect}, without a verdict"
     if math.isnan(row.detectable):
         return f"is inconclusive ({effect})"
     detectable = f"minimum detectable effect at n = {difference.n}: {number(row.detectable)}"
@@ -120,10 +123,19 @@ def elsewhere_title(runs: StudyRuns, arm: Arm) -> str:
 
 
 def summary(rows: list[Comparison]) -> str:
-    """Return one or two sentences: which arms differ significantly, how many are inconclusive."""
+    """Return a few sentences: which arms differ significantly, how many are inconclusive or unjudged."""
     compared = [row for row in rows if row.difference is not None and row.difference.n > 0]
     if not compared:
         return "There is nothing to compare with the baseline yet."
+    judged = [row for row in compared if row.judged]
+    if not judged:
+        return f"No verdicts: {TOO_FEW}."
+    unjudged = len(compared) - len(judged)
+    without = f" No verdict on {unjudged} of {len(compared)} arms: {TOO_FEW}." if unjudged else ""
+    return _verdicts(judged) + without
+
+
+def _verdicts(compared: list[Comparison]) -> str:
     significant = [row.arm.name for row in compared if row.significant]
     inconclusive = len(compared) - len(significant)
     verb = "is" if inconclusive == 1 else "are"
@@ -188,6 +200,8 @@ def _direction(difference: Estimate) -> str:
 
 
 def _effect_text(difference: Estimate, p_value: float | None) -> str:
+    if p_value is None or math.isnan(p_value):
+        return f"{interval_text(difference, signed=True)}, n = {difference.n}"
     p_text = p_value_text(p_value)
     equals = "" if p_text.startswith("<") else "= "
     return f"{interval_text(difference, signed=True)}, n = {difference.n}, p {equals}{p_text}"
@@ -200,6 +214,8 @@ def _effect_conclusion(effect: FactorialEffect) -> str:
         return f"{levels}: no seed has all the runs that this effect needs"
     text = _effect_text(difference, effect.p_value)
     kind = "on average over the other factors" if len(effect.levels) == 1 else "interaction"
+    if not effect.judged:
+        return f"{levels} ({kind}) is {text}, without a verdict"
     if not effect.significant:
         return f"{levels} ({kind}) is inconclusive ({text})"
     return f"{levels} ({kind}) is significantly {_direction(difference)} ({text})"

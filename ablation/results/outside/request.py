@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 from ablation.config.near import one_of
 from ablation.results.scores import SCORES
+from ablation.study.declaration import VERDICTS_FROM
 
 Kind = Literal["evaluations", "episodes", "scores"]
 Incomplete = Literal["refuse", "missing", "keep"]
@@ -26,6 +27,7 @@ class Request:
     paths or names of runs (`{arm}/{environment}_{seed}`). `rows` says what returns are of, `score` which
     score a file of scores has. `budget` is the environment steps that each run was given. `shared_seeds`
     declares that runs of equal seeds share their randomness: arms are then compared within seeds.
+    Comparisons of fewer than `verdicts_from` seeds have no p-values and verdicts.
     """
 
     study: str
@@ -44,6 +46,7 @@ class Request:
     shared_seeds: bool = False
     incomplete: Incomplete = "refuse"
     question: str = ""
+    verdicts_from: int = VERDICTS_FROM
 
     def __post_init__(self) -> None:
         choices = {
@@ -60,6 +63,10 @@ class Request:
         if self.budget is not None and self.budget < 1:
             raise ImportRefused(
                 f"budget {self.budget}: a number of environment steps from 1 on is needed"
+            )
+        if not isinstance(self.verdicts_from, int) or self.verdicts_from < 2:
+            raise ImportRefused(
+                f"verdicts_from {self.verdicts_from}: a whole number from 2 on is needed"
             )
         if isinstance(self.factors, str):
             raise ImportRefused(f"factors {self.factors!r}: a list of columns is needed")

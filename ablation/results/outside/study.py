@@ -223,4 +223,5 @@ def _study(request: Request, arms: Sequence[Arm], baseline: Levels | None, prima
         design="one_factor_at_a_time" if single else "arms",
         seeds=sorted({seed for arm in arms for seed in arm.seeds}),
         primary_score=primary,
+        verdicts_from=request.verdicts_from,
     )
