@@ -37,7 +37,7 @@ endif
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status verify repair report claims papers gallery sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup sweep plan status verify repair report checklist claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
 
 help: ## list the targets and variables
@@ -63,6 +63,9 @@ status: $(MARK) ## show how many runs of each arm are complete
 
 report: $(MARK) ## rebuild a study's tables, figures and page from the stored runs
 	$(RUN) replay-ablation report $(STORED)
+
+checklist: $(MARK) ## write a study's reproducibility paragraph in LaTeX, and name common errors in it
+	@$(RUN) replay-ablation checklist $(STORED)
 
 verify: $(MARK) ## train stored runs of a study again and compare every bit (RUNS=3, or names of runs)
 	@$(RUN) replay-ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))

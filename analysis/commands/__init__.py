@@ -10,6 +10,7 @@ COMMANDS = {
     "table": "print one table of a study",
     "figure": "write one kind of figure of a study",
     "compare": "each arm against the baseline, or two arms",
+    "checklist": "a reproducibility paragraph in LaTeX, and common errors found in a study",
     "scores": "every score of every run",
     "claims": "the article's claims, each with its verdict",
     "papers": "papers' results beside those of the stored runs",

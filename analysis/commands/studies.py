@@ -1,4 +1,4 @@
-"""The commands about one study: report, table, figure, scores."""
+"""The commands about one study: report, table, figure, checklist, scores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from analysis.tables.writers import FORMATS
 
 
 def add_study_commands(commands: Commands) -> None:
-    """Add `report`, `table`, `figure` and `scores` to the command line."""
+    """Add `report`, `table`, `figure`, `checklist` and `scores` to the command line."""
     parents = [score_arguments()]
     report = add_command(
         commands,
@@ -34,6 +34,8 @@ def add_study_commands(commands: Commands) -> None:
     report.set_defaults(run=_report)
     _add_table(commands)
     _add_figure(commands)
+    checklist = add_command(commands, "checklist", parents=[score_arguments(), json_argument()])
+    checklist.set_defaults(run=_checklist)
     parents = [study_arguments(), json_argument()]
     scores = add_command(
         commands,
@@ -126,6 +128,25 @@ def _figure(arguments: argparse.Namespace) -> None:
     if not paths:
         raise RequestError(f"the runs of '{arguments.study}' have nothing to draw as '{arguments.name}'")
     print("\n".join(str(path) for path in paths))
+
+
+def _checklist(arguments: argparse.Namespace) -> int:
+    from analysis.report.checklist import paragraph, write_checklist
+    from analysis.report.lint import lint
+
+    results = open_study(arguments)
+    findings = lint(results)
+    path = write_checklist(results, arguments.results)
+    if arguments.json:
+        named = [{"rule": finding.rule, "text": finding.text} for finding in findings]
+        print_json({"paragraph": paragraph(results), "findings": named})
+    else:
+        print(paragraph(results))
+        print(
+            "\n".join(f"{finding.rule}: {finding.text}" for finding in findings) or "No common errors."
+        )
+        print(f"Written: {path}")
+    return 1 if findings else 0
 
 
 def _scores(arguments: argparse.Namespace) -> None:

@@ -1,0 +1,215 @@
+"""The checklist of a study: common errors are found by name, the paragraph has the store's numbers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ablation.config.project import Project
+from ablation.results.load import read
+from ablation.results.tuning_choices import choices
+from ablation.store.run_record import RunRecord
+from ablation.store.runs import Store
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
+from ablation.study.plan import Arm, Choice, Plan
+from ablation.study.tuning import reported_plan, tuning_plan
+from analysis.commands.main import run
+from analysis.expectations.claims import Claim
+from analysis.expectations.verdicts import Expectation
+from analysis.report.checklist import job_hours, paragraph, ranges
+from analysis.report.lint import RULES, lint
+from analysis.report.report import open_results
+
+from .analysis_helpers import noise, resolve, write_plan
+
+RATES = [0.001, 0.01, 0.1]
+TUNED: dict[str, Any] = {
+    "name": "t",
+    "question": "Which capacity is best?",
+    "environments": ["CartPole-v1", "Acrobot-v1"],
+    "baseline": {"replay.capacity": 64, "agent.learning_rate": 0.01},
+    "factors": {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
+        "rate": {"key": "agent.learning_rate", "levels": RATES},
+    },
+    "design": "one_factor_at_a_time",
+    "seeds": 10,
+    "primary_score": "final",
+    "tune": {"factor": "rate", "seeds": [70, 71]},
+}
+UNTUNED = TUNED | {"factors": {"capacity": TUNED["factors"]["capacity"]}, "tune": None}
+
+
+def outcome(arm: Arm, seed: int) -> float:
+    """Return 100, half of it with `capacity=16`, less where the rate is off the middle level."""
+    level = 50.0 if "capacity=16" in arm.name else 100.0
+    return level - (30 if arm.levels.get("rate", "0.01") != "0.01" else 0) + noise(arm.name, seed)
+
+
+def swept(root: Path, study: Mapping[str, Any], **record: Any) -> Plan:
+    """Write a study with the runs of its stages; return the plan of the reported one."""
+    plan, store = expand(parse_study(study), resolve), Store(root)
+    if plan.study.tune is not None:
+        tuning = tuning_plan(plan, resolve)
+        write_plan(store, tuning, outcome, **record)
+        plan = reported_plan(plan, list(choices(read(tuning, store), "rate")), resolve)
+    write_plan(store, plan, outcome, **record)
+    return plan
+
+
+def rules(root: Path, score: str | None = None, claims: list[Claim] | None = None) -> list[str]:
+    return [finding.rule for finding in lint(open_results(root, "t", score), claims or [])]
+
+
+def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_path: Path) -> None:
+    swept(tmp_path, TUNED)
+    assert any(row.significant for row in open_results(tmp_path, "t", None).comparisons)
+    assert rules(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("study", "rule", "text"),
+    [
+        (TUNED | {"seeds": 9}, "few-seeds", "capacity=16 (CartPole-v1) has a verdict from 9 seeds"),
+        (
+            TUNED
+            | {"factors": TUNED["factors"] | {"rate": TUNED["factors"]["rate"] | {"levels": RATES[1:]}}},
+            "edge-choice",
+            "baseline (CartPole-v1) chose rate 0.01, at the edge of 0.01, 0.1",
+        ),
+        (UNTUNED, "untuned-arms", "capacity=16 (CartPole-v1); capacity=16 (Acrobot-v1): trained at"),
+        (TUNED | {"environments": ["CartPole-v1"]}, "one-environment", "CartPole-v1 alone"),
+        (
+            TUNED | {"primary_score": "area_under_curve"},
+            "greedy-speed",
+            "area_under_curve says how fast arms learn by greedy evaluations",
+        ),
+        (
+            TUNED | {"question": "Does DQN learn faster with a larger buffer?"},
+            "greedy-speed",
+            "the question is about learning speed and final is of greedy evaluations",
+        ),
+        (
+            TUNED | {"environments": ["CartPole-v1", "CartPole-v0"]},
+            "no-reference",
+            "CartPole-v0 has neither a random policy's return nor a solved threshold",
+        ),
+    ],
+)
+def test_a_planted_violation_is_found_by_name(
+    study: Mapping[str, Any], rule: str, text: str, tmp_path: Path
+) -> None:
+    swept(tmp_path, study)
+    found = lint(open_results(tmp_path, "t", None), [])
+    assert {finding.rule for finding in found} == {rule}
+    assert found[0].text.startswith(text)
+
+
+def test_arms_with_unequal_numbers_of_tuning_runs_are_found(tmp_path: Path) -> None:
+    plan = swept(tmp_path, TUNED)
+
+    def fewer(choice: Choice) -> Choice:
+        return replace(choice, n=choice.n | {"0.1": 1}) if choice.arm == "capacity=16" else choice
+
+    results = open_results(tmp_path, "t", None)
+    plan = replace(results.runs.plan, choices=[fewer(choice) for choice in plan.choices])
+    (finding,) = lint(replace(results, runs=replace(results.runs, plan=plan)), [])
+    assert finding.rule == "unequal-tuning"
+    assert "capacity=16 (CartPole-v1); capacity=16 (Acrobot-v1): 5 runs at 3 levels" in finding.text
+
+
+def test_a_claim_about_speed_that_greedy_evaluations_decide_is_found(tmp_path: Path) -> None:
+    swept(tmp_path, TUNED)
+    contrast = {"baseline": 1, "capacity=16": -1}
+
+    def claim(measure: str) -> list[Claim]:
+        return [Claim("C6", "replay is fast", [Expectation("t", measure, contrast, "positive", 1.0)])]
+
+    assert rules(tmp_path, claims=claim("area_under_curve")) == ["greedy-speed"]
+    assert rules(tmp_path, claims=claim("online_return")) == []
+
+
+def test_every_arm_at_several_rates_counts_as_tuned(tmp_path: Path) -> None:
+    crossed = TUNED | {"design": "factorial", "tune": None}
+    swept(tmp_path, crossed)
+    assert rules(tmp_path) == []
+    alone = TUNED | {"design": "one_factor_at_a_time", "tune": None}
+    swept(tmp_path, alone)
+    (finding,) = lint(open_results(tmp_path, "t", None), [])
+    assert finding.text.startswith("capacity=16 (CartPole-v1); capacity=16 (Acrobot-v1): trained"), (
+        "the baseline alone has several rates"
+    )
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    planted = Path(__file__).read_text(encoding="utf-8")
+    assert [name for name in RULES if planted.count(f'"{name}"') == 0] == []
+
+
+def test_the_paragraph_has_the_numbers_of_the_store(tmp_path: Path) -> None:
+    swept(
+        tmp_path,
+        TUNED,
+        env_steps=1000,
+        gradient_steps=500,
+        started="2026-01-01T00:00:00+00:00",
+        ended="2026-01-01T00:30:00+00:00",
+        processor={"name": "Chip_1"},
+        portable=True,
+    )
+    text = paragraph(open_results(tmp_path, "t", None))
+    assert text.startswith(r"\paragraph{Reproducibility.} Study t compares 2 arms")
+    for words in (
+        "10 seeds (0 to 9) in each environment: 40 of 40 runs are complete.",
+        "from 0.001, 0.01, 0.1 by the best mean of final over 2 tuning seeds (70, 71, 24 runs",
+        "0 of 4 choices lie at the edge",
+        r"95 \% confidence intervals",
+        # 64 runs of 12 configurations, all begun at one moment: 12 jobs of half an hour.
+        "64,000 environment steps and 32,000 gradient steps, 6 hours of jobs",
+        r"Chip\_1",
+        "PyTorch 2.13.0",
+        "every x86-64 processor",
+    ):
+        assert words in text, words
+
+
+def test_the_paragraph_says_what_is_missing_and_what_shares_are(tmp_path: Path) -> None:
+    plan = expand(parse_study(UNTUNED), resolve)
+    write_plan(Store(tmp_path), plan, lambda arm, seed: "failed" if seed == 3 else 100.0)
+    text = paragraph(open_results(tmp_path, "t", "kept_threshold"))
+    assert "36 of 40 runs are complete (4 failed; none is replaced)" in text
+    assert "No hyperparameter was tuned" in text
+    assert "Wilson's for shares" in text
+
+
+def test_hours_count_a_job_once_however_many_seeds_it_has() -> None:
+    def record(cell: str, seed: int, minutes: int) -> RunRecord:
+        ended = f"2026-01-01T00:{minutes:02}:00+00:00"
+        return RunRecord(cell=cell, seed=seed, started="2026-01-01T00:00:00+00:00", ended=ended)
+
+    assert job_hours([record("a", 0, 30), record("a", 1, 30), record("b", 0, 15)]) == 0.75
+    assert ranges([4, 0, 1, 2, 9, 10]) == "0 to 2, 4, 9, 10"
+
+
+def test_the_command_writes_the_paragraph_and_ends_with_1_where_rules_are_broken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    swept(tmp_path, UNTUNED)
+    words = ["t", "--results", str(tmp_path)]
+    assert run("checklist", words, Project(tmp_path)) == 1
+    printed = capsys.readouterr().out
+    assert "untuned-arms: capacity=16" in printed
+    assert (tmp_path / "studies" / "t" / "checklist.tex").read_text() in printed
+    assert run("checklist", [*words, "--json"], Project(tmp_path)) == 1
+    assert json.loads(capsys.readouterr().out)["findings"][0]["rule"] == "untuned-arms"
+    swept(tmp_path, TUNED)
+    assert run("checklist", words, Project(tmp_path)) == 0
+    assert "No common errors." in capsys.readouterr().out
+    assert run("checklist", ["no-such-study", "--results", str(tmp_path)], Project(tmp_path)) == 2
+    assert "no study 'no-such-study'" in capsys.readouterr().err
