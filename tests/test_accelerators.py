@@ -18,7 +18,7 @@ from ablation.cli.config_errors import config_loader
 from ablation.config.identity import canonical, cell_name
 from ablation.config.parse import parse
 from ablation.store.records import Records
-from ablation.tasks.digits.trainer import SupervisedTrainer
+from ablation.tasks.streams.trainer import SupervisedTrainer
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure, values

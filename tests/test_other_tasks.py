@@ -1,4 +1,4 @@
-"""Tables and figures of studies that are no control task: the Blind Cliffwalk, the digits."""
+"""Tables and figures of studies that are no control task: the Blind Cliffwalk, supervised streams."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ablation.study.expand import expand
 from ablation.study.plan import Arm
 from analysis.figures.draw import draw_figures
 from analysis.report.report import open_results, study_tables
-from analysis.studies.digits_figure import mean_accuracy
 from analysis.studies.registry import FIGURE_KINDS
+from analysis.studies.streams_figure import mean_by_group
 
 from .analysis_helpers import RECORD, STUDY, make_store, outcome, resolve, run_record
 
@@ -37,13 +37,30 @@ DIGITS = STUDY | {
 }
 
 
-def store(root: Path, study: dict[str, Any], rows: Callable[[Arm, int], Rows]) -> None:
+TEXT = DIGITS | {
+    "name": "words",
+    "environments": ["text"],
+    "primary_score": "online_return",
+    "baseline": {"train.env_steps": 100},
+}
+
+
+def no_episodes(arm: Arm, seed: int) -> Rows:
+    return []
+
+
+def store(
+    root: Path,
+    study: dict[str, Any],
+    rows: Callable[[Arm, int], Rows],
+    episodes: Callable[[Arm, int], Rows] = no_episodes,
+) -> None:
     plan = expand(parse_study(study), resolve)
     write_json(Store(root).study_directory(study["name"]) / "plan.json", plan.as_json())
     for arm in plan.arms:
         for seed in arm.seeds:
             record = RECORD | {"config": plan.cells[arm.cell]}
-            found = {"evaluations": rows(arm, seed), "episodes": []}
+            found = {"evaluations": rows(arm, seed), "episodes": episodes(arm, seed)}
             Store(root).write_run(run_record(RunKey(arm.cell, seed), record), found)
 
 
@@ -99,17 +116,28 @@ def digit_rows(arm: Arm, seed: int) -> Rows:
     return [row(s, label, accuracy(arm, seed, s, label)) for s in (10, 20, 30) for label in range(10)]
 
 
+def text_rows(arm: Arm, seed: int) -> Rows:
+    worse = 1.5 if "none" in arm.name else 1.0
+    times = enumerate((20, 60, 100), start=1)
+    return [row(s, topic, -worse * (time + topic)) for time, s in times for topic in range(5)]
+
+
+def blocks(arm: Arm, seed: int) -> Rows:
+    ends = {"terminated": False, "truncated": True}
+    return [row(50, 0, -2.0) | ends, row(100, 1, -3.0) | ends]
+
+
 def test_the_digits_figure_maps_the_mean_accuracy_of_each_class_at_each_evaluation(
     tmp_path: Path,
 ) -> None:
     store(tmp_path, DIGITS, digit_rows)
     results = open_results(tmp_path, "images", None)
-    (found,) = draw_figures(results, FIGURE_KINDS["classes"])
-    assert found.name == "classes-digits"
+    (found,) = draw_figures(results, FIGURE_KINDS["groups"])
+    assert found.name == "groups-digits"
     shown = [axis.get_title() for axis in found.figure.axes if axis.get_title()]
     assert shown == ["baseline (n=3)", "replay=none (n=3)"]
     for arm, axis in zip(results.runs.plan.arms, found.figure.axes, strict=False):
-        steps, mean, n = mean_accuracy(results, arm)
+        steps, mean, n = mean_by_group(results, arm)
         expected = [[accuracy(arm, 1, step, label) for step in (10, 20, 30)] for label in range(10)]
         np.testing.assert_array_equal(steps, [10, 20, 30])
         np.testing.assert_allclose(mean, expected)
@@ -118,9 +146,24 @@ def test_the_digits_figure_maps_the_mean_accuracy_of_each_class_at_each_evaluati
         np.testing.assert_allclose(np.asarray(shown_map.get_array()).reshape(10, 3), expected)
 
 
+def test_the_table_of_a_stream_says_what_was_kept_of_its_first_turn(tmp_path: Path) -> None:
+    store(tmp_path, TEXT, text_rows, blocks)
+    results = open_results(tmp_path, "words", None)
+    table = study_tables(results)["streams"]
+    baseline, none = table.values
+    # The first topic's loss by evaluation is 1, 2 and 3 with replay, and 1.5 times that without.
+    first = [baseline[f"first turn, at {when} end_estimate"] for when in ("its", "the run's")]
+    assert (first, baseline["change_estimate"], none["change_estimate"]) == ([1, 3], 2, 3)
+    assert baseline["all, at the run's end_estimate"] == 5
+    assert baseline["before learning_estimate"] == 2.5
+    (figure,) = draw_figures(results, FIGURE_KINDS["running"])
+    lines = {str(line.get_label()): line.get_ydata() for line in figure.figure.axes[0].lines}
+    np.testing.assert_allclose(lines["baseline (n=3)"], [2, 3])
+
+
 def test_other_studies_have_neither(tmp_path: Path) -> None:
     make_store(tmp_path, STUDY, outcome)
     results = open_results(tmp_path, "s", None)
     assert "cliffwalk" not in study_tables(results)
-    for kind in ("training", "cliffwalk", "classes"):
+    for kind in ("training", "cliffwalk", "groups", "running"):
         assert not list(draw_figures(results, FIGURE_KINDS[kind]))

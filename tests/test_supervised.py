@@ -13,10 +13,10 @@ from ablation.config.parse import parse
 from ablation.config.training_path import is_portable
 from ablation.config.validation import ConfigError
 from ablation.sweep.estimates.memory import replay_bytes
-from ablation.tasks.digits.classifier import Classifier
-from ablation.tasks.digits.data import CLASSES, PIXELS, digits
-from ablation.tasks.digits.stream import TASKS, shown_images, task_of
-from ablation.tasks.digits.trainer import SupervisedTrainer
+from ablation.tasks.streams.classifier import Classifier
+from ablation.tasks.streams.digits import CLASSES, PIXELS, digits
+from ablation.tasks.streams.order import TURNS
+from ablation.tasks.streams.trainer import SupervisedTrainer
 
 from .conftest import Configure, values
 
@@ -29,18 +29,19 @@ def test_the_split_shares_no_image_and_has_every_class() -> None:
     assert len(data.train.labels) + len(data.test.labels) == 1797
     for part in (data.train, data.test):
         assert set(part.labels) == set(range(CLASSES))
-        assert part.pixels.min() == 0
-        assert part.pixels.max() == 1
+        assert part.inputs.min() == 0
+        assert part.inputs.max() == 1
     assert np.bincount(data.test.labels).min() >= 34
 
 
 def test_each_pair_of_classes_is_shown_in_its_turn_alone() -> None:
-    labels = digits().train.labels
-    order = shown_images(labels, [3, 8], 1000)
+    data = digits()
+    turns = data.turn_of_group[data.train.groups]
+    order = data.order(turns, [3, 8], 1000)
     assert order.shape == (2, 1000)
-    turns = task_of(labels[order])
-    assert (turns == np.arange(1000) * TASKS // 1000).all()
-    assert (order[0] == shown_images(labels, [8, 3], 1000)[1]).all()
+    assert (turns[order] == np.arange(1000) * TURNS // 1000).all()
+    assert (data.train.labels[order] // 2 == turns[order]).all()
+    assert (order[0] == data.order(turns, [8, 3], 1000)[1]).all()
     # Uniform in a turn: 200 draws of about 290 images, some of them twice.
     assert 120 < len(np.unique(order[0, :200])) < 190
 
@@ -58,7 +59,7 @@ def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure,
         pixels = torch.rand(1, 8, 6, generator=generator)
         label = torch.randint(4, (1, 8), generator=generator)
         weights = torch.rand(1, 8, generator=generator)
-        update = ours.update({"pixels": pixels, "label": label}, weights)
+        update = ours.update({"inputs": pixels, "label": label}, weights)
         logits = (pixels[0] @ weight + bias).relu() @ out + out_bias
         each = torch.nn.functional.cross_entropy(logits, label[0], reduction="none")
         loss = (each * weights[0]).mean()
@@ -72,9 +73,10 @@ def test_a_step_is_that_of_pytorchs_cross_entropy_and_adam(configure: Configure,
         torch.testing.assert_close(ours_now[0], theirs.detach(), rtol=1e-3, atol=1e-4)
     pixels = torch.rand(1, 3, 6, generator=generator)
     logits = (pixels[0] @ weight + bias).relu() @ out + out_bias
-    torch.testing.assert_close(
-        ours.probabilities(pixels)[0], logits.softmax(dim=1), rtol=1e-3, atol=1e-4
-    )
+    found, likelihoods = ours.predict(pixels, label[:, :3])
+    right = logits.log_softmax(dim=1).gather(1, label[0, :3].unsqueeze(1)).squeeze(1).detach()
+    np.testing.assert_allclose(found[0], logits.softmax(dim=1).detach(), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(likelihoods[0], right, rtol=1e-3, atol=1e-4)
 
 
 def run(seeds: list[int], **changes: Any) -> SupervisedTrainer:
@@ -136,7 +138,7 @@ def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str, backe
     assert second.records.lanes[0].tables() == alone.records.lanes[0].tables()
 
 
-def test_planned_bytes_are_those_of_images_and_labels() -> None:
+def test_planned_bytes_are_those_of_the_numbers_of_examples() -> None:
     trainer = SupervisedTrainer(parse(values(env__id="digits", replay__capacity=150)), [1, 2], CPU)
     experience = trainer._buffer
     allocated = experience.ring._items.nbytes + experience.usage.table.nbytes

@@ -11,11 +11,12 @@ from typing import Any
 from ablation.config.losses import LOSSES, Loss
 from ablation.config.optimizers import OPTIMIZERS, Optimizer
 from ablation.config.own_environment import changes_of
+from ablation.config.registry import load_component
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import AgentConfig, CellConfig, EnvConfig, ReplayConfig, Schedule
 from ablation.config.source import HASH_DIGITS, source_hashes
 from ablation.config.step_schedule import StepSchedule, derive_schedule
-from ablation.config.tasks import settings_of, stacked_frames, stepped_by
+from ablation.config.tasks import settings_of, stacked_frames, stepped_by, task_of
 from ablation.config.training_path import trained_by
 
 CORE_VERSION = 3
@@ -108,7 +109,13 @@ def _env(env: EnvConfig) -> dict[str, Any]:
     changed = {"evaluation": env.evaluation.changed} if env.evaluation.changed else {}
     stacked = {"frame_stack": stacked_frames(env)} if stacked_frames(env) > 1 else {}
     made = settings_of(env) | changes_of(env) | stacked
-    return {"id": env.id, "backend": stepped_by(env)} | limit | changed | made
+    return {"id": env.id, "backend": stepped_by(env)} | limit | changed | made | data_hash(env.id)
+
+
+def data_hash(env_id: str) -> dict[str, str]:
+    """Return the hash of a task's data as a key, nothing where they are the same everywhere."""
+    path = task_of(env_id).fingerprint
+    return {} if path is None else {"data": load_component(path)()}
 
 
 def _agent(agent: AgentConfig, derived: StepSchedule) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ablation.config.schema import CellConfig, ReplayConfig
 from ablation.config.source import check_component
 from ablation.config.source_modules import is_component
 from ablation.config.step_schedule import derive_schedule
-from ablation.config.tasks import check_task
+from ablation.config.tasks import check_task, task_of
 from ablation.config.validation import ConfigError, validate
 
 
@@ -31,6 +31,10 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     _check_replay(config)
     _check_schedules(config)
     env_steps = derive_schedule(config).env_steps
+    most = task_of(config.env.id).most_steps
+    if most is not None and env_steps > most:
+        allowed = f"must be at most {most} for {config.env.id}, whose examples are shown once"
+        raise ConfigError("train.env_steps", env_steps, allowed)
     return _exploring(_evenly_evaluated(config, env_steps), env_steps)
 
 

@@ -1,4 +1,4 @@
-"""The tasks that cells train on: environments, games, a labelled stream, a table of values.
+"""The tasks that cells train on: environments, games, labeled streams, a table of values.
 
 Each entry says what configuration, identity, memory plan and training need of a task. Sizes of its
 observations and its trainer are import paths: planning loads only the first, and without PyTorch.
@@ -37,7 +37,7 @@ LONGEST_CHAIN = 20
 IN_ENVIRONMENTS = "ablation.training.dqn:DQNTrainer"
 """Trains agents that act, by episodes."""
 FLOAT_BYTES = 4
-ACTION_BYTES = LABEL_BYTES = 8
+ACTION_BYTES = EXAMPLE_BYTES = 8
 CHAIN_BYTES = 32
 """State, action, reward and discount of a Blind Cliffwalk's transition."""
 
@@ -77,6 +77,11 @@ class Task:
     """Raises `ConfigError` for a configuration that it cannot train."""
     portable: bool = False
     """Whether it computes by our compiled loops alone, without batched dynamics."""
+    fingerprint: str | None = None
+    """Import path of a function that returns a hash of its data, which counts in a cell's identity; None
+    where the data are the same everywhere."""
+    most_steps: int | None = None
+    """The environment steps after which its data are at their end; None where they have none."""
 
 
 def task_of(env_id: str) -> Task:
@@ -151,10 +156,25 @@ def _check_game(config: CellConfig) -> None:
         raise ConfigError("replay.n_step", replay.n_step, allowed)
 
 
-def _check_digits(config: CellConfig) -> None:
+def _check_stream(config: CellConfig) -> None:
     if config.replay.n_step > 1:
-        allowed = "must be 1 for digits, which earn nothing"
+        allowed = f"must be 1 for {config.env.id}, whose examples have no rewards"
         raise ConfigError("replay.n_step", config.replay.n_step, allowed)
+
+
+def _stream(name: str, fingerprint: str | None = None, most_steps: int | None = None) -> Task:
+    """Return the task of a data set of `ablation.tasks.streams.data`."""
+    return Task(
+        name,
+        owns=lambda env_id: env_id == name,
+        trainer="ablation.tasks.streams.trainer:SupervisedTrainer",
+        spec="ablation.tasks.streams.data:spec",
+        item_bytes=lambda _: EXAMPLE_BYTES,
+        check=_check_stream,
+        portable=True,
+        fingerprint=fingerprint,
+        most_steps=most_steps,
+    )
 
 
 def _check_chain(config: CellConfig) -> None:
@@ -195,15 +215,9 @@ TASKS = Registry(
             settings=ATARI_SETTINGS,
             check=_check_game,
         ),
-        Task(
-            "digits",
-            owns=lambda env_id: env_id == "digits",
-            trainer="ablation.tasks.digits.trainer:SupervisedTrainer",
-            spec="ablation.tasks.digits.data:spec",
-            item_bytes=lambda size: size * FLOAT_BYTES + LABEL_BYTES,
-            check=_check_digits,
-            portable=True,
-        ),
+        _stream("digits"),
+        _stream("text", "ablation.tasks.streams.text:fingerprint", most_steps=50_000),
+        _stream("prices", "ablation.tasks.streams.prices:fingerprint", most_steps=4750),
         Task(
             f"{CLIFFWALK}<states>",
             owns=lambda env_id: chain_length(env_id) is not None,

@@ -1,4 +1,4 @@
-"""The tables and figures that only some studies have: the article's, the Blind Cliffwalk, the digits.
+"""Tables and figures that only some studies have: the article's, the Blind Cliffwalk, streams.
 
 In: `StudyResults`. Out: a `Table` and figures, or None for every other study. `registry.py` is the one
 list of them, which report, gallery and command line read. To add one, write its module and add a line

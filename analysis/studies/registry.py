@@ -12,7 +12,8 @@ from analysis.studies.article import article_table
 from analysis.studies.article_figure import training_outputs
 from analysis.studies.cliffwalk import cliffwalk_table
 from analysis.studies.cliffwalk_figure import updates_by_transitions
-from analysis.studies.digits_figure import accuracy_by_class
+from analysis.studies.streams import streams_table
+from analysis.studies.streams_figure import measure_by_group, running_loss
 from analysis.tables.table import Table
 
 
@@ -45,8 +46,11 @@ STUDY_EXTRAS = (
         leads=True,
     ),
     StudyExtra(
-        "digits", FigureKind("classes", "Accuracy by class", each_environment(accuracy_by_class))
+        "streams",
+        FigureKind("groups", "What is kept of each group", each_environment(measure_by_group)),
+        streams_table,
     ),
+    StudyExtra("running", FigureKind("running", "Loss before learning", each_environment(running_loss))),
 )
 
 FIGURE_KINDS: Mapping[str, FigureKind] = {

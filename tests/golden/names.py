@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any
+from unittest.mock import patch
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.types import RunMode
@@ -13,10 +14,11 @@ from hydra.types import RunMode
 from ablation.agent.layers import layers_of_agent
 from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, study_of, to_plain
 from ablation.cli.config_errors import config_loader
+from ablation.config import identity
 from ablation.config.identity import canonical, cell_name, flatten
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
-from ablation.config.tasks import options_of
+from ablation.config.tasks import options_of, task_of
 from ablation.config.validation import ConfigError
 from ablation.envs.spec import EnvSpec, env_spec
 from ablation.study.expand import expand
@@ -63,10 +65,19 @@ class Configurations:
         ]
 
 
+def _data_path(env_id: str) -> dict[str, str]:
+    path = task_of(env_id).fingerprint
+    return {} if path is None else {"data": path}
+
+
 @contextmanager
 def configurations() -> Iterator[Configurations]:
-    """Yield the configuration files, read as `make plan` does."""
-    with config_loader(str(CONF)) as loader:
+    """Yield the configuration files, read as `make plan` does.
+
+    Hashes of data that differ between versions of Python and of packages are replaced by their paths.
+    """
+    same = patch.object(identity, "data_hash", _data_path)
+    with same, config_loader(str(CONF)) as loader:
         yield Configurations(loader)
 
 

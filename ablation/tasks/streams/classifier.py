@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ablation.agent.backend import Update
@@ -14,7 +16,10 @@ from ablation.agent.learner import Learner, MakeBackend
 from ablation.agent.torch_backend import TorchBackend
 from ablation.config.schema import AgentConfig
 from ablation.config.training_path import TrainedBy, trained_by
-from ablation.tasks.digits import kernels
+from ablation.tasks.streams import kernels
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 
 class CompiledClassifier(CompiledBackend):
@@ -30,7 +35,7 @@ class TorchClassifier(TorchBackend):
     def _losses(
         self, online: Tensor, batch: Mapping[str, Tensor], weights: Tensor, noise: list[Tensor]
     ) -> Update:
-        logs = self._network.values(online, batch["pixels"], noise[0]).log_softmax(dim=-1)
+        logs = self._network.values(online, batch["inputs"], noise[0]).log_softmax(dim=-1)
         right = logs.gather(-1, batch["label"].unsqueeze(-1)).squeeze(-1)
         return Update(1 - right.exp(), -weights * right, right.exp())
 
@@ -47,16 +52,20 @@ class Classifier(Learner):
         backend = BACKENDS[trained_by(config, device.type)]
         super().__init__(config, seeds, (inputs,), classes, device, backend)
 
-    def probabilities(self, pixels: Tensor) -> Tensor:
-        """Return each class's probability `[L, N, K]` for inputs `[L, N, I]`."""
-        logits = self.action_values(pixels)
-        kernels.softmax(logits.numpy(), logits.numpy())
-        return logits
+    def predict(self, inputs: Tensor, labels: Tensor) -> tuple[Floats, Doubles]:
+        """Return each class's probability `[L, N, K]` for `inputs [L, N, I]`, float32.
+
+        And the log-likelihood `[L, N]` of `labels [L, N]`, float64.
+        """
+        logits = self.action_values(inputs).numpy()
+        likelihoods = np.empty(logits.shape[:2])
+        kernels.softmax(logits, labels.numpy(), logits, likelihoods)
+        return logits, likelihoods
 
     def update(
         self, batch: Mapping[str, Tensor], weights: Tensor, learning_rate: float | None = None
     ) -> Update:
-        """Take a gradient step on `pixels [L, B, I]` and `label [L, B]`, losses times `weights`.
+        """Take a gradient step on `inputs [L, B, I]` and `label [L, B]`, losses times `weights`.
 
         An item's error, what priorities are made of, is 1 less the probability of its label.
         """

@@ -27,12 +27,13 @@ from ablation.numerics.elementary import exp, log
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
+Doubles = NDArray[np.float64]
 
 
 class LabeledBatch(NamedTuple):
-    """What a gradient step learns from: pixels `[L, B, I]`, labels `[L, B]`, int64, weights `[L, B]`."""
+    """What a gradient step learns from: inputs `[L, B, I]`, labels `[L, B]`, int64, weights `[L, B]`."""
 
-    pixels: Floats
+    inputs: Floats
     label: Integers
     weight: Floats
 
@@ -50,12 +51,17 @@ def _log_sum(logits: Floats) -> tuple[float, float]:
 
 
 @borrowing
-def softmax(logits: Floats, probabilities: Floats) -> None:
-    """Write each class's probability for logits, both `[L, N, K]`."""
+def softmax(logits: Floats, labels: Integers, probabilities: Floats, likelihoods: Doubles) -> None:
+    """Write each class's probability for logits, both `[L, N, K]`.
+
+    `likelihoods [L, N]` are the logarithms of the probabilities of `labels [L, N]`.
+    """
     lanes, rows, classes = logits.shape
     for lane in range(lanes):
         for row in range(rows):
             largest, log_sum = _log_sum(logits[lane, row])
+            right = logits[lane, row, labels[lane, row]]
+            likelihoods[lane, row] = float(right - largest) - log_sum
             for label in range(classes):
                 exponent = float(logits[lane, row, label] - largest) - log_sum
                 probabilities[lane, row, label] = exp(exponent)
@@ -87,7 +93,7 @@ def _cross_entropy(
 def _learn_lane(
     state: LaneState,
     network: Network,
-    pixels: Floats,
+    inputs: Floats,
     labels: Integers,
     weights: Floats,
     constants: StepConstants,
@@ -96,7 +102,7 @@ def _learn_lane(
 ) -> None:
     size, classes = len(labels), network.table[INPUTS, -1]
     start = size * network.table[INPUT_AT, -1]
-    load_inputs(network, space.activations, pixels)
+    load_inputs(network, space.activations, inputs)
     outputs = array_matrix(space.activations, start, size, classes)
     forward(state.online, network, space, size, outputs)
     logits = space.activations[start : start + size * classes]
@@ -116,5 +122,5 @@ def learn(
     """Take a gradient step on the mean weighted cross-entropy in every lane."""
     for lane in range(len(batch.label)):
         seen = StepOutput(output.errors[lane], output.losses[lane], output.values[lane])
-        item = batch.pixels[lane], batch.label[lane], batch.weight[lane]
+        item = batch.inputs[lane], batch.label[lane], batch.weight[lane]
         _learn_lane(lane_state(state, lane), network, *item, constants, space, seen)
