@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.colors
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ablation.results.load import load
 from ablation.study.plan import Arm
@@ -18,11 +20,11 @@ from analysis.figures.curves import reached_threshold_line
 from analysis.figures.dose_response import numeric_levels
 from analysis.figures.draw import FORMATS, StudyFigure, draw_figures, save_figure
 from analysis.figures.returns import learning_curve
-from analysis.figures.style import COLORS, style_at
+from analysis.figures.style import COLORS, PAPER, PER_PANEL, arm_styles, luminance, shades
 from analysis.report.report import open_results
 from analysis.studies.registry import FIGURE_KINDS
 
-from .analysis_helpers import CROSSED, STUDY, make_store, outcome
+from .analysis_helpers import CROSSED, STUDY, make_store, noise, outcome
 
 
 @pytest.fixture
@@ -115,45 +117,126 @@ def test_steps_to_threshold_count_runs_from_the_step_that_they_reached_it(tmp_pa
     np.testing.assert_allclose(line.estimate, [0] * 4 + [1 / 3] * 5 + [2 / 3])
 
 
-@pytest.mark.parametrize("levels", [4, 24, 40])
-def test_a_legend_lies_beside_many_curves_and_leaves_them_their_place(
+@pytest.mark.parametrize("levels", [4, 24, 61])
+def test_legends_lie_beside_the_curves_and_no_panel_has_more_arms_than_can_be_told_apart(
     tmp_path: Path, levels: int
 ) -> None:
     rates = {"key": "agent.learning_rate", "levels": [0.001 * (at + 1) for at in range(levels)]}
     make_store(tmp_path, STUDY | {"factors": {"rate": rates}, "seeds": 3}, level)
     (made,) = draw(open_results(tmp_path, "s", None), "curves")
     made.figure.draw_without_rendering()
-    (axes,) = made.figure.axes
-    legend = axes.get_legend()
-    assert len(legend.get_texts()) == levels, "one of them is the baseline"
-    frame, curves = legend.get_window_extent(), axes.get_window_extent()
-    assert frame.y1 - frame.y0 < made.figure.bbox.height
-    assert curves.width > 2.5 * made.figure.dpi
-    if levels > 4:
+    shown = 0
+    for axes in made.figure.axes:
+        legend = axes.get_legend()
+        names = [text.get_text() for text in legend.get_texts()]
+        assert names[0] == "baseline"
+        assert 1 < len(names) <= PER_PANEL + 1
+        shown += len(names) - 1
+        frame, curves = legend.get_window_extent(), axes.get_window_extent()
+        assert curves.width > 2 * made.figure.dpi
         assert frame.x0 >= curves.x1
         assert frame.x1 <= made.figure.bbox.x1 + 1
+        assert frame.height < curves.height
+    assert shown == levels - 1, "one of them is the baseline"
 
 
-def test_sixty_arms_have_looks_of_their_own_and_neighbours_differ_without_color() -> None:
-    looks = [style_at(at) for at in range(60)]
-    assert len({(look.color, look.dashes) for look in looks}) == 60
-    for one, next_ in itertools.pairwise(looks):
-        assert one.color != next_.color
-        assert one.dashes != next_.dashes
-        assert one.marker != next_.marker
+def test_a_factor_has_one_hue_everywhere_and_its_levels_differ_without_color(tmp_path: Path) -> None:
+    make_store(tmp_path, STUDY, level)
+    results = open_results(tmp_path, "s", None)
+    styles = arm_styles(results.runs)
+    capacity = [style for name, style in styles.items() if name.startswith("capacity=")]
+    assert len(capacity) == 2
+    assert np.ptp([hue(style.color) for style in capacity]) < 0.05
+    assert abs(hue(styles["replay=none"].color) - hue(capacity[0].color)) > 0.1
+    for attribute in ("color", "dashes", "marker"):
+        assert len({getattr(style, attribute) for style in capacity}) == 2
+    for kind in ("differences", "dose_response", "curves", "improvement"):
+        (figure,) = draw(results, kind)
+        used = {line.get_color() for axis in figure.figure.axes for line in axis.lines}
+        assert {style.color for style in capacity} <= used, kind
 
 
-@pytest.mark.parametrize("paper", ["#ffffff", "#16181b"])
-@pytest.mark.parametrize("color", COLORS)
-def test_colors_stand_out_from_light_and_dark_pages(color: str, paper: str) -> None:
-    light, dark = sorted((_luminance(color), _luminance(paper)), reverse=True)
-    # WCAG 2.2 asks for 3 : 1 of graphics (success criterion 1.4.11).
-    assert (light + 0.05) / (dark + 0.05) >= 3
+def hue(color: str) -> float:
+    return float(matplotlib.colors.rgb_to_hsv(matplotlib.colors.to_rgb(color))[0])
 
 
-def _luminance(color: str) -> float:
-    parts = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-        for c in matplotlib.colors.to_rgb(color)
-    ]
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
+@pytest.mark.parametrize("n", [1, 2, 60])
+@pytest.mark.parametrize("at", range(len(COLORS)))
+def test_shades_stand_out_from_light_and_dark_pages(at: int, n: int) -> None:
+    for style in shades(at, n):
+        for paper in ("#ffffff", "#16181b"):
+            light, dark = sorted((luminance(style.color), luminance(paper)), reverse=True)
+            # WCAG 2.2 asks for 3 : 1 of graphics (success criterion 1.4.11).
+            assert (light + 0.05) / (dark + 0.05) >= 3
+
+
+def test_a_filled_marker_is_significant_in_every_figure(results: Path) -> None:
+    made = open_results(results, "s", None)
+    significant = {row.arm.name for row in made.comparisons if row.significant}
+    assert significant == {"capacity=16"}
+    (forest,) = draw(made, "differences")
+    (axis,) = forest.figure.axes
+    names = [text.get_text() for text in axis.get_yticklabels()]
+    marked = {names[round(float(line.get_ydata()[0]))]: line for line in estimates(axis)}
+    filled = {name for name, line in marked.items() if line.get_markerfacecolor() != PAPER}
+    assert (set(marked), filled) == ({"capacity=16", "capacity=500"}, significant)
+    (doses,) = draw(made, "dose_response")
+    faces = {line.get_xdata()[0]: line.get_markerfacecolor() for line in estimates(doses.figure.axes[0])}
+    # The baseline, 64, is filled as well.
+    assert [x for x, face in faces.items() if face != PAPER] == [16, 64]
+
+
+def estimates(axis: Axes) -> list[Line2D]:
+    return [line for line in axis.lines if line.get_markersize() == 6 and len(line.get_xdata()) == 1]
+
+
+def test_every_run_is_a_point_beside_its_interval(results: Path) -> None:
+    made = open_results(results, "s", None)
+    (forest,) = draw(made, "differences")
+    (axis,) = forest.figure.axes
+    arms = {arm.name: made.runs.scores(arm, "final") for arm in made.runs.plan.arms}
+    shown = [line.get_xdata() for line in axis.lines if line.get_markersize() == 2.2]
+    expected = [arms[name] - arms["baseline"] for name in arms if name.startswith("capacity=")]
+    np.testing.assert_allclose(np.sort(np.concatenate(shown)), np.sort(np.concatenate(expected)))
+
+
+def test_the_description_of_differences_is_true_where_none_some_or_all_are_significant(
+    tmp_path: Path,
+) -> None:
+    def described(outcome: Callable[[Arm, int], float | str]) -> str:
+        make_store(tmp_path / str(len(list(tmp_path.iterdir()))), STUDY, outcome)
+        newest = max(tmp_path.iterdir(), key=lambda path: int(path.name))
+        return draw(open_results(newest, "s", None), "differences")[0].description
+
+    none = described(lambda arm, seed: 100.0 + noise(arm.name, seed))
+    assert none.endswith("None differs significantly.")
+    assert described(outcome).endswith("All others are inconclusive.")
+    all_of_them = described(lambda arm, seed: 100.0 * (arm.name == "baseline") + noise(arm.name, seed))
+    assert all_of_them.endswith("All differ significantly.")
+
+
+def test_bands_end_where_no_return_can_lie_and_references_are_lines(tmp_path: Path) -> None:
+    make_store(tmp_path, STUDY, lambda arm, seed: 500.0 if seed % 2 else 400.0)
+    results = open_results(tmp_path, "s", None)
+    line = learning_curve(results.runs, results.runs.plan.arms[0])
+    assert line is not None
+    assert line.high.max() == 500, "CartPole's largest return"
+    (figure,) = draw(results, "curves")
+    axis = figure.figure.axes[0]
+    assert {text.get_text() for text in axis.texts} == {"random", "solved"}
+    level_lines = [line.get_ydata()[0] for line in axis.lines if len(set(line.get_ydata())) == 1]
+    assert {22.1, 475.0} <= set(level_lines)
+    assert "References: random 22.1, solved 475." in figure.description
+
+
+def test_axes_say_in_words_what_they_show_and_which_direction_is_better(results: Path) -> None:
+    for score, words, arrow in (
+        ("final", "mean return, last 10 % of evaluations", "→ better"),
+        ("steps_to_threshold", "environment steps to the solved threshold", "← better"),
+    ):
+        (figure,) = draw(open_results(results, "s", score), "differences")
+        label = figure.figure.get_supxlabel()
+        assert words in label
+        assert arrow in label
+    (curves,) = draw(open_results(results, "s", None), "curves")
+    assert "↑ better" in curves.figure.get_supylabel()

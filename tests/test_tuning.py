@@ -17,7 +17,6 @@ from ablation.study.expand import expand
 from ablation.study.plan import Arm, Plan, plan_from_json
 from ablation.study.tuning import reported_plan, tuning_plan, undecided, with_waiting
 from analysis.figures.draw import draw_figures
-from analysis.figures.style import PAPER
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS
 
@@ -134,14 +133,10 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
     ):
         assert words in drawn.description
     axis = drawn.figure.axes[0]
-    hollow = [
-        line
-        for line in axis.lines
-        if line.get_markerfacecolor() == PAPER and line.get_marker() != "None"
-    ]
-    assert sorted(len(line.get_xdata()) for line in hollow) == [3, 3]
-    filled = [line for line in axis.lines if line.get_markersize() == 7]
-    assert sorted(round(float(line.get_xdata()[0])) for line in filled) == [0, 2]
+    tuned = [line for line in axis.lines if len(line.get_xdata()) == 3]
+    assert len(tuned) == 2
+    fresh = [line for line in axis.lines if line.get_marker() not in ("None", "", None)]
+    assert sorted(round(float(line.get_xdata()[0])) for line in fresh) == [0, 2]
 
 
 def test_an_arm_is_chosen_for_when_all_of_its_tuning_runs_have_ended(tmp_path: Path) -> None:

@@ -101,13 +101,15 @@ class StudyRuns:
         values = np.array([run.score(name) for run in self.of_cell(arm)])
         if not normalized:
             return values
-        limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
-        scale = self.own_references.get(arm.environment)
-        if scale is None and not limited:
-            scale = reference(arm.env_id)
+        scale = self.reference(arm)
         if scale is None or SCORES[name].unit != "return":
             return np.full(len(values), np.nan)
         return np.array([scale.normalize(value) for value in values])
+
+    def reference(self, arm: Arm) -> Reference | None:
+        """Return the references of an arm's environment; those of its id hold at its own time limit."""
+        limited = self.plan.cells.get(arm.cell, {}).get("env", {}).get("time_limit") is not None
+        return self.own_references.get(arm.environment) or (None if limited else reference(arm.env_id))
 
     def statuses(self, arm: Arm) -> dict[str, int]:
         """Return how many of an arm's runs have each status."""

@@ -15,11 +15,16 @@ FILE = Path(__file__).parent / "references.csv"
 
 @dataclass(frozen=True)
 class Reference:
-    """An environment's returns of random actions (normalized 0) and of a solution (normalized 1)."""
+    """An environment's returns of random actions (normalized 0) and of a solution (normalized 1).
+
+    No return lies below `lowest` or above `highest`.
+    """
 
     random: float
     threshold: float
     source: str
+    lowest: float = -math.inf
+    highest: float = math.inf
 
     @classmethod
     def of(cls, given: References) -> Reference:
@@ -41,6 +46,12 @@ def reference(env_id: str) -> Reference | None:
 def _references() -> dict[str, Reference]:
     with FILE.open(newline="", encoding="utf-8") as file:
         return {
-            row["env_id"]: Reference(float(row["random"]), float(row["threshold"]), row["source"])
+            row["env_id"]: Reference(
+                float(row["random"]),
+                float(row["threshold"]),
+                row["source"],
+                float(row["lowest"] or -math.inf),
+                float(row["highest"] or math.inf),
+            )
             for row in csv.DictReader(file)
         }

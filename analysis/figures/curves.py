@@ -12,16 +12,25 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ablation.results.load import StudyRuns
+from ablation.results.references import Reference
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
 from analysis.figures.returns import Line, evaluation_matrix, return_curves
-from analysis.figures.style import ArmStyle, add_legend, arm_styles, label, legend_width, panels
+from analysis.figures.style import (
+    ArmStyle,
+    add_legend,
+    arm_styles,
+    better,
+    draw_references,
+    panel_grid,
+    panels,
+    references_text,
+)
 from analysis.statistics import Estimate, performance_profile
 from analysis.statistics.intervals import wilson
-from analysis.tables.wording import axis_label, elsewhere_title
+from analysis.tables.wording import axis_label
 
-COLUMNS = 2
 PROFILE_POINTS = 101
 Array = NDArray[np.float64]
 
@@ -59,9 +68,16 @@ def learning_curves(results: StudyResults, environment: str, seeds: bool = False
     curves = return_curves(runs, environment)
     if curves is None:
         return None
-    figure = small_multiples(runs, environment, curves.line, curves.axis_labels, single_runs=seeds)
-    last = {arm.name: curves.line(arm) for arm in runs.arms(environment)}
-    return figure, f"Mean {curves.returns} at the end: {_last(last)}"
+    lines = {arm.name: curves.line(arm) for arm in runs.arms(environment)}
+    figure = small_multiples(
+        runs,
+        environment,
+        lambda arm: lines[arm.name],
+        curves.axis_labels,
+        single_runs=seeds,
+        reference=curves.reference,
+    )
+    return figure, f"Mean {curves.returns} at the end: {_last(lines)}{references_text(curves.reference)}"
 
 
 def steps_to_threshold(results: StudyResults, environment: str) -> Drawing:
@@ -70,7 +86,7 @@ def steps_to_threshold(results: StudyResults, environment: str) -> Drawing:
     lines = {arm.name: reached_threshold_line(runs, arm) for arm in runs.arms(environment)}
     if not any(lines.values()):
         return None
-    axis_labels = ("environment steps", "fraction of runs that reached the threshold")
+    axis_labels = ("environment steps", "fraction of runs that reached\nthe threshold (↑ better)")
     figure = small_multiples(
         runs, environment, lambda arm: lines[arm.name], axis_labels, drawstyle="steps-post", band=0.07
     )
@@ -109,7 +125,7 @@ def profile_lines(
     thresholds = np.linspace(values.min() - 0.02 * np.ptp(values), values.max(), PROFILE_POINTS)
     lines = {arm.name: profile_line(runs, arm, score, thresholds, normalized) for arm in arms}
     x_label = f"x: {axis_label(score)}{', normalized' if normalized else ''}"
-    return lines, (x_label, "fraction of runs with score > x")
+    return lines, (x_label, f"fraction of runs with score > x\n{better(score, vertical=True)}")
 
 
 def draw_arms(
@@ -123,7 +139,9 @@ def draw_arms(
     """Draw the lines of all arms of an environment into given axes."""
     styles = arm_styles(runs)
     for arm in runs.arms(environment):
-        _draw_line(axis, line_of(arm), arm.name, styles[arm.name], "default", single_runs, 0.07)
+        line = line_of(arm)
+        text = arm.name if line is None else f"{arm.name} (n={line.n})"
+        _draw_line(axis, line, text, styles[arm.name], "default", single_runs, 0.07)
     axis.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     add_legend(axis)
 
@@ -137,32 +155,25 @@ def small_multiples(
     single_runs: bool = False,
     drawstyle: str = "default",
     band: float = 0.13,
+    reference: Reference | None = None,
 ) -> Figure:
     """Return a panel for each factor: its arms and the baseline, each a line with a band."""
     arms, baseline, styles = runs.arms(environment), runs.baseline(environment), arm_styles(runs)
-    members_of = {
-        elsewhere_title(runs, members[0]) if members and runs.beside_ours(members[0]) else title: members
-        for title, members in panels(arms).items()
-    }
-    # A legend beside its panel takes the place of the next panel.
-    beside = max(
-        legend_width([label(arm, title) for arm in members]) for title, members in members_of.items()
-    )
-    columns = 1 if beside else min(COLUMNS, len(members_of))
-    rows = math.ceil(len(members_of) / columns)
-    figure = Figure(figsize=(4.2 * columns + beside, 2.7 * rows + 0.3), layout="constrained")
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    members_of = panels(runs, arms)
+    figure, axes = panel_grid(len(members_of), shared=True)
     lines = {arm.name: line_of(arm) for arm in arms}
-    for axis, (title, members) in zip(axes.flat, members_of.items(), strict=False):
-        for arm in [baseline, *members]:
-            name = label(arm, title)
-            _draw_line(axis, lines[arm.name], name, styles[arm.name], drawstyle, single_runs, band)
+    sizes = {line.n for line in lines.values() if line is not None}
+    for axis, (title, members) in zip(axes, members_of.items(), strict=True):
+        for name, arm in {baseline.name: baseline, **members}.items():
+            line = lines[arm.name]
+            text = name if line is None or len(sizes) == 1 else f"{name} (n={line.n})"
+            _draw_line(axis, line, text, styles[arm.name], drawstyle, single_runs, band)
         axis.set_title(title)
         add_legend(axis)
         axis.margins(x=0.01)
-    for axis in axes.flat[len(members_of) :]:
-        axis.set_visible(False)
-    figure.supxlabel(axis_labels[0], fontsize=9)
+    draw_references(axes, reference)
+    n = f" (n = {sizes.pop()} runs of each arm)" if len(sizes) == 1 else ""
+    figure.supxlabel(axis_labels[0] + n, fontsize=9)
     figure.supylabel(axis_labels[1], fontsize=9)
     return figure
 
@@ -181,8 +192,7 @@ def _draw_line(
         return
     if single_runs and line.runs is not None:
         axis.plot(line.x, line.runs.T, color=style.color, lw=0.5, alpha=0.35)
-    text = f"{name} (n={line.n})"
-    (drawn,) = axis.plot(line.x, line.estimate, color=style.color, lw=1.4, label=text)
+    (drawn,) = axis.plot(line.x, line.estimate, color=style.color, lw=1.6, label=name)
     drawn.set_drawstyle(drawstyle)  # type: ignore[arg-type]
     if style.dashes:
         drawn.set_dashes(style.dashes)

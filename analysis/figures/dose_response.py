@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
+import textwrap
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ablation.study.plan import Arm
 from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import FAINT, arm_styles
+from analysis.figures.intervals import draw_interval, draw_runs, filled, score_reference
+from analysis.figures.style import FAINT, arm_styles, better, draw_references, panel_grid
 from analysis.tables.wording import axis_label, interval_text
 
 MIN_LEVELS = 3
@@ -32,13 +32,10 @@ def dose_response(results: StudyResults) -> Drawing:
     ]
     if not shown:
         return None
-    columns = min(2, len(shown))
-    rows = math.ceil(len(shown) / columns)
-    figure = Figure(figsize=(4.2 * columns, 2.7 * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    texts = [_dose_panel(results, axis, *panel) for axis, panel in zip(axes.flat, shown, strict=False)]
-    for axis in axes.flat[len(shown) :]:
-        axis.set_visible(False)
+    figure, axes = panel_grid(len(shown))
+    texts = [_dose_panel(results, axis, *panel) for axis, panel in zip(axes, shown, strict=True)]
+    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
+    figure.supylabel(textwrap.fill(label, 30), fontsize=9)
     return figure, " ".join(texts)
 
 
@@ -57,19 +54,21 @@ def _dose_panel(
     results: StudyResults, axis: Axes, environment: str, factor: str, levels: NumericLevels
 ) -> str:
     """Draw one factor's panel and return its text description."""
-    by_arm = {row.arm.name: row.mean for row in results.of_environment(environment)}
-    points = {value: by_arm[arm.name] for value, (_, arm) in levels.items() if by_arm[arm.name].n > 0}
+    by_arm = {row.arm.name: row for row in results.of_environment(environment)}
+    rows = {value: by_arm[arm.name] for value, (_, arm) in levels.items() if by_arm[arm.name].mean.n > 0}
+    points = {value: row.mean for value, row in rows.items()}
     styles = arm_styles(results.runs)
     axis.plot(list(points), [point.value for point in points.values()], color=FAINT, lw=1, zorder=0)
-    for value, point in points.items():
-        style = styles[levels[value][1].name]
-        axis.plot([value] * 2, [point.low, point.high], color=style.color, lw=1.6)
-        axis.plot(value, point.value, style.marker, color=style.color, ms=5)
+    for value, row in rows.items():
+        style = styles[row.arm.name]
+        draw_runs(axis, results, row.arm, value, style.color)
+        draw_interval(axis, value, row.mean, style, filled(row))
     axis.set_xscale("log")
     axis.set_xticks(list(points), [levels[value][0] for value in points], minor=False)
     axis.minorticks_off()
     env_id = results.runs.arms(environment)[0].env_id
-    axis.set(xlabel=factor, ylabel=axis_label(results.score), title=f"{factor}, {env_id}")
+    axis.set(xlabel=factor, title=f"{factor}, {env_id}")
+    draw_references([axis], score_reference(results, environment))
     texts = [
         f"{levels[value][0]}: {interval_text(point)}, n = {point.n}" for value, point in points.items()
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from analysis.effects.study_results import StudyResults
+from analysis.figures.fonts import cover
 from analysis.figures.style import STYLE
 
 FORMATS = ("svg", "png", "pdf")
@@ -28,11 +30,13 @@ class FigureKind:
     """A kind of figure: its name on the command line and of its files, its title, and how it is drawn.
 
     `draw(results, seeds)` yields the drawings; `seeds` asks for single runs where a kind can show them.
+    The page folds the `details` away.
     """
 
     name: str
     title: str
     draw: Callable[[StudyResults, bool], Drawings]
+    details: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,27 +78,34 @@ def draw_figures(results: StudyResults, kind: FigureKind, seeds: bool = False) -
     with mpl.rc_context(STYLE):
         for environment, drawing in kind.draw(results, seeds):
             if drawing is not None:
+                figure, description = drawing
                 name = f"{kind.name}-{environment}" if environment else kind.name
                 title = f"{kind.title}, {ids[environment]}" if environment else kind.title
-                yield StudyFigure(name, title, *drawing)
+                lacking = cover(figure)
+                note = f" No font here has {lacking}: PNG and PDF show boxes instead." if lacking else ""
+                yield StudyFigure(name, title, figure, description + note)
 
 
 def save_figure(figure: StudyFigure, directory: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
     """Write a figure into a directory, a file for each format, and return the files."""
     paths = []
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # The description names characters that no font has.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         # Layout takes as long as drawing: compute it once for all formats.
         figure.figure.draw_without_rendering()
         figure.figure.set_layout_engine("none")
         for suffix in formats:
             path = directory / f"{figure.name}.{suffix}"
-            data = io.BytesIO()
-            metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {})
-            # The page puts its own background behind an SVG; other files have a white one.
-            background = "none" if suffix == "svg" else "white"
-            figure.figure.savefig(
-                data, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata, facecolor=background
-            )
-            path.write_bytes(data.getvalue())
+            path.write_bytes(_rendered(figure.figure, suffix))
             paths.append(path)
     return paths
+
+
+def _rendered(figure: Figure, suffix: str) -> bytes:
+    data = io.BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix, {})
+    # The page puts its own background behind an SVG; other files have a white one.
+    background = "none" if suffix == "svg" else "white"
+    figure.savefig(data, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata, facecolor=background)
+    return data.getvalue()

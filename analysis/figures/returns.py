@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ablation.results.load import StudyRuns
+from ablation.results.references import Reference
 from ablation.results.scores import RunRows
 from ablation.study.plan import Arm
 from analysis.statistics import LEVEL
@@ -40,11 +41,12 @@ class ReturnCurves:
 
     line: Callable[[Arm], Line | None]
     returns: str
+    reference: Reference | None
 
     @property
     def axis_labels(self) -> tuple[str, str]:
         """Return the labels of the axes."""
-        return "environment steps", self.returns
+        return "environment steps", f"{self.returns} (↑ better)"
 
 
 def return_curves(runs: StudyRuns, environment: str) -> ReturnCurves | None:
@@ -53,12 +55,13 @@ def return_curves(runs: StudyRuns, environment: str) -> ReturnCurves | None:
     None if no run has either.
     """
     rows = [row for arm in runs.arms(environment) for row in _rows(runs, arm)]
+    scale = runs.reference(runs.baseline(environment))
     if any(len(row.curve[0]) for row in rows):
-        return ReturnCurves(lambda arm: learning_curve(runs, arm), "greedy evaluation return")
+        return ReturnCurves(lambda arm: learning_curve(runs, arm), "greedy evaluation return", scale)
     last = max((int(row.episodes["env_step"][-1]) for row in rows if _trained(row)), default=0)
     if not last:
         return None
-    return ReturnCurves(lambda arm: training_curve(runs, arm, last), "training return")
+    return ReturnCurves(lambda arm: training_curve(runs, arm, last), "training return", scale)
 
 
 def evaluation_matrix(runs: StudyRuns, arm: Arm) -> tuple[Array, Array]:
@@ -90,15 +93,16 @@ def training_matrix(runs: StudyRuns, arm: Arm, last: int) -> tuple[Array, Array]
 
 def learning_curve(runs: StudyRuns, arm: Arm) -> Line | None:
     """Return the mean evaluation over runs at each step with its t interval, None without runs."""
-    return _mean_line(*evaluation_matrix(runs, arm))
+    return _mean_line(*evaluation_matrix(runs, arm), runs.reference(arm))
 
 
 def training_curve(runs: StudyRuns, arm: Arm, last: int) -> Line | None:
     """Return the mean training return over runs by step with its t interval, None without runs."""
-    return _mean_line(*training_matrix(runs, arm, last))
+    return _mean_line(*training_matrix(runs, arm, last), runs.reference(arm))
 
 
-def _mean_line(steps: Array, matrix: Array) -> Line | None:
+def _mean_line(steps: Array, matrix: Array, reference: Reference | None) -> Line | None:
+    """Return the mean over runs with its t interval, which ends where no return can lie."""
     n = np.sum(~np.isnan(matrix), axis=0)
     known = n > 0
     if not known.any():
@@ -109,7 +113,12 @@ def _mean_line(steps: Array, matrix: Array) -> Line | None:
     quantile = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
     with np.errstate(divide="ignore", invalid="ignore"):
         half = np.array([quantile[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
-    return Line(steps, estimate, estimate - half, estimate + half, int(n.max()), matrix)
+    low, high = estimate - half, estimate + half
+    if reference is not None:
+        # A bound that runs cross is not that of their rewards.
+        low = np.maximum(low, min(reference.lowest, float(np.nanmin(matrix))))
+        high = np.minimum(high, max(reference.highest, float(np.nanmax(matrix))))
+    return Line(steps, estimate, low, high, int(n.max()), matrix)
 
 
 def _rows(runs: StudyRuns, arm: Arm) -> Sequence[RunRows]:

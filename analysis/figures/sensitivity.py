@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,12 +12,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablation.results.load import StudyNotFound, StudyRuns, load
-from ablation.study.declaration import BASELINE
 from ablation.study.plan import Arm
+from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import INK, PAPER, ArmStyle, style_at
+from analysis.figures.intervals import draw_interval, filled, score_reference
+from analysis.figures.style import (
+    PAPER,
+    WIDTH,
+    ArmStyle,
+    add_legend,
+    arm_styles,
+    better,
+    draw_references,
+    factor_styles,
+)
 from analysis.statistics import Estimate, mean
 from analysis.tables.wording import axis_label, interval_text
 
@@ -28,9 +39,14 @@ ARM_OFFSET = 0.16
 
 @dataclass(frozen=True)
 class ArmCurve:
-    """An arm's score by level; where it was tuned, the chosen level and its score on fresh seeds."""
+    """An arm's score by level; where it was tuned, the chosen level and its score on fresh seeds.
+
+    `significant` has the levels whose score differs significantly from the baseline's.
+    """
 
     by_level: Mapping[str, Estimate]
+    style: ArmStyle
+    significant: frozenset[str] = frozenset()
     chosen: str | None = None
     fresh: Estimate = field(default_factory=Estimate.missing)
 
@@ -38,10 +54,9 @@ class ArmCurve:
 def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     """Return the score against the tuned factor, or a crossed numeric one, with a line for each arm.
 
-    Scores on tuning seeds are hollow markers with lines; those on fresh seeds at the chosen level are
-    filled ones.
+    Scores on tuning seeds are lines; those on fresh seeds at the chosen level are large markers.
     """
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     description = draw_sensitivity(figure.subplots(), results, environment)
     return None if description is None else (figure, description)
 
@@ -55,33 +70,32 @@ def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str
     levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
     offsets = np.linspace(-ARM_OFFSET, ARM_OFFSET, len(curves)) if len(curves) > 1 else [0.0]
     for at, (name, curve) in enumerate(curves.items()):
-        style = ArmStyle(INK, (), "o") if name == BASELINE else style_at(at)
-        _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve, style)
+        _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve)
     axis.set_xticks(range(len(levels)), levels)
-    axis.set(xlabel=factor, ylabel=axis_label(results.score))
-    title = _legend_title(curves)
-    axis.legend(loc="center left", bbox_to_anchor=(1, 0.5), title=title, title_fontsize=7)
+    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
+    axis.set(xlabel=factor, ylabel=textwrap.fill(label, 36))
+    draw_references([axis], score_reference(results, environment))
+    add_legend(axis, title=_legend_title(curves), title_fontsize=8, alignment="left")
     return " ".join(_description(name, curve) for name, curve in curves.items())
 
 
-def _draw_arm(
-    axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve, style: ArmStyle
-) -> None:
-    tuned = curve.chosen is not None
+def _draw_arm(axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve) -> None:
+    style, tuned = curve.style, curve.chosen is not None
     points = {level: point for level, point in curve.by_level.items() if point.n}
     xs = [x_of[level] for level in points]
     sizes = sorted({point.n for point in points.values()})
     n = f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}" if sizes else "missing"
     label = f"{name} ({n}" + (f", then {curve.fresh.n})" if tuned else ")")
     (line,) = axis.plot(xs, [p.value for p in points.values()], color=style.color, lw=1.2, label=label)
-    line.set(marker=style.marker, markersize=4, markerfacecolor=PAPER if tuned else style.color)
     line.set_dashes(style.dashes or (None, None))
-    for x, point in zip(xs, points.values(), strict=True):
+    for x, (level, point) in zip(xs, points.items(), strict=True):
         axis.plot([x] * 2, [point.low, point.high], color=style.color, lw=0.8, alpha=0.6)
+        if not tuned:
+            face = style.color if level in curve.significant else PAPER
+            axis.plot(x, point.value, style.marker, color=style.color, mfc=face, ms=4.5)
     if curve.chosen is not None and curve.fresh.n:
-        x = x_of[curve.chosen]
-        axis.plot([x] * 2, [curve.fresh.low, curve.fresh.high], color=style.color, lw=2.2)
-        axis.plot(x, curve.fresh.value, style.marker, color=style.color, ms=7)
+        x, level = x_of[curve.chosen], curve.chosen
+        draw_interval(axis, x, curve.fresh, style, level in curve.significant)
 
 
 def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
@@ -94,11 +108,12 @@ def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[st
     except StudyNotFound:
         return None
     factor = study.tune.factor
-    fresh = {row.arm.name: row.mean for row in results.of_environment(environment)}
+    styles = arm_styles(results.runs)
     chosen = {x.arm: x.level for x in results.runs.plan.choices if x.environment == environment}
     order = list(study.factors[factor].overrides())
     curves = {}
-    for name, reported in fresh.items():
+    for row in results.of_environment(environment):
+        name = row.arm.name
         means = {
             arm.levels[factor]: _mean(tuning, arm, results.score)
             for arm in tuning.arms(environment)
@@ -106,7 +121,9 @@ def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[st
         }
         if means:
             by_level = {level: means[level] for level in order if level in means}
-            curves[name] = ArmCurve(by_level, chosen.get(name), reported)
+            level = chosen.get(name)
+            significant = frozenset([level] if level is not None and filled(row) else [])
+            curves[name] = ArmCurve(by_level, styles[name], significant, level, row.mean)
     return (factor, curves) if curves else None
 
 
@@ -117,15 +134,24 @@ def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[
     if factor is None or not grid.complete:
         return None
     order = sorted(grid.factors[factor], key=lambda level: as_number(level) or math.nan)
-    means = {row.arm.name: row.mean for row in results.of_environment(environment)}
-    curves: dict[str, dict[str, Estimate]] = {}
+    rows = {row.arm.name: row for row in results.of_environment(environment)}
+    curves: dict[str, dict[str, Comparison]] = {}
     for level in order:
         for key, arm in grid.arm_at.items():
             levels = dict(zip(grid.factors, key, strict=True))
             if levels.pop(factor) == level:
                 others = ", ".join(f"{name}={value}" for name, value in levels.items())
-                curves.setdefault(others, {})[level] = means[arm.name]
-    return factor, {name: ArmCurve(by_level) for name, by_level in curves.items()}
+                curves.setdefault(others, {})[level] = rows[arm.name]
+    others = next((name for name in grid.factors if name != factor), factor)
+    styles = factor_styles(results.runs, others, list(curves))
+    return factor, {
+        name: ArmCurve(
+            {level: row.mean for level, row in of_level.items()},
+            styles[name],
+            frozenset(level for level, row in of_level.items() if filled(row)),
+        )
+        for name, of_level in curves.items()
+    }
 
 
 def _longest_numeric_factor(grid: DesignGrid) -> str | None:
@@ -141,9 +167,9 @@ def _mean(runs: StudyRuns, arm: Arm, score: str) -> Estimate:
     return mean(runs.scores(arm, score))
 
 
-def _legend_title(curves: Mapping[str, ArmCurve]) -> str:
+def _legend_title(curves: Mapping[str, ArmCurve]) -> str | None:
     tuned = any(curve.chosen for curve in curves.values())
-    return "line: tuning seeds; large: fresh seeds, chosen level" if tuned else ""
+    return "line: tuning seeds\nmarker: fresh seeds, chosen level" if tuned else None
 
 
 def _description(name: str, curve: ArmCurve) -> str:

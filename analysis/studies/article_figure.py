@@ -13,7 +13,7 @@ from ablation.results.run import Run
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import label_powers, style_at
+from analysis.figures.style import add_legend, label_powers, style_at
 from analysis.statistics import mean
 from analysis.studies.article import Floats, article_systems, episode_returns, losses
 
@@ -35,7 +35,7 @@ def training_outputs(results: StudyResults) -> Drawing:
         "reward of a training episode": lambda run: (_steps(run), episode_returns(run)),
         LOSS: lambda run: losses(runs, run),
     }
-    figure = Figure(figsize=(7.2, 2.9), layout="constrained")
+    figure = Figure(figsize=(9.6, 2.9), layout="constrained")
     texts = []
     for axis, (name, curve) in zip(figure.subplots(1, 2), panels.items(), strict=True):
         for at, (arm, title) in enumerate(systems):
@@ -44,7 +44,7 @@ def training_outputs(results: StudyResults) -> Drawing:
         axis.set(xlabel="environment steps", ylabel=name, yscale="log" if name == LOSS else "linear")
         if name == LOSS:
             label_powers(axis.yaxis)
-        axis.legend()
+        add_legend(axis)
     return figure, "; ".join(texts) + "."
 
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import PAPER, arm_styles, label_powers
+from analysis.figures.style import PAPER, add_legend, arm_styles, label_powers
 from analysis.studies.cliffwalk import chain_lengths, replay_title, transitions, updates
 from analysis.tables.wording import number
 
@@ -17,7 +17,7 @@ def updates_by_transitions(results: StudyResults) -> Drawing:
     if not lengths:
         return None
     runs, styles, texts = results.runs, arm_styles(results.runs), []
-    figure = Figure(figsize=(5.4, 3.9), layout="constrained")
+    figure = Figure(figsize=(7, 3.9), layout="constrained")
     axis = figure.subplots()
     titles = {arm.name: replay_title(arm) for arm in runs.plan.arms}
     for name, title in titles.items():
@@ -43,5 +43,5 @@ def updates_by_transitions(results: StudyResults) -> Drawing:
     )
     label_powers(axis.xaxis)
     label_powers(axis.yaxis)
-    axis.legend()
+    add_legend(axis)
     return figure, "Median updates by transitions in the buffer. " + "; ".join(texts) + "."

@@ -22,8 +22,18 @@ TOO_FEW = "too few seeds, or no spread to judge by"
 ENOUGH = 0.93
 """Coverage below which a report says so."""
 COVERAGE = Path(__file__).parent / "coverage.csv"
-AXIS_LABELS = {"final": "mean return, last 10 % of evaluations"}
-"""Of scores whose name does not say enough beside an axis."""
+AXIS_LABELS = {
+    "final": "mean return, last 10 % of evaluations",
+    "area_under_curve": "mean return, all evaluations",
+    "area_per_gradient_step": "mean return, all evaluations by gradient step",
+    "best": "mean return, best evaluation",
+    "last_training_episodes": "mean return, last 100 training episodes",
+    "online_return": "mean training return by environment step",
+    "steps_to_threshold": "environment steps to the solved threshold",
+    "reached_threshold": "fraction of runs that reached the solved threshold",
+    "kept_threshold": "fraction of runs that kept the solved threshold",
+}
+"""Of scores, in words; a user's own has its name."""
 
 
 def number(value: float) -> str:
