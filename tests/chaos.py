@@ -18,6 +18,8 @@ from . import tracked
 
 ROOT = Path(__file__).parent.parent
 STALE_SECONDS = 4.0
+WORKERS_SECONDS = 20.0
+"""How long a strike at a worker waits for one: a sweep that starts imports for seconds."""
 LIBRARIES = Path("/usr/lib")
 CONTAINER = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 SOON = f"""
@@ -114,8 +116,8 @@ class Victims:
 
     def strike(self, kind: str, moments: random.Random, environment: dict[str, str]) -> str:
         """Do one thing to the sweeps; return what was done."""
-        workers = self.alive(b"work")
         kind = self._allowed(kind)
+        workers = self._workers() if kind in ("worker", "supervisor", "pause") else {}
         if kind in ("worker", "supervisor", "pause") and not workers:
             kind = "start"
         if kind in ("worker", "supervisor"):
@@ -137,6 +139,13 @@ class Victims:
         elif kind == "syncs":
             self._sync(environment)
         return kind
+
+    def _workers(self) -> dict[int, int]:
+        """Return the workers, once there are any, with their supervisors; none if none comes."""
+        deadline = time.monotonic() + WORKERS_SECONDS
+        while not (workers := self.alive(b"work")) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return workers
 
     def _allowed(self, kind: str) -> str:
         lacking = {"clock": self._clock is None, "disk": not self._disk}

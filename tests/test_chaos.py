@@ -46,8 +46,8 @@ WORDS = [
     # Restored by repeating its actions, as any Gymnasium environment.
     "env.backend=gymnasium",
     "study.seeds=5",
-    "train.env_steps=600",
-    "train.evaluate_every=30",
+    "train.env_steps=2400",
+    "train.evaluate_every=120",
     "train.evaluation_episodes=1",
     "agent.hidden_sizes=[32]",
     "replay.n_step=3",
