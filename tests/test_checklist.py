@@ -76,7 +76,11 @@ def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_pat
 @pytest.mark.parametrize(
     ("study", "rule", "text"),
     [
-        (TUNED | {"seeds": 9}, "few-seeds", "capacity=16 (CartPole-v1) has a verdict from 9 seeds"),
+        (
+            TUNED | {"seeds": 9, "verdicts_from": 5},
+            "few-seeds",
+            "capacity=16 (CartPole-v1) has a verdict from 9 seeds",
+        ),
         (
             TUNED
             | {"factors": TUNED["factors"] | {"rate": TUNED["factors"]["rate"] | {"levels": RATES[1:]}}},

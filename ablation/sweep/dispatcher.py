@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
-import threading
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
 from uuid import uuid4
@@ -22,7 +18,7 @@ from ablation.sweep.arithmetic import check_arithmetic
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged, code_version
 from ablation.sweep.config import SweepConfig
-from ablation.sweep.interrupts import EXIT_STOPPED
+from ablation.sweep.interrupts import stoppable
 from ablation.sweep.inventory import RunInventory, read_inventory
 from ablation.sweep.launch import Launch, WorkerLauncher
 from ablation.sweep.observer import SweepObserver
@@ -51,8 +47,6 @@ log = logging.getLogger(__name__)
 MAX_FRUITLESS_LAUNCHES = 3
 """Launches in a row that may end without any progress."""
 WAIT_SECONDS = 2.0
-STOPPING_SECONDS = 4.0
-"""How long workers may take to end after a Ctrl-C."""
 
 
 class SweepDispatcher:
@@ -121,7 +115,7 @@ class SweepDispatcher:
         Raises `CodeChanged`, `DiskFull` and `ConfigError` for what another launch would not mend.
         """
         fruitless = 0
-        with self._interruptible() as stopping:
+        with stoppable(self._ask_workers_to_end) as stopping:
             while True:
                 inventory = self._read_inventory()
                 jobs = self.jobs(inventory)
@@ -223,29 +217,7 @@ class SweepDispatcher:
         times = sorted(path.stat().st_mtime_ns for path in checkpoints)
         return len(inventory.to_do), sum(inventory.attempts.values()), times
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[threading.Event]:
-        """Let the first Ctrl-C ask the workers to end, and see that they do."""
-        stopping = threading.Event()
-
-        def stop(*_: object) -> None:
-            if stopping.is_set():
-                os._exit(EXIT_STOPPED)
-            stopping.set()
-            threading.Thread(target=_exit_late, daemon=True).start()
-            with suppress(OSError):
-                stop_path(self._store, self._sweep).touch()
-            self._observer.stopping(self._launcher.stop())
-
-        earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield stopping
-        finally:
-            for number, handler in earlier.items():
-                # Python resets handlers while it exits: another Ctrl-C then would change the status.
-                signal.signal(number, signal.SIG_IGN if stopping.is_set() else handler)
-
-
-def _exit_late() -> None:
-    time.sleep(STOPPING_SECONDS)
-    os._exit(EXIT_STOPPED)
+    def _ask_workers_to_end(self) -> None:
+        with suppress(OSError):
+            stop_path(self._store, self._sweep).touch()
+        self._observer.stopping(self._launcher.stop())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,8 @@ WARNING = signal.SIGUSR2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, WARNING)
 PATIENCE_SECONDS = 1.0
 """How long the end of a period, with a checkpoint, is waited for."""
+STOPPING_SECONDS = 4.0
+"""How long workers may take to end after a Ctrl-C."""
 WRITING_SECONDS = 1.5
 """How much longer a file that is being written is waited for."""
 
@@ -101,3 +104,32 @@ def requests_to_end() -> Iterator[EndRequests]:
     finally:
         for number, handler in earlier.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def stoppable(ask: Callable[[], None]) -> Iterator[threading.Event]:
+    """Yield what the first Ctrl-C within the context sets; it also calls `ask` to let others end.
+
+    A second one ends this process at once, as `STOPPING_SECONDS` without an end do.
+    """
+    stopping = threading.Event()
+
+    def stop(*_: object) -> None:
+        if stopping.is_set():
+            os._exit(EXIT_STOPPED)
+        stopping.set()
+        threading.Thread(target=_exit_late, daemon=True).start()
+        ask()
+
+    earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, handler in earlier.items():
+            # Python resets handlers while it exits: another Ctrl-C then would change the status.
+            signal.signal(number, signal.SIG_IGN if stopping.is_set() else handler)
+
+
+def _exit_late() -> None:
+    time.sleep(STOPPING_SECONDS)
+    os._exit(EXIT_STOPPED)
