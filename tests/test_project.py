@@ -62,6 +62,7 @@ def test_our_own_files_are_not_searched_twice() -> None:
     "words",
     [
         ["--config-dir", "mine/conf", "plan", "a=1"],
+        ["--config-dir", "mine", "plan", "a=1"],
         ["plan", "--config-dir=mine/conf", "a=1"],
         ["plan", "a=1", "-cd", "mine/conf"],
     ],
@@ -82,6 +83,11 @@ def test_a_search_path_leaves_the_project_where_it_is(tmp_path: Path) -> None:
 def test_directories_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--config-dir = .*/none: no such directory"):
         project_of(["--config-dir", "none"], tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(
+        ConfigError, match=r"--config-dir = .*/empty: has none of the directories agent, "
+    ):
+        project_of(["--config-dir", "empty"], tmp_path)
     with pytest.raises(ConfigError, match=r"--config-dir = \(nothing\): takes a directory"):
         project_of(["--config-dir"], tmp_path)
     root = made(tmp_path / "mine")

@@ -145,6 +145,7 @@ BAD_INPUT = [
         ["plan", "+agent.batch=8"],
         r"agent\.batch = 8: .* did you mean agent\.batch_size\? allowed here",
     ),
+    (["+seeds=3"], r"seeds = 3: unknown key; did you mean study\.seeds\? allowed here: agent, "),
     (["+launch.job=8"], r"launch\.job = 8: unknown key; did you mean launch\.jobs\? allowed here: "),
     (["hydra.mode=RUN"], r"hydra\.mode = RUN: a sweep is always MULTIRUN; leave this setting out"),
     (["results_dir=out/a=b"], r"""results_dir=out/a=b: .*; quote the value: 'results_dir="out/a=b"'"""),

@@ -47,7 +47,7 @@ def project_of(words: Sequence[str], here: Path | None = None) -> tuple[Project,
     here = (here or Path.cwd()).absolute()
     given, searched, rest = _split(words)
     if given is not None:
-        directory: Path | None = _directory(OPTION, here / given)
+        directory: Path | None = _configuration(here / given)
     else:
         directory = next((conf for conf in _candidates(here) if is_configuration(conf)), None)
     sources = [] if directory is None or _is_ours(directory) else [f"file://{directory}"]
@@ -57,6 +57,14 @@ def project_of(words: Sequence[str], here: Path | None = None) -> tuple[Project,
         else:
             sources.append(f"file://{_directory(SEARCH_PATH, here / source.removeprefix('file://'))}")
     return Project(here if directory is None else directory.parent, tuple(sources)), rest
+
+
+def _configuration(given: Path) -> Path:
+    """Return a directory of configuration files, which may also be named by the project around it."""
+    directory = given if is_configuration(given) else given / "conf"
+    if given.is_dir() and not is_configuration(directory):
+        raise ConfigError(OPTION, given, f"has none of the directories {', '.join(GROUPS)}")
+    return _directory(OPTION, directory if given.is_dir() else given)
 
 
 def is_configuration(directory: Path) -> bool:
