@@ -85,7 +85,7 @@ def test_directories_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         project_of(["--config-dir", "none"], tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        ConfigError, match=r"--config-dir = .*/empty: has none of the directories agent, "
+        ConfigError, match=r"--config-dir = .*/empty: has none of the dir"
     ):
         project_of(["--config-dir", "empty"], tmp_path)
     with pytest.raises(ConfigError, match=r"--config-dir = \(nothing\): takes a directory"):

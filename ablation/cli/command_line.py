@@ -31,7 +31,7 @@ class Command:
 
 _TRAINING = {
     "sweep": "train what is missing of a study, then report it",
-    "plan": "show a study's configurations and what is left to train (--json, --calibrate)",
+    "plan": "show a study's configurations, time and seeds (--json, --calibrate, power=0.8, minutes=30)",
     "status": "show how many runs of each arm are complete (--json)",
     "check": "check a sampler, eviction rule or environment of your own, a line for each property",
     "run": "train one run of a study in this process, for a debugger: run ARM SEED study=NAME",

@@ -21,10 +21,11 @@ from ablation.cli.messages import (
     print_undecided,
 )
 from ablation.cli.notes import notes
-from ablation.cli.open_study import open_study
+from ablation.cli.open_study import OpenStudy, open_study
 from ablation.cli.progress import clock
 from ablation.cli.repair import repair
 from ablation.cli.run_one import run_one
+from ablation.cli.seed_plan import answer, print_answers, seed_question
 from ablation.cli.verify import verify
 from ablation.config.training_path import why_not_portable
 from ablation.results.arithmetic import OTHER_ARITHMETIC
@@ -33,6 +34,7 @@ from ablation.study.plan import Arm
 from ablation.sweep.estimates.forecast import Forecast, forecast
 from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit, worker_bytes
+from analysis.tables.writers import plain_json
 
 SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MISSING, CORRUPT)
 
@@ -40,14 +42,18 @@ SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MIS
 def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
     """Print every configuration of a study with its arm, runs, memory, and the time left to train.
 
-    With `--calibrate`, speeds are measured first. Raises `ConfigError` for what memory cannot hold.
+    With `--calibrate`, speeds are measured first. `power=` adds which effects the seeds can find,
+    `minutes=` how many seeds fit. Raises `ConfigError` for what memory cannot hold.
     """
-    study = _forecast_study(config_directory, arguments)
+    question, arguments = seed_question(arguments)
+    opened = open_study(config_directory, _without_flags(arguments))
+    study = _forecasts(opened)
     if "--calibrate" in arguments:
         for stage in study.stages:
             stage.calibrate()
+    answers = answer(opened, question)
     if "--json" in arguments:
-        print(json.dumps(study.as_json(), indent=1))
+        print(json.dumps(plain_json(study.as_json() | answers), indent=1))
     else:
         for stage in study.stages:
             print_plan(stage.plan, stage.inventory, stage.changed)
@@ -56,13 +62,15 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
             _print_cells(stage, {arm.cell for arm in study.undecided_in(stage)})
         if len(study.stages) > 1:
             console.print(f"Estimated time of both stages: {_time(study.seconds)}")
+        print_answers(answers, question)
     for stage in study.stages:
         check_fit(stage.jobs, len(stage.inventory.to_do), stage.settings)
 
 
 def show_status(config_directory: str, arguments: Sequence[str]) -> None:
     """Print how many runs of each arm have each status, and the errors of those that failed."""
-    study = _forecast_study(config_directory, as_swept(config_directory, arguments))
+    words = as_swept(config_directory, arguments)
+    study = _forecasts(open_study(config_directory, _without_flags(words)))
     if "--json" in arguments:
         print(json.dumps(study.as_json(errors=True), indent=1))
         return
@@ -131,8 +139,11 @@ def _errors(stage: Forecast) -> dict[str, Any]:
     return {"errors": [{"cell": key.cell, "seed": key.seed, "error": e} for key, e in errors.items()]}
 
 
-def _forecast_study(config_directory: str, arguments: Sequence[str]) -> StudyForecast:
-    study = open_study(config_directory, [word for word in arguments if not word.startswith("-")])
+def _without_flags(arguments: Sequence[str]) -> list[str]:
+    return [word for word in arguments if not word.startswith("-")]
+
+
+def _forecasts(study: OpenStudy) -> StudyForecast:
     forecasts = [forecast(plan, study.settings, study.store) for plan in study.plans]
     return StudyForecast(forecasts, study.undecided)
 

@@ -24,7 +24,7 @@ def explain(error: Exception, config_directory: str, arguments: Sequence[str]) -
         parser = OverridesParser.create(config_loader=loader)
         known = loader.load_configuration(CONFIG_NAME, [], RunMode.RUN)
         for word in arguments:
-            if word.startswith(("-", "runs=")):
+            if word.startswith(("-", "runs=", "power=", "difference=", "minutes=")):
                 continue
             try:
                 override = parser.parse_override(word)

@@ -29,7 +29,8 @@ class Comparison:
     verdict; `detectable` is the minimum detectable effect:
     the smallest true difference that so many runs find with 80 % power. `among_best` says that the arm
     is the best one or not significantly different from it. `censored` counts runs that never reached
-    the threshold. Where equal seeds are no pairs (not `paired`), `difference` is the unpaired one.
+    the threshold. `seeds_to_find` is how many seeds find a difference of the estimate's size with 80 %
+    power. Where equal seeds are no pairs (not `paired`), `difference` is the unpaired one.
     """
 
     arm: Arm
@@ -45,6 +46,7 @@ class Comparison:
     permutation: float = np.nan
     improvement: Estimate | None = None
     detectable: float = np.nan
+    seeds_to_find: float = np.nan
     among_best: bool = False
     censored: int = 0
     paired: bool = True
@@ -149,9 +151,7 @@ def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> It
             pair.difference.correlation if pair else np.nan,
             pair.permutation if pair else np.nan,
             pair.improvement if pair else None,
-            _detectable(samples[arm.name], samples[baseline.name], len(others), paired[arm.name])
-            if pair
-            else np.nan,
+            *(_planned(sample, samples[baseline.name], pair, len(others)) if pair else UNPLANNED),
             arm.name in best,
             _censored(runs, arm, score),
             paired[arm.name],
@@ -209,9 +209,15 @@ def _among_best(
     return same_cell | {name for name, p in _corrected(rivals, p_values).items() if p > SIGNIFICANCE}
 
 
-def _detectable(arm: Sample, other: Sample, tests: int, paired: bool) -> float:
-    """Return the minimum detectable effect; of independent samples with the smaller one's degrees."""
-    if paired:
+UNPLANNED = (np.nan, np.nan)
+
+
+def _planned(arm: Sample, other: Sample, pair: PairwiseComparison, tests: int) -> tuple[float, float]:
+    """Return the minimum detectable effect, and the seeds that find an effect as large as the estimate.
+
+    Of independent samples with the smaller one's degrees of freedom.
+    """
+    if pair.paired is not None:
         within = statistics.standard_deviation(arm - other)
         n, sd = within.n, within.value
     else:
@@ -219,7 +225,8 @@ def _detectable(arm: Sample, other: Sample, tests: int, paired: bool) -> float:
         n = min(map(len, both))
         errors = [sample.var(ddof=1) / len(sample) for sample in both if len(sample) > 1]
         sd = float(np.sqrt(sum(errors) * n)) if n > 1 else np.nan
-    return statistics.detectable_effect(sd, n, tests)
+    effect = pair.difference.value
+    return statistics.detectable_effect(sd, n, tests), statistics.runs_to_detect(effect, sd, tests)
 
 
 def _censored(runs: StudyRuns, arm: Arm, score: str) -> int:

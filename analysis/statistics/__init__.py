@@ -36,7 +36,7 @@ from analysis.statistics.intervals import (
     share,
     standard_deviation,
 )
-from analysis.statistics.power import detectable_effect, paired_t_power
+from analysis.statistics.power import detectable_effect, paired_t_power, runs_to_detect
 from analysis.statistics.spread import TwoModes, runs_for_tolerance, tolerance, two_modes
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "probability_of_improvement",
     "rank_correlation",
     "runs_for_tolerance",
+    "runs_to_detect",
     "share",
     "share_difference",
     "sign_flip_p_value",

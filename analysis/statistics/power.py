@@ -1,4 +1,4 @@
-"""Power of the paired t test, and the minimum detectable effect of a number of runs."""
+"""Power of the paired t test: the effect that so many runs find, the runs that an effect takes."""
 
 from __future__ import annotations
 
@@ -42,3 +42,28 @@ def detectable_effect(
         return paired_t_power(effect, sd, n, tests, level) - power
 
     return float(brentq(excess, 0, high, xtol=1e-9 * high))
+
+
+MOST_RUNS = 100_000
+"""The largest number of runs that a comparison is planned with."""
+
+
+def runs_to_detect(
+    effect: float, sd: float, tests: int = 1, power: float = POWER, level: float = LEVEL
+) -> float:
+    """Return the smallest number of runs whose paired t test finds `effect` with probability `power`.
+
+    `sd` as above. 100,000 stands for so many or more; NaN where `sd` is zero or unknown.
+    """
+    if math.isnan(effect) or not 0 < sd < math.inf:
+        return math.nan
+    low, high = 1, 2
+    while paired_t_power(effect, sd, high, tests, level) < power:
+        low, high = high, 2 * high
+        if low >= MOST_RUNS:
+            return MOST_RUNS
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = paired_t_power(effect, sd, middle, tests, level) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return high

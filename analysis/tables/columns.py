@@ -39,6 +39,7 @@ def comparison_columns(row: Comparison) -> dict[str, Any]:
         "correlation": row.correlation,
         "p_permutation": row.permutation,
         "detectable": row.detectable,
+        "seeds_to_find": row.seeds_to_find,
     }
 
 

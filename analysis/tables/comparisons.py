@@ -16,7 +16,7 @@ from analysis.tables.columns import (
     p_value_cell,
 )
 from analysis.tables.table import Cell, Table
-from analysis.tables.wording import interval_text, number, p_value_text, undercoverage_notes
+from analysis.tables.wording import interval_text, number, p_value_text, seeds_text, undercoverage_notes
 
 IMPROVEMENT = "P(arm > baseline)"
 
@@ -73,6 +73,7 @@ def comparison_table(results: StudyResults) -> Table:
         "p (permutation)",
         IMPROVEMENT,
         "min. detectable effect",
+        "seeds to find the difference",
     ]
     several_environments = len(results.environments) > 1
     comparisons = results.comparisons
@@ -92,12 +93,14 @@ def comparison_table(results: StudyResults) -> Table:
                 Cell(p_value_text(row.permutation) if row.judged else "", value=row.permutation),
                 interval_cell(row.improvement),
                 Cell(number(row.detectable), value=row.detectable),
+                Cell(seeds_text(row.seeds_to_find), value=row.seeds_to_find),
             ]
         )
     note = (
         "Paired: within a seed, Student's t; unpaired: Welch's t; correlation: of arm and baseline; "
         "p (permutation): sign-flip test of the paired differences, not corrected; min. detectable "
-        "effect: the smallest true difference that so many runs find with 80 % power after correction."
+        "effect: the smallest true difference that so many runs find with 80 % power after correction; "
+        "seeds to find the difference: how many find a true one of the estimate's size, likewise."
     )
     names = ["arm", "environment"] if several_environments else ["arm"]
     return Table(

@@ -18,6 +18,8 @@ from analysis.effects.factorial_effects import FactorialEffect
 from analysis.statistics import Estimate, TwoModes
 
 NO_INTERVAL = "n/a"
+MOST_SEEDS = 1_000
+"""Larger numbers of seeds are not worth their digits."""
 TOO_FEW = "too few seeds, or no spread to judge by"
 ENOUGH = 0.93
 """Coverage below which a report says so."""
@@ -64,6 +66,13 @@ def p_value_text(p_value: float | None) -> str:
     return "<0.001" if p_value < 0.001 else f"{p_value:.3f}"
 
 
+def seeds_text(seeds: float) -> str:
+    """Return a number of seeds that an effect takes; nothing where it is not known."""
+    if math.isnan(seeds):
+        return ""
+    return f"{seeds:,.0f}" if seeds <= MOST_SEEDS else f"over {MOST_SEEDS:,}"
+
+
 def axis_label(score: str) -> str:
     """Return a score's name as the label of an axis."""
     return AXIS_LABELS.get(score, score.replace("_", " "))
@@ -94,12 +103,20 @@ def arm_conclusion(row: Comparison) -> str:
     effect = _effect_text(difference, row.p_value)
     if row.significant:
         return f"is significantly {_direction(difference)} than the baseline ({effect})"
+    planned = _planned_text(row, difference)
     if not row.judged:
-        return f"differs from the baseline by {effect}, without a verdict"
+        return f"differs from the baseline by {effect}, without a verdict{planned}"
+    return f"is inconclusive ({effect}){planned}"
+
+
+def _planned_text(row: Comparison, difference: Estimate) -> str:
+    """Return which effect so many seeds find, and how many seeds the estimated one takes."""
     if math.isnan(row.detectable):
-        return f"is inconclusive ({effect})"
-    detectable = f"minimum detectable effect at n = {difference.n}: {number(row.detectable)}"
-    return f"is inconclusive ({effect}), {detectable} (80 % power)"
+        return ""
+    text = f", minimum detectable effect at n = {difference.n}: {number(row.detectable)}"
+    about = "about " if row.seeds_to_find <= MOST_SEEDS else ""
+    seeds, size = seeds_text(row.seeds_to_find), number(abs(difference.value))
+    return f"{text}, and to find a difference of {size} takes {about}{seeds} seeds (80 % power)"
 
 
 def answers_by_factor(
