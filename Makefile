@@ -45,7 +45,7 @@ SEED_PLAN = $(if $(value POWER),$(call quoted,power=$(value POWER))) \
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup sweep plan status verify repair report checklist claims papers gallery sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup demo docs sweep plan status verify repair report checklist claims papers gallery sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
 
 help: ## list the targets and variables
@@ -59,6 +59,9 @@ $(MARK): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
+
+demo: $(MARK) ## a small version of the default study: train and report it (under a minute)
+	@$(MAKE) --no-print-directory sweep SIZE=quick
 
 sweep: $(MARK) ## train what is missing of a study, then report it
 	$(RUN) replay-ablation sweep $(OVERRIDES)
@@ -99,7 +102,7 @@ claims: $(MARK) ## train the runs that test the article's claims, and evaluate t
 papers: $(MARK) ## compare the stored studies of papers with what the papers report
 	$(RUN) replay-ablation papers
 
-gallery: $(MARK) ## put the stored studies of papers into README and docs/papers.md
+gallery: $(MARK) ## put the stored studies of papers into docs/papers/, a page each
 	$(RUN) replay-ablation gallery
 
 test: $(MARK) ## run the tests
@@ -111,10 +114,14 @@ test-slow: $(MARK) ## run the tests that take minutes
 chaos: $(MARK) ## strike two sweeps a hundred times: kills, pauses, clock jumps, a full disk, syncs (an hour)
 	$(RUN) pytest -m slow -s tests/test_chaos.py
 
-check: $(MARK) ## lint, check formatting and types, run the tests
+docs: $(MARK) ## build the documentation as a site, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+check: $(MARK) ## lint, check formatting and types, build the documentation, run the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	$(PYTEST)
 
 bench: $(MARK) ## measure speed beside Stable-Baselines3 and JAX, memory, image networks, and networks by PyTorch

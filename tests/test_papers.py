@@ -199,31 +199,26 @@ def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
     statement = Statement("1", "is so", "final", 10, pairs=[[BATCH_16, "baseline"]])
     monkeypatch.setattr(gallery, "declared_papers", lambda: (paper(statement),))
     (tmp_path / "docs/figures").mkdir(parents=True)
-    readme, page = tmp_path / "README.md", tmp_path / "docs/papers.md"
-    readme.write_text("before\n<!-- gallery:begin -->\nold\n<!-- gallery:end -->\nafter\n")
-    page.write_text(
-        "# Papers\n<!-- crossed:begin -->\n<!-- crossed:end -->\n<!-- x:begin --><!-- x:end -->\n"
-    )
+    (tmp_path / "docs/papers").mkdir()
+    page = tmp_path / "docs/papers/crossed.md"
+    page.write_text("# Crossed\n<!-- crossed:begin -->\nearlier text\n<!-- crossed:end -->\nafter\n")
     written = gallery.write_gallery(tmp_path / "results", tmp_path)
-    first = readme.read_text(), page.read_text()
-    assert "old" not in first[0]
-    assert first[0].startswith("before\n")
-    assert first[0].endswith("\nafter\n")
-    assert BATCH_16 in first[0]
-    assert "IQM" not in first[0]
-    assert "**agrees**" in first[1]
-    assert "<!-- x:begin --><!-- x:end -->" in first[1]
+    first = page.read_text()
+    assert "earlier text" not in first
+    assert first.startswith("# Crossed\n")
+    assert first.endswith("\nafter\n")
+    assert first.index("**agrees**") < first.index(f"| {BATCH_16} |"), "the verdict comes first"
     for path in written:
         assert path.exists()
-        assert path.suffix == ".md" or f"figures/{path.name}" in first[1]
+        assert path == page or f"../figures/{path.name}" in first
     gallery.write_gallery(tmp_path / "results", tmp_path)
-    assert (readme.read_text(), page.read_text()) == first
+    assert page.read_text() == first
     gallery.write_gallery(tmp_path / "nowhere", tmp_path)
-    assert (readme.read_text(), page.read_text()) == first, "what is not stored here stays"
+    assert page.read_text() == first, "what is not stored here stays"
     make_store(tmp_path / "others", STUDY | {"name": "crossed-paper"}, outcome)
     gallery.write_gallery(tmp_path / "others", tmp_path)
-    for text in (readme.read_text(), page.read_text()):
-        assert text.index("`crossed-paper`") < text.index("`crossed-quick`")
+    text = page.read_text()
+    assert text.index("`crossed-paper`") < text.index("`crossed-quick`")
     monkeypatch.setattr(
         gallery, "declared_papers", lambda: (replace(paper(statement), figure="interactions"),)
     )
@@ -231,5 +226,5 @@ def test_the_gallery_replaces_what_is_between_its_comments_and_nothing_else(
     assert {path.name for path in own} != {path.name for path in written}
     assert any("-interactions-" in path.name for path in own)
     page.write_text("# Papers\n")
-    with pytest.raises(gallery.MissingMarkers, match=r"papers\.md has no place for 'crossed'"):
+    with pytest.raises(gallery.MissingMarkers, match=r"crossed\.md has no place for 'crossed'"):
         gallery.write_gallery(tmp_path / "results", tmp_path)

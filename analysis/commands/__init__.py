@@ -14,7 +14,7 @@ COMMANDS = {
     "scores": "every score of every run",
     "claims": "the article's claims, each with its verdict",
     "papers": "papers' results beside those of the stored runs",
-    "gallery": "put the papers' studies into README and docs/papers.md",
+    "gallery": "put the papers' studies into docs/papers/",
     "import": "make a study of runs that were trained elsewhere",
     "export": "write runs of a study as Stable-Baselines3 does",
     "sync": "upload what W&B does not have yet",

@@ -32,7 +32,7 @@ def add_expectation_commands(commands: Commands) -> None:
         parents=parents,
     )
     gallery.add_argument(
-        "--project", type=Path, default=Path(), help="directory of README and docs (default: here)"
+        "--project", type=Path, default=Path(), help="directory that has docs/papers (default: here)"
     )
     gallery.set_defaults(run=_gallery)
 

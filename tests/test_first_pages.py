@@ -1,0 +1,66 @@
+"""What a newcomer types: the blocks of README and of the tutorial, from an empty directory."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from .pages import ROOT, blocks, commands, run_command, write_files
+
+SMALL = (
+    "train.env_steps=300",
+    "train.evaluate_every=100",
+    "replay.min_replay_size=50",
+    "agent.hidden_sizes=[8]",
+    "tracking=disabled",
+)
+
+
+def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
+    assert len(write_files("README.md", tmp_path)) == 3
+    given = [words for words in commands("README.md") if words[0] != "table"]
+    assert [words[0] for words in given] == ["plan", "sweep", "check", "sweep", "check", "sweep"]
+    for command, *words in given:
+        # A plan composes, checks and imports what a sweep would; the tutorial's sweeps are trained.
+        printed = run_command(["plan" if command == "sweep" else command, *words], tmp_path)
+        assert "fail" not in printed
+        assert "arms x" in printed or "pass" in printed
+
+
+def test_results_of_other_programs_are_read_as_the_readme_says(tmp_path: Path) -> None:
+    rows = [
+        {"algorithm": arm, "env_id": "CartPole-v1", "seed": seed, "step": step, "return": level + seed}
+        for arm, level in (("dqn", 100.0), ("ppo", 120.0))
+        for seed in range(10)
+        for step in (10_000, 20_000)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
+    (code,) = [block for block in blocks("README.md", "python") if "from_frame" in block]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ppo" in done.stdout
+
+
+def test_the_tutorial_leads_from_an_empty_directory_to_a_table(tmp_path: Path) -> None:
+    assert write_files("docs/tutorial.md", tmp_path) == ["conf/study/priorities.yaml"]
+    printed = {}
+    for words in commands("docs/tutorial.md"):
+        small = [] if words[0] in ("table", "figure") else SMALL
+        shown = " ".join(words)
+        printed[shown] = run_command([word.replace("=12", "=4") for word in [*words, *small]], tmp_path)
+    assert "to train" in printed["sweep study=priorities study.seeds=12"]
+    report = tmp_path / "results/studies/priorities/report"
+    assert (report / "index.html").exists()
+    assert "\\begin{tabular}" in printed["table priorities --format tex"]
+    assert "\\newcommand" in printed["table priorities --format macros"]
+    assert list(tmp_path.glob("*curves*"))
