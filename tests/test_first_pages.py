@@ -13,7 +13,7 @@ from .pages import ROOT, blocks, commands, run_command, write_files
 SMALL = (
     "train.env_steps=300",
     "train.evaluate_every=100",
-    "replay.min_replay_size=50",
+    "replay.min_replay_size=64",
     "agent.hidden_sizes=[8]",
     "tracking=disabled",
 )

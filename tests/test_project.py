@@ -84,9 +84,7 @@ def test_directories_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"--config-dir = .*/none: no such directory"):
         project_of(["--config-dir", "none"], tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(
-        ConfigError, match=r"--config-dir = .*/empty: has none of the dir"
-    ):
+    with pytest.raises(ConfigError, match=r"--config-dir = .*/empty: has none of the dir"):
         project_of(["--config-dir", "empty"], tmp_path)
     with pytest.raises(ConfigError, match=r"--config-dir = \(nothing\): takes a directory"):
         project_of(["--config-dir"], tmp_path)

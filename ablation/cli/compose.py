@@ -1,6 +1,6 @@
 """Builds the configurations of many cells quickly: Hydra composes each set of groups only once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -16,8 +16,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from ablation.cli.components import try_components
 from ablation.cli.environments import check_environments
+from ablation.cli.unknown_keys import allowed_beside
 from ablation.config.env_settings import References
-from ablation.config.near import did_you_mean, one_of
+from ablation.config.near import one_of
 from ablation.config.parse import parse
 from ablation.config.schema import CELL_SECTIONS, CellConfig
 from ablation.config.tasks import is_env_id, options_of
@@ -193,32 +194,6 @@ def plan_of(
         spec = env_spec(cell.config.env.id, options_of(cell.config.env))
         check_agent(cell.config.agent, spec.observation_shape, spec.actions)
     return plan
-
-
-def allowed_beside(known: DictConfig, key: str) -> str:
-    """Return which keys are allowed where `key` is unknown."""
-    parent, _, _ = key.rpartition(".")
-    while parent and not OmegaConf.is_dict(OmegaConf.select(known, parent)):
-        parent = parent.rpartition(".")[0]
-    section = OmegaConf.select(known, parent) if parent else known
-    prefix = f"{parent}." if parent else ""
-    names = sorted(prefix + str(name) for name in section if name != "hydra")
-    wrong = prefix + key[len(prefix) :].partition(".")[0]
-    last = f".{key.rpartition('.')[2]}"
-    elsewhere = (
-        [] if did_you_mean(wrong, names) else [name for name in _keys(known) if name.endswith(last)]
-    )
-    hint = f"did you mean {' or '.join(elsewhere[:3])}? " if elsewhere else ""
-    return f"unknown key; {hint}{one_of(wrong, names, 'allowed here')}"
-
-
-def _keys(section: DictConfig, prefix: str = "") -> Iterator[str]:
-    """Yield the full names of all settings of a composed configuration."""
-    for name, value in section.items_ex(resolve=False):
-        if isinstance(value, DictConfig) and name != "hydra":
-            yield from _keys(value, f"{prefix}{name!s}.")
-        else:
-            yield f"{prefix}{name!s}"
 
 
 def to_plain(config: DictConfig) -> dict[str, Any]:

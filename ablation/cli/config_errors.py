@@ -12,7 +12,8 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 from yaml import YAMLError
 
-from ablation.cli.compose import CONFIG_NAME, allowed_beside
+from ablation.cli.compose import CONFIG_NAME
+from ablation.cli.unknown_keys import allowed_beside
 from ablation.config.near import one_of
 from ablation.config.tasks import is_env_id
 from ablation.config.validation import ConfigError

@@ -1,7 +1,10 @@
-"""The gallery: verdicts, tables and figures of the papers' studies, a page each in `docs/papers/`.
+"""The gallery: verdicts, tables and figures of stored studies, put into the pages of `docs/`.
 
-It writes between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`, and each study between
-its own two. The rest of a page stays as it is, and so does a study without stored runs.
+It writes between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`: all sizes of a paper's
+study on the paper's page, any other study wherever its comments are, `claims-table` for the verdicts on
+the claims. `<!-- NAME:begin figures: differences, curves -->` says which kinds of figures go there. The
+rest of a page stays as it is, and so does a study without stored runs. The numbers behind each table are
+written to `docs/results/NAME.csv`, with which a test compares what the pages say.
 """
 
 from __future__ import annotations
@@ -13,15 +16,20 @@ from datetime import datetime
 from pathlib import Path
 
 from ablation.results.load import StudyRuns
+from ablation.store.runs import Store
 from analysis.effects.comparability import ASPECTS
 from analysis.effects.study_results import StudyResults
+from analysis.expectations.claims import claims_table, declared_claims, evaluate_claims
 from analysis.expectations.paper_tables import paper_table, stored_studies
-from analysis.expectations.papers import Paper, declared_papers
+from analysis.expectations.papers import declared_papers
+from analysis.expectations.verdicts import NOT_RUN
 from analysis.figures.draw import StudyFigure, draw_figures, save_figure
 from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS, leading_table
+from analysis.tables.table import Table
 
+CLAIMS = "claims-table"
 PREFERRED = ("cliffwalk", "sensitivity", "dose_response", "differences", "curves")
 """Kinds of figures in order of preference: a study's first that is not empty is shown."""
 
@@ -31,24 +39,76 @@ class MissingMarkers(RequestError):
 
 
 def write_gallery(root: Path | str, project: Path) -> list[Path]:
-    """Put every stored study of a paper into the paper's page; return the files that were written."""
+    """Put stored studies into the pages that have a place for them; return the files that it wrote."""
+    docs = project / "docs"
     written: list[Path] = []
     for paper in declared_papers():
-        page = project / "docs" / "papers" / f"{paper.study}.md"
+        page = docs / "papers" / f"{paper.study}.md"
         sections = {}
         for study in stored_studies(paper, root):
             results = open_results(root, study, None, ASPECTS)
-            if results.empty:
-                continue
-            figures = _figures(paper, results)
-            for figure in figures:
-                written += save_figure(figure, project / "docs" / "figures", ("png",))
-            sections[study] = _section(paper, results, figures)
+            if not results.empty:
+                statements = paper_table(paper, study, results.runs.root)
+                figures = _first_figures(results, *([paper.figure] if paper.figure else []), *PREFERRED)
+                written += _write_exhibits(docs, results, figures)
+                sections[study] = _section(results, figures, "../figures", statements)
         if sections:
             text = with_parts(page.read_text(encoding="utf-8"), paper.study, sections, page)
             page.write_text(text, encoding="utf-8")
             written.append(page)
+    for page in sorted(docs.glob("*.md")):
+        written += _fill(page, root, docs)
     return written
+
+
+def _fill(page: Path, root: Path | str, docs: Path) -> list[Path]:
+    """Put stored studies into a page between their comments; return the files that were written."""
+    written: list[Path] = []
+
+    def body(match: re.Match[str]) -> str:
+        begin, study, kinds, end = match[1], match[2], match[3], match[5]
+        if study == CLAIMS:
+            evaluated = evaluate_claims(declared_claims(), root)
+            if all(row.verdict == NOT_RUN for _, row in evaluated):
+                return match[0]
+            return f"{begin}\n{claims_table(evaluated).to_markdown().strip()}\n{end}"
+        if not (Store(root).study_directory(study) / "plan.json").exists():
+            return match[0]
+        results = open_results(root, study, None, ASPECTS)
+        figures = [
+            figure
+            for kind in _words(kinds) or PREFERRED[-2:]
+            for figure in _first_figures(results, kind)
+        ]
+        written.extend(_write_exhibits(docs, results, figures))
+        return f"{begin}\n{_section(results, figures, 'figures').strip()}\n{end}"
+
+    text = page.read_text(encoding="utf-8")
+    filled = _PLACE.sub(body, text)
+    if filled != text:
+        page.write_text(filled, encoding="utf-8")
+        written.append(page)
+    return written
+
+
+_PLACE = re.compile(
+    r"(<!-- (\S+):begin(?: figures: ([a-z_, ]+?))? -->)\n(.*?)(<!-- \2:end -->)", re.DOTALL
+)
+
+
+def _words(kinds: str | None) -> list[str]:
+    return [kind.strip() for kind in (kinds or "").split(",") if kind.strip()]
+
+
+def _write_exhibits(docs: Path, results: StudyResults, figures: Sequence[StudyFigure]) -> list[Path]:
+    """Write a study's figures, and the numbers of its table; return the files."""
+    numbers = docs / "results" / f"{results.runs.plan.study.name}.csv"
+    numbers.parent.mkdir(exist_ok=True)
+    numbers.write_text(study_tables(results)["table"].to_csv(), encoding="utf-8")
+    return [
+        numbers,
+        *(path for figure in figures for path in save_figure(figure, docs / "figures", ("png",))),
+    ]
 
 
 def with_parts(text: str, name: str, parts: Mapping[str, str], path: Path) -> str:
@@ -78,24 +138,27 @@ def _between_comments(name: str, body: str) -> str:
     return f"{begin}\n{body.strip()}\n{end}"
 
 
-def _section(paper: Paper, results: StudyResults, figures: Sequence[StudyFigure]) -> str:
-    """Return a study's section of its paper's page: question, verdicts, ablation table, figures."""
+def _section(
+    results: StudyResults,
+    figures: Sequence[StudyFigure],
+    to_figures: str,
+    statements: Table | None = None,
+) -> str:
+    """Return a study's section of a page: question, verdicts, ablation table, figures."""
     study = results.runs.plan.study.name
     lines = [f"## Results of `{study}`", "", _cost(results.runs), ""]
-    statements = paper_table(paper, study, results.runs.root)
-    if statements.rows:
+    if statements is not None and statements.rows:
         lines.append(statements.to_markdown())
     lines.append(leading_table(study_tables(results)).to_markdown())
-    lines += [f"![{figure.title} ({study})](../figures/{figure.name}.png)\n" for figure in figures]
+    lines += [f"![{figure.title} ({study})]({to_figures}/{figure.name}.png)\n" for figure in figures]
     return "\n".join(lines)
 
 
-def _figures(paper: Paper, results: StudyResults) -> list[StudyFigure]:
-    """Return a study's figures of the first kind that it has, the paper's own kind before all others."""
+def _first_figures(results: StudyResults, *kinds: str) -> list[StudyFigure]:
+    """Return a study's figures of the first of some kinds that it has."""
     study = results.runs.plan.study.name
-    for kind in (*([paper.figure] if paper.figure else []), *PREFERRED):
-        figures = list(draw_figures(results, FIGURE_KINDS[kind]))
-        if figures:
+    for kind in kinds:
+        if figures := list(draw_figures(results, FIGURE_KINDS[kind])):
             return [replace(figure, name=f"{study}-{figure.name}") for figure in figures]
     return []
 
