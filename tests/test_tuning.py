@@ -117,7 +117,7 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
     assert table.headings[:2] == ["arm", "rate"]
     rates = {row[0].text: (row[1].text, row[1].marks) for row in table.rows}
     assert rates == {
-        name: (level, "b")
+        name: (f"{level} (100 %)", "b")
         for name, level in {
             "baseline": "0.1",
             "capacity=16": "0.001",

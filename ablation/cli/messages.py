@@ -108,10 +108,13 @@ def print_choices(choices: Sequence[Choice]) -> None:
     for choice in choices:
         means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
         n = sorted(set(choice.n.values()))
+        sure = "" if choice.certainty is None else f"; in {100 * choice.certainty:.0f} % of resamples"
         edge = "; at the edge of the levels" if choice.at_the_edge else ""
+        if choice.widened:
+            edge = f"; widened by {', '.join(choice.widened)}{edge}"
         console.print(
             f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
-            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} tuning seeds{edge}",
+            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} tuning seeds{sure}{edge}",
             soft_wrap=True,
         )
 

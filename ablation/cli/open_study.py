@@ -42,9 +42,9 @@ def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
         stages = stages_of(plan, composer.resolve)
         store = Store(settings.results_dir)
         choices = stages.choices(store)
-        undecided = stages.undecided(choices)
+        undecided, tuning = stages.undecided(choices), stages.tuning_plan(store)
         reported = with_waiting(stages.reported(choices), stages.plan, undecided)
-    plans = [reported] if stages.tuning is None else [stages.tuning, reported]
+    plans = [reported] if tuning is None else [tuning, reported]
     return OpenStudy(plans, undecided, settings, store)
 
 

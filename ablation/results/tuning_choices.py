@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.study.plan import Arm, Choice
+
+RESAMPLES = 10_000
 
 
 def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
@@ -27,7 +30,28 @@ def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
             level = best(means, SCORES[score].higher_is_better)
             if level is not None:
                 n = {level: len(values) for level, values in present.items()}
-                yield Choice(environment, name, factor, level, score, means, n)
+                sure = certainty(list(samples.values()), list(samples).index(level), score)
+                yield Choice(environment, name, factor, level, score, means, n, sure)
+
+
+def certainty(samples: Sequence[NDArray[np.float64]], chosen: int, score: str) -> float | None:
+    """Return in what share of resamples of the tuning seeds `chosen` has the best mean of a score.
+
+    `samples` are scores `[seeds]` of each level on the same seeds, NaN where missing, which are drawn
+    together with replacement, from a fixed seed. None for fewer than two seeds.
+    """
+    scores = np.array(samples)
+    seeds = scores.shape[1]
+    if seeds < 2:
+        return None
+    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+    resampled = scores[:, drawn]
+    counts = (~np.isnan(resampled)).sum(axis=2)
+    means = np.nansum(resampled, axis=2) / np.maximum(counts, 1)
+    worst = -np.inf if SCORES[score].higher_is_better else np.inf
+    means[counts == 0] = worst
+    choices = means.argmax(axis=0) if SCORES[score].higher_is_better else means.argmin(axis=0)
+    return float((choices == chosen).mean())
 
 
 def best(means: dict[str, float | None], higher_is_better: bool) -> str | None:

@@ -20,6 +20,7 @@ from ablation.study.designs import (
     as_levels,
 )
 from ablation.study.score_names import ScoreName
+from ablation.study.widening import widened
 
 BASELINE = "baseline"
 CONTROL = "baseline again"
@@ -71,13 +72,15 @@ class Tune:
     """A factor whose level each arm chooses for itself in each environment, on seeds of their own.
 
     The rule: the level with the best mean of `score` (None: the primary one) over the tuning seeds,
-    the first of the study file among equals.
+    the first of the study file among equals. An arm whose choice lies at the edge of the levels tries
+    `widen` levels beyond it, once.
     """
 
     factor: str
     seeds: Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_tuning_list)]
     score: ScoreName | None = None
     rule: Literal["best_mean"] = "best_mean"
+    widen: Annotated[int, Field(strict=True, ge=0, le=10)] = 0
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -181,6 +184,9 @@ def _check_tune(study: Study) -> None:
     if shared:
         allowed = f"reported seeds are fresh ones, but both stages have {', '.join(map(str, shared))}"
         raise ConfigError("study.tune.seeds", seeds, allowed)
+    if study.tune.widen and widened(study.factors[name], study.tune.widen) is None:
+        allowed = f"goes with levels that rise or fall as numbers of one key; {name} has no such order"
+        raise ConfigError("study.tune.widen", study.tune.widen, allowed)
     tuned = {key for overrides in study.factors[name].overrides().values() for key in overrides}
     for other, factor in study.crossed.items():
         for level, overrides in factor.overrides().items():

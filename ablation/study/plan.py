@@ -46,6 +46,8 @@ class Choice:
     """The level that an arm's tuned factor has, and the means over tuning seeds that it follows from.
 
     `means` has every level in the study's order, None for one without a score; `n` is runs a level.
+    `certainty` is the share of resamples of the tuning seeds that lead to the same choice, None with one
+    seed; `widened` are the levels that were tried beyond the edge of the study's own.
     """
 
     environment: str
@@ -55,6 +57,8 @@ class Choice:
     score: ScoreName
     means: dict[str, float | None]
     n: dict[str, int]
+    certainty: float | None = None
+    widened: list[str] = field(default_factory=list)
 
     @property
     def at_the_edge(self) -> bool:
@@ -129,6 +133,13 @@ class Plan:
                 del holder[key]
         if values["study"]["verdicts_from"] == VERDICTS_FROM:
             del values["study"]["verdicts_from"]
+        if values["study"].get("tune") and not values["study"]["tune"]["widen"]:
+            del values["study"]["tune"]["widen"]
+        for choice in values.get("choices", ()):
+            # It follows from the runs that the means are of.
+            del choice["certainty"]
+            if not choice["widened"]:
+                del choice["widened"]
         for arm in values["arms"]:
             if arm["candidate_of"] is None:
                 del arm["candidate_of"]

@@ -1,12 +1,12 @@
 """The stages of a study that tunes a factor, one after the other; any other study has one."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ablation.store.runs import Store
 from ablation.study.expand import Resolve
 from ablation.study.plan import Arm, Choice, Plan
-from ablation.study.tuning import reported_plan, tuning_plan, undecided
+from ablation.study.tuning import Beyond, beyond_edges, reported_plan, tuning_plan, undecided
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.observer import SweepObserver
@@ -23,13 +23,38 @@ class Stages:
 
     def choices(self, store: Store) -> list[Choice]:
         """Return the choices that follow from the tuning runs in a store, of the arms that have all."""
+        if self.tuning is None:
+            return []
+        first = self._choices(self.tuning, store)
+        beyond = self._beyond(first)
+        if not beyond:
+            return first
+        added = {key: list(levels) for key, levels in beyond.items()}
+        return [
+            replace(choice, widened=added.get((choice.environment, choice.arm), []))
+            for choice in self._choices(self._widened(beyond), store)
+        ]
+
+    def tuning_plan(self, store: Store) -> Plan | None:
+        """Return the plan of the tuning stage, with the levels beyond edges that its runs ask for."""
+        tune = self.plan.study.tune
+        if self.tuning is None or tune is None or not tune.widen:
+            return self.tuning
+        beyond = self._beyond(self._choices(self.tuning, store))
+        return self._widened(beyond) if beyond else self.tuning
+
+    def _beyond(self, choices: list[Choice]) -> Beyond:
+        return beyond_edges(self.plan, choices, self.resolve)
+
+    def _widened(self, beyond: Beyond) -> Plan:
+        return tuning_plan(self.plan, self.resolve, beyond)
+
+    def _choices(self, tuning: Plan, store: Store) -> list[Choice]:
         from ablation.results.load import read
         from ablation.results.tuning_choices import choices
 
         tune = self.plan.study.tune
-        if self.tuning is None or tune is None:
-            return []
-        return list(choices(read(self.tuning, store), tune.factor))
+        return [] if tune is None else list(choices(read(tuning, store), tune.factor))
 
     def reported(self, choices: list[Choice]) -> Plan:
         """Return what is reported: of a study that tunes, the arms that have a choice."""
@@ -61,12 +86,20 @@ def sweep(
 
     Raises `ConfigError` if `only` names no arm.
     """
-    if stages.tuning is None:
+    tuning = stages.tuning_plan(store)
+    if tuning is None:
         return train(stages.plan) or 0
     require_matching_arms(stages.plan, config.only)
-    tuned = train(stages.tuning)
+    tuned = train(tuning)
     if tuned is None or tuned == EXIT_STOPPED:
         return tuned or 0
+    widened = stages.tuning_plan(store)
+    if widened is not None and widened.hash != tuning.hash:
+        again = train(widened)
+        if again is None or again == EXIT_STOPPED:
+            return again or 0
+        # Runs that failed before are those of the whole stage.
+        tuned = again
     choices = stages.choices(store)
     reported = stages.reported(choices)
     observer.tuned(choices, stages.undecided(choices), len(reported.study.seeds))

@@ -110,7 +110,7 @@ def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[st
     factor = study.tune.factor
     styles = arm_styles(results.runs)
     chosen = {x.arm: x.level for x in results.runs.plan.choices if x.environment == environment}
-    order = list(study.factors[factor].overrides())
+    order = list(tuning.plan.study.factors[factor].overrides())
     curves = {}
     for row in results.of_environment(environment):
         name = row.arm.name

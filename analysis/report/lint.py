@@ -78,7 +78,8 @@ def _untuned_arms(results: StudyResults) -> Iterator[str]:
 def _unequal_tuning(results: StudyResults) -> Iterator[str]:
     efforts: dict[tuple[int, ...], list[str]] = {}
     for choice in results.runs.plan.choices:
-        efforts.setdefault(tuple(choice.n.values()), []).append(f"{choice.arm} ({choice.environment})")
+        runs = [n for level, n in choice.n.items() if level not in choice.widened]
+        efforts.setdefault(tuple(runs), []).append(f"{choice.arm} ({choice.environment})")
     if len(efforts) > 1:
         texts = [f"{'; '.join(arms)}: {sum(n)} runs at {len(n)} levels" for n, arms in efforts.items()]
         yield f"arms were not tuned with equal effort: {'. '.join(texts)}"

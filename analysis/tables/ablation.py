@@ -54,7 +54,7 @@ def ablation_table(
         groups if len(environments) > 1 else [],
         len(name_headings),
         footnotes.texts(),
-        ablation_notes(results, comparisons),
+        [*sides.notes, *ablation_notes(results, comparisons)],
         [comparison_columns(row) | sides.values(row.arm) for row in comparisons],
     )
 

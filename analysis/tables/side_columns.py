@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ablation.results.load import StudyRuns
 from ablation.study.declaration import BASELINE, CONTROL
-from ablation.study.plan import Arm
+from ablation.study.plan import Arm, Choice
 from analysis.tables.table import Cell, Footnotes
 
 
@@ -40,8 +40,9 @@ class SideColumns:
         choice = self._chosen.get((environment, arm if arm != CONTROL else BASELINE))
         if choice is None:
             return [Cell("")]
-        mark = footnotes.mark("chosen at the edge of the levels tried") if choice.at_the_edge else ""
-        return [Cell(choice.level, marks=mark, value=choice.level)]
+        marks = "".join(footnotes.mark(text) for text in _remarks(choice))
+        sure = "" if choice.certainty is None else f" ({100 * choice.certainty:.0f} %)"
+        return [Cell(choice.level + sure, marks=marks, value=choice.level)]
 
     def after(self, environment: str, arm: str, footnotes: Footnotes) -> list[Cell]:
         """Return the cell of an arm's published numbers; none in a study without any."""
@@ -51,10 +52,33 @@ class SideColumns:
         marks = ",".join(footnotes.mark(f"published ({x.status}): {x.protocol}") for x in numbers)
         return [Cell("; ".join(x.text for x in numbers), marks=marks)]
 
-    def values(self, arm: Arm) -> dict[str, str | None]:
+    def values(self, arm: Arm) -> dict[str, str | float | None]:
         """Return the same by the names of the CSV's columns."""
         key = (arm.environment, arm.name)
-        chosen = {name: self._chosen[key].level for name in self.headings_before if key in self._chosen}
+        choice = self._chosen.get(key)
+        chosen: dict[str, str | float | None] = {}
+        for name in self.headings_before:
+            chosen[name] = None if choice is None else choice.level
+            chosen[f"{name} certainty"] = None if choice is None else choice.certainty
         numbers = "; ".join(x.text for x in self._published.get(key, []))
-        absent: dict[str, str | None] = dict.fromkeys(self.headings_before)
-        return absent | chosen | dict.fromkeys(self.headings_after, numbers)
+        return chosen | dict.fromkeys(self.headings_after, numbers)
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the chosen levels and the estimates beside them mean; none without tuning."""
+        if not self.headings_before:
+            return []
+        return [
+            f"{', '.join(self.headings_before)}: each arm's choice by the best mean over the tuning "
+            "seeds; in brackets the share of resamples of these seeds with the same choice. Estimates "
+            "are those of an arm at its chosen level, on seeds that had no part in the choice."
+        ]
+
+
+def _remarks(choice: Choice) -> list[str]:
+    remarks = []
+    if choice.widened:
+        remarks.append(f"beyond the study's levels also tried: {', '.join(choice.widened)}")
+    if choice.at_the_edge:
+        remarks.append("chosen at the edge of the levels tried")
+    return remarks
