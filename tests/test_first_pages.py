@@ -13,7 +13,7 @@ from .pages import ROOT, blocks, commands, run_command, write_files
 SMALL = (
     "train.env_steps=300",
     "train.evaluate_every=100",
-    "replay.min_replay_size=64",
+    "replay.min_replay_size=100",
     "agent.hidden_sizes=[8]",
     "tracking=disabled",
 )
@@ -23,8 +23,10 @@ def test_the_blocks_of_the_readme_work(tmp_path: Path) -> None:
     assert len(write_files("README.md", tmp_path)) == 3
     # A plan composes, checks and imports what a sweep would; the tutorial's sweeps are trained.
     shown = [" ".join(words).replace("sweep", "plan") for words in commands("README.md")]
-    given = [command.split() for command in dict.fromkeys(shown) if not command.startswith("table")]
-    assert [words[0] for words in given] == ["plan", "check", "plan", "check", "plan"]
+    # tests/test_your_sampler_docs.py checks the sampler, without measuring its speed.
+    elsewhere = ("table", "check my_samplers")
+    given = [command.split() for command in dict.fromkeys(shown) if not command.startswith(elsewhere)]
+    assert [words[0] for words in given] == ["plan", "check", "plan", "plan"]
     for words in given:
         printed = run_command(words, tmp_path)
         assert "fail" not in printed

@@ -17,6 +17,7 @@ from ablation.config.schema import CellConfig
 from ablation.store.runs import Store
 
 from .conftest import values
+from .pages import write_files
 from .sweeps import ROOT, SHORT, WITHOUT_REPORT, run
 
 PAGE = (ROOT / "docs/your-sampler.md").read_text()
@@ -41,15 +42,22 @@ def _project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my_lab").mkdir()
     for name, code in FILES.items():
         (tmp_path / "my_lab" / name).write_text(code)
+    write_files("README.md", tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
 
 
 @pytest.mark.usefixtures("_project")
 @pytest.mark.parametrize(
-    "path", ["my_lab.samplers:Recency", "my_lab.compiled:Proportional", "my_lab.eviction:LowestError"]
+    "path",
+    [
+        "my_lab.samplers:Recency",
+        "my_lab.compiled:Proportional",
+        "my_lab.eviction:LowestError",
+        "my_samplers:Newest",
+    ],
 )
-def test_the_classes_of_the_page_have_every_property(path: str) -> None:
+def test_the_classes_of_page_and_readme_have_every_property(path: str) -> None:
     assert failures(path) == []
 
 
