@@ -59,7 +59,7 @@ def profile_line(
     if any(len(sample) == 0 for sample in samples):
         return None
     n = sum(len(sample) for sample in samples)
-    return _line(thresholds, performance_profile(samples, thresholds), n)
+    return _corners(_line(thresholds, performance_profile(samples, thresholds), n))
 
 
 def learning_curves(results: StudyResults, environment: str, seeds: bool = False) -> Drawing:
@@ -205,6 +205,13 @@ def _line(x: Array, intervals: list[Estimate], n: int) -> Line:
         np.array([getattr(part, name) for part in intervals]) for name in ("value", "low", "high")
     )
     return Line(x, estimate, low, high, n)
+
+
+def _corners(line: Line) -> Line:
+    """Return a line without the points between equal neighbors."""
+    kept = np.ones(len(line.x), bool)
+    kept[1:-1] = (np.diff(line.estimate)[:-1] != 0) | (np.diff(line.estimate)[1:] != 0)
+    return Line(line.x[kept], line.estimate[kept], line.low[kept], line.high[kept], line.n)
 
 
 def _last(lines: dict[str, Line | None]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -50,9 +51,12 @@ class ForestKind:
         return rows
 
 
-def forest_plot(results: StudyResults, narrow: bool = False) -> Drawing:
-    """Return each arm's difference from the baseline by environment, significant ones filled."""
-    kind = _differences(results)
+def forest_plot(results: StudyResults, narrow: bool = False, seeds: bool = True) -> Drawing:
+    """Return each arm's difference from the baseline by environment, significant ones filled.
+
+    `narrow`: for a phone; `seeds` shows every run as a point.
+    """
+    kind = _differences(results, seeds)
     rows = kind.rows(results)
     if not rows:
         return None
@@ -94,11 +98,10 @@ def improvement_plot(results: StudyResults, narrow: bool = False) -> Drawing:
     return _forest(results, kind, rows, narrow), text
 
 
-def _differences(results: StudyResults) -> ForestKind:
+def _differences(results: StudyResults, seeds: bool = True) -> ForestKind:
     label = f"difference from the baseline: {axis_label(results.score)} {better(results.score)}"
-    return ForestKind(
-        lambda row: row.difference, 0.0, label, seeds=lambda row: seed_differences(results, row)
-    )
+    points = partial(seed_differences, results) if seeds else None
+    return ForestKind(lambda row: row.difference, 0.0, label, points)
 
 
 def seed_differences(results: StudyResults, row: Comparison) -> Sample:
@@ -137,11 +140,17 @@ def _forest(results: StudyResults, kind: ForestKind, rows: Rows, narrow: bool) -
         if len(rows) > 1:
             axis.set_title(env_id)
         if narrow:
-            labels = [textwrap.fill(name, NAME_WIDTH) for name in reversed(names)]
+            labels = [_wrapped(name) for name in reversed(names)]
             axis.set_yticks(range(len(names)), labels, fontsize=7.5)
     label = textwrap.fill(kind.axis_label, 48) if narrow else kind.axis_label
     figure.supxlabel(label, fontsize=9)
     return figure
+
+
+def _wrapped(name: str) -> str:
+    """Return an arm's name on lines that end between words or after `=`."""
+    lines = textwrap.wrap(name.replace("=", "= "), NAME_WIDTH, break_long_words=False)
+    return "\n".join(lines).replace("= ", "=")
 
 
 def _forest_panel(

@@ -10,14 +10,15 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
-USUAL = "DejaVu Sans"
+USUAL = "sans-serif"
+"""The family of all texts: with matplotlib's settings DejaVu Sans, which comes with it."""
 
 
 def cover(figure: Figure) -> str:
     """Give a figure's texts fonts for all of their characters; return those that no font here has."""
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text)]
     lacking = {ord(c) for text in texts for c in text.get_text() if not c.isspace()}
-    lacking -= _characters(font_manager.findfont(USUAL))
+    lacking -= _characters(font_manager.findfont(font_manager.FontProperties(family=[USUAL])))
     families = [USUAL]
     for family, path in _installed() if lacking else ():
         if lacking & _characters(path):

@@ -57,7 +57,12 @@ def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     Scores on tuning seeds are lines; those on fresh seeds at the chosen level are large markers.
     """
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
-    description = draw_sensitivity(figure.subplots(), results, environment)
+    axis = figure.subplots()
+    description = draw_sensitivity(axis, results, environment)
+    legend = axis.get_legend()
+    if legend is not None:
+        lines = sum(text.get_text().count("\n") + 1 for text in legend.get_texts())
+        figure.set_figheight(max(figure.get_figheight(), 0.18 * lines + 1))
     return None if description is None else (figure, description)
 
 

@@ -23,10 +23,17 @@ def _profiles(results: StudyResults, _seeds: bool) -> Drawings:
 STANDARD_FIGURES = (
     FigureKind("differences", "Differences from the baseline", whole_study(effects.forest_plot)),
     FigureKind("curves", "Learning curves", _curves),
-    FigureKind("steps_to_threshold", "Steps to threshold", each_environment(curves.steps_to_threshold)),
     FigureKind("dose_response", "Hyperparameter sensitivity", whole_study(dose_response.dose_response)),
     FigureKind("sensitivity", "Sensitivity by arm", each_environment(sensitivity.sensitivity_by_arm)),
     FigureKind("interactions", "Interaction plot", each_environment(interactions.interaction_plot)),
-    FigureKind("performance_profiles", "Performance profiles", _profiles),
-    FigureKind("improvement", "Probability of improvement", whole_study(effects.improvement_plot)),
+    FigureKind(
+        "steps_to_threshold",
+        "Steps to threshold",
+        each_environment(curves.steps_to_threshold),
+        details=True,
+    ),
+    FigureKind("performance_profiles", "Performance profiles", _profiles, details=True),
+    FigureKind(
+        "improvement", "Probability of improvement", whole_study(effects.improvement_plot), details=True
+    ),
 )

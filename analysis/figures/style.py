@@ -18,7 +18,6 @@ from matplotlib.ticker import NullFormatter, StrMethodFormatter
 from ablation.results.load import StudyRuns
 from ablation.results.references import Reference
 from ablation.study.plan import Arm
-from analysis.figures.fonts import USUAL
 from analysis.tables.wording import better_direction, elsewhere_title
 
 INK = "#1a1b1c"
@@ -30,7 +29,6 @@ FAINT = "#8a8b8c"
 STYLE: Any = {
     # Names of arms are text: `$` in them begins no formula.
     "text.parse_math": False,
-    "font.family": USUAL,
     "svg.fonttype": "none",
     "svg.hashsalt": "ablation",
     "pdf.fonttype": 42,

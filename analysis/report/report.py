@@ -48,12 +48,22 @@ def write_report(
         macros = to_macros(results.runs, results.comparisons)
         (beside / "numbers.tex").write_text(macros, encoding="utf-8")
         try:
-            page = directory / write_page(results, tables, beside).name
+            page = directory / write_page(results, tables, _other_scores(results), beside).name
         except FiguresFailed as error:
             failed = FiguresFailed(directory / error.page.name, error.lines)
     if failed is not None:
         raise failed
     return page
+
+
+def _other_scores(results: StudyResults) -> dict[str, tuple[StudyResults, dict[str, Table]]]:
+    """Return results and tables of the scores that the report is not about, by score."""
+    of_score = {
+        score: StudyResults(results.runs, score, results.mixed)
+        for score in results.runs.score_names
+        if score != results.score
+    }
+    return {score: (other, score_tables(other)) for score, other in of_score.items()}
 
 
 def open_results(
@@ -64,20 +74,27 @@ def open_results(
     return StudyResults(runs, score or runs.plan.study.primary_score, require_comparable(runs, allowed))
 
 
+def score_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Table]:
+    """Return the tables that the page shows of every score, by kind, without empty ones."""
+    tables = {"table": ablation_table(results, layout, published=published_numbers(results))}
+    if not results.empty:
+        tables["comparisons"] = comparison_table(results)
+        tables["aggregates"] = aggregate_table(results.across, results.score, len(results.environments))
+    return {kind: table for kind, table in tables.items() if table.rows or kind == "table"}
+
+
 def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Table]:
     """Return the tables of a study that have rows, by kind; `table`, the ablation table, comes first.
 
     The kind is also the name of the table's files.
     """
     several = len(results.environments) > 1
-    tables = {"table": ablation_table(results, layout, published=published_numbers(results))}
+    tables = score_tables(results, layout)
     if results.empty:
         return tables
     tables |= {
-        "comparisons": comparison_table(results),
         "spread": spread_table(results.comparisons, results.score, several),
         "effects": effects_table(results),
-        "aggregates": aggregate_table(results.across, results.score, len(results.environments)),
     }
     tables |= extra_tables(results) | _paper_table(results)
     for environment, _ in results.environments:

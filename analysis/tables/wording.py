@@ -20,6 +20,8 @@ from analysis.statistics import Estimate, TwoModes
 NO_INTERVAL = "n/a"
 MOST_SEEDS = 1_000
 """Larger numbers of seeds are not worth their digits."""
+MOST_NAMED = 4
+"""Arms that a verdict names."""
 TOO_FEW = "too few seeds, or no spread to judge by"
 ENOUGH = 0.93
 """Coverage below which a report says so."""
@@ -163,13 +165,20 @@ def summary(rows: list[Comparison]) -> str:
 
 
 def _verdicts(compared: list[Comparison]) -> str:
-    significant = [row.arm.name for row in compared if row.significant]
+    significant = [row for row in compared if row.significant and row.difference is not None]
     inconclusive = len(compared) - len(significant)
     verb = "is" if inconclusive == 1 else "are"
     counted = f"{inconclusive} of {len(compared)} arms {verb} inconclusive"
     if not significant:
         return f"No arm differs significantly from the baseline: {counted}."
-    named = f"Significantly different from the baseline: {'; '.join(significant)}."
+    names = [row.arm.name for row in significant]
+    named = f"Significantly different from the baseline: {'; '.join(names)}."
+    if len(names) > MOST_NAMED:
+        sizes = {row.arm.name: abs(row.difference.value) for row in significant if row.difference}
+        largest = sorted(names, key=sizes.__getitem__, reverse=True)[:MOST_NAMED]
+        named = (
+            f"{len(names)} arms differ significantly from the baseline, by most: {'; '.join(largest)}."
+        )
     return f"{named} {counted}." if inconclusive else named
 
 
