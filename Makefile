@@ -45,7 +45,7 @@ SEED_PLAN = $(if $(value POWER),$(call quoted,power=$(value POWER))) \
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs sweep plan status verify repair report checklist claims papers gallery sync wandb-report view test test-slow chaos check bench \
+.PHONY: help setup demo docs sweep plan status verify repair report checklist claims papers gallery screenshots sync wandb-report view test test-slow chaos check bench \
 	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
 
 help: ## list the targets and variables
@@ -113,6 +113,9 @@ test-slow: $(MARK) ## run the tests that take minutes
 
 chaos: $(MARK) ## strike two sweeps a hundred times: kills, pauses, clock jumps, a full disk, syncs (an hour)
 	$(RUN) pytest -m slow -s tests/test_chaos.py
+
+screenshots: $(MARK) ## photograph a study's page for the docs (STUDY=replay)
+	$(BIN)/python -m benchmarks.screenshots $(STORED)
 
 docs: $(MARK) ## build the documentation as a site, in site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

@@ -177,7 +177,7 @@ def _verdicts(compared: list[Comparison]) -> str:
         sizes = {row.arm.name: abs(row.difference.value) for row in significant if row.difference}
         largest = sorted(names, key=sizes.__getitem__, reverse=True)[:MOST_NAMED]
         named = (
-            f"{len(names)} arms differ significantly from the baseline, by most: {'; '.join(largest)}."
+            f"{len(names)} arms differ significantly, the most from the baseline: {'; '.join(largest)}."
         )
     return f"{named} {counted}." if inconclusive else named
 
