@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +21,10 @@ from ablation.study.expand import expand
 from ablation.study.history import save_plan
 from ablation.sweep.queue import queue_path, resumable
 from ablation.sweep.worker import state_path
-from ablation.tracking.runs import PLAN_OF_STUDY, RECORD, wandb_id
+from ablation.tracking.runs import wandb_id
 from analysis.report.report import write_report
 from analysis.wandb import transfer
-from analysis.wandb.upload import _files, ended_run
+from analysis.wandb.upload import _files
 
 from . import tracked
 from .analysis_helpers import STUDY, make_store, outcome, resolve
@@ -119,7 +118,8 @@ def test_links_are_not_uploaded(tmp_path: Path) -> None:
     (first / "learner.parquet").unlink()
     for place in (report / "key.md", first / "learner.parquet", first / "key"):
         place.symlink_to(secret)
-    files = _files(Store(root), plan, report)
+    directories = [Store(root).run_directory(key) for key in plan.runs()]
+    files = _files(Store(root), [path for each in [report, *directories] for path in each.glob("*")])
     assert len(files) > 20
     assert secret not in {path.resolve() for path in files.values()}
 
@@ -216,32 +216,42 @@ def test_an_import_that_others_changed_is_refused(tmp_path: Path, about: dict[st
         read_outside(Store(tmp_path), "s")
 
 
+PLAN = "studies/s/plan.json"
+
+
+class Artifact:
+    """A study's artifact, as a server has it."""
+
+    def __init__(self, files: dict[str, bytes]) -> None:
+        self.files = files
+        self.manifest = SimpleNamespace(entries=dict.fromkeys(files, SimpleNamespace(ref=None)))
+
+    def download(self, root: str, path_prefix: str, skip_cache: bool) -> None:
+        for name, data in self.files.items():
+            if name.startswith(path_prefix):
+                (Path(root) / name).parent.mkdir(parents=True, exist_ok=True)
+                (Path(root) / name).write_bytes(data)
+
+
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> list[SimpleNamespace]:
-    """Return what a server has of seven runs and their study."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Return the files that a server has of seven runs and their study."""
     root = tmp_path_factory.mktemp("sent")
-    plan = tracked.made_store(root).as_json()
-    store, runs = Store(root), []
-    for key in store.run_keys():
-        ended = ended_run(store, key)
-        history = partial(lambda rows, **_: rows, ended.rows())
-        run = {"summary_metrics": ended.summary(), "scan_history": history, "state": "finished"}
-        runs.append(SimpleNamespace(id=wandb_id(key), job_type="train", **run))
-    study = SimpleNamespace(id="study-s", job_type="study", config={PLAN_OF_STUDY: json.dumps(plan)})
-    return [*runs, study]
+    tracked.made_store(root)
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("*.[jp]*")}
 
 
 def pull(
-    served: list[SimpleNamespace],
-    place: int,
-    changes: dict[str, Any],
+    served: dict[str, bytes],
+    changes: dict[str, str],
     root: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> tuple[str, str]:
-    """Pull what is served with one run changed, which fails; return the count and the reason."""
-    there = list(served)
-    there[place] = SimpleNamespace(**vars(there[place]) | changes)
-    with patch("analysis.wandb.pull._runs", lambda *_: there):
+    """Pull what is served with one file changed, which fails; return the count and the reason."""
+    artifact = Artifact(served | {name: text.encode() for name, text in changes.items()})
+    study = SimpleNamespace(id="study-s", job_type="study")
+    api = SimpleNamespace(runs=lambda *_, **__: [study], artifact=lambda _: artifact)
+    with patch("analysis.wandb.pull.client.api", lambda *_: api):
         assert transfer.pull("one/two", root) == 1
     printed = capsys.readouterr()
     (reason,) = [line for line in printed.err.splitlines() if line.startswith("failed ")]
@@ -267,18 +277,18 @@ RECORDS: list[Any] = [
 
 @pytest.mark.parametrize("changed", RECORDS, ids=lambda value: str(value)[:40])
 def test_a_hostile_run_on_the_server_is_named_and_the_others_are_pulled(
-    served: list[SimpleNamespace], tmp_path: Path, changed: Any, capsys: pytest.CaptureFixture[str]
+    served: dict[str, bytes], tmp_path: Path, changed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    summary = served[0].summary_metrics
+    name = next(name for name in sorted(served) if name.endswith("run.json"))
     if isinstance(changed, dict):
-        changed = json.dumps(json.loads(summary[RECORD]) | changed)
+        changed = json.dumps(json.loads(served[name]) | changed)
     root = tmp_path / "a" / "b" / "results"
     taken = root / "runs" / "0007"
     taken.mkdir(parents=True)
-    changes = {"summary_metrics": summary | {RECORD: changed}}
-    out, reason = pull(served, 0, changes, root, capsys)
+    out, reason = pull(served, {name: str(changed)}, root, capsys)
     assert "6 runs fetched, 0 skipped (there already), 1 failed." in out
-    assert reason.startswith(f"failed {served[0].id}: ")
+    _, cell, seed, _ = name.split("/")
+    assert reason.startswith(f"failed {cell}-{seed}: ")
     assert taken.exists()
     assert not (root / "quarantine").exists()
     assert {path.name for path in (tmp_path / "a").iterdir()} == {"b"}
@@ -287,12 +297,12 @@ def test_a_hostile_run_on_the_server_is_named_and_the_others_are_pulled(
 
 @pytest.mark.parametrize("name", ["../../../x", "/tmp/x", "s\x1b[2J", None, "garbage"])
 def test_a_hostile_study_on_the_server_is_named_and_the_runs_are_pulled(
-    served: list[SimpleNamespace], tmp_path: Path, name: Any, capsys: pytest.CaptureFixture[str]
+    served: dict[str, bytes], tmp_path: Path, name: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = json.loads(served[-1].config[PLAN_OF_STUDY])
+    plan = json.loads(served[PLAN])
     plan["study"]["name"] = name
     text = "{" if name == "garbage" else json.dumps(plan)
-    out, reason = pull(served, -1, {"config": {PLAN_OF_STUDY: text}}, tmp_path, capsys)
+    out, reason = pull(served, {PLAN: text}, tmp_path, capsys)
     assert "7 runs fetched, 0 skipped (there already), 1 failed." in out
     assert reason.startswith("failed study-s: ")
     assert "\x1b" not in reason

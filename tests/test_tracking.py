@@ -1,54 +1,60 @@
-"""What W&B is told of a run: rows that lose nothing, and runs that never mix."""
+"""What W&B is told of a run: lines that people look at, and runs that never mix."""
 
 from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ablation.store.records import LaneRecords, Records
-from ablation.store.run_record import Refused
-from ablation.store.runs import TABLES, RunKey, Store
+from ablation.store.runs import TABLES, RunKey
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
 from ablation.tracking import TrackingConfig, open_sink
 from ablation.tracking.mirrors import Directory, directories
-from ablation.tracking.rows import CARRIED, RowFeed, all_rows, leftover, tables_of
+from ablation.tracking.rows import RowFeed
 from ablation.tracking.runs import (
-    RECORD,
     EndedRun,
-    digest,
+    Filing,
+    filings,
     fingerprint,
-    tables_from,
     tracked_run,
     wandb_id,
 )
-from analysis.wandb.pull import Pulled, _pull_run
 
 from . import tracked
+from .analysis_helpers import resolve
+from .studies import STUDY
 
 KEY = RunKey("CartPole-v1-0123456789ab", 7)
 CONFIG = {"env": {"id": "CartPole-v1"}, "agent": {"learning_rate": 0.001}}
 
 
-def bits(tables: Any) -> str:
-    return repr({name: [list(row.items()) for row in rows] for name, rows in tables.items()})
+FILED = Filing("s", "why?", "cartpole", "arm", {})
+
+
+def all_rows(tables: Any, final: bool = True) -> list[dict[str, Any]]:
+    return list(RowFeed().ended(tables, final))
 
 
 @pytest.mark.parametrize("periods", [1, 2, 5])
-def test_rows_carry_every_bit_of_the_tables(periods: int) -> None:
+def test_every_diagnostic_is_a_point_of_its_curve_with_every_bit(periods: int) -> None:
     tables = tracked.tables(3, periods)
     sent = json.loads(json.dumps(all_rows(tables)))
-    assert bits(tables_of(sent)) == bits(tables)
+    curve = [(row["env_step"], row["learner/a"]) for row in sent if "learner/a" in row]
+    assert repr(curve) == repr([(row["env_step"], row["a"]) for row in tables["learner"]])
+    assert not any(isinstance(value, str) for row in sent for value in row.values()), "no stored rows"
 
 
 def test_a_run_without_rows_and_one_with_a_single_table_survive() -> None:
     assert all_rows({name: [] for name in TABLES}) == []
     for name in TABLES:
         tables = {other: tracked.tables(0)[other] if other == name else [] for other in TABLES}
-        assert bits(tables_of(all_rows(tables))) == bits(tables)
+        assert all_rows(tables)
 
 
 def test_rows_do_not_depend_on_when_they_were_asked_for() -> None:
@@ -75,7 +81,6 @@ def test_a_failed_run_sends_the_first_rows_of_the_run_that_is_trained_after_it(p
     rows = EndedRun(tracked.record(2), whole, {}).rows()
     assert sent.rows() == rows[: len(sent.rows())]
     assert 0 < len(sent.rows()) < len(rows)
-    assert bits(tables_from(sent.rows(), sent.summary())) == bits(broken), "the rest is in the summary"
 
 
 def test_curves_show_the_means_of_each_period() -> None:
@@ -90,12 +95,44 @@ def test_curves_show_the_means_of_each_period() -> None:
 
 
 def test_every_factor_is_a_column_of_every_arm() -> None:
-    run = tracked_run(KEY, CONFIG, "b=2", {"b": "2"}, ["a", "b"], "s" * 99, "why?")
-    assert (run.id, run.name, run.group) == ("CartPole-v1-0123456789ab-0007", "b=2 #7", "b=2")
-    assert (run.job_type, run.notes, run.tags) == ("train", "why?", ["s" * 64, "CartPole-v1"])
-    expected = {"arm": "b=2", "study": "s" * 99, "cell": KEY.cell, "seed": 7}
-    expected |= {"factor/a": "baseline", "factor/b": "2"}
+    first = Filing("s" * 99, "why?", "cartpole", "b=2", {"a": "x", "b": 2})
+    second = Filing("t.u", "?", "cartpole", "baseline", {"b": 3, "c": 1})
+    run = tracked_run(KEY, CONFIG, [first, second])
+    assert (run.id, run.name) == ("CartPole-v1-0123456789ab-0007", "b=2 #7")
+    assert run.group == f"{'s' * 99}/cartpole/b=2"
+    assert (run.job_type, run.notes) == ("train", "why?")
+    assert run.tags == ["s" * 64, "t.u", "CartPole-v1"]
+    expected = {"arm": "b=2", "study": "s" * 99, "environment": "cartpole", "cell": KEY.cell, "seed": 7}
+    expected |= {f"arm/{'s' * 99}": "b=2", "arm/t_u": "baseline"}
+    expected |= {"factor/a": "x", "factor/b": 2, "factor/c": 1}
     assert run.config == expected | {"env/id": "CartPole-v1", "agent/learning_rate": 0.001}
+
+
+def test_levels_are_numbers_where_they_can_be_and_the_baseline_has_its_own() -> None:
+    factors = {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64, 500]},
+        "rate": {"key": "agent.learning_rate", "levels": [0.001, 0.01]},
+        "replay": {"key": "replay.kind", "levels": ["none", "uniform"]},
+        "window": {"levels": {"whole": {}, "short": {"replay.kind": "recent"}}},
+        "other": {"levels": {"small": {"replay.capacity": 32}}},
+    }
+    baseline = {"replay.kind": "uniform", "replay.capacity": 64, "agent.learning_rate": 0.001}
+    declared = parse_study(STUDY | {"factors": factors, "baseline": baseline, "seeds": 1})
+    plan = expand(declared, resolve)
+    found = {
+        arm.name: next(filings([plan], RunKey(arm.cell, 0))).factors
+        for arm in plan.arms
+        if arm.name in ("baseline", "capacity=500", "rate=0.01", "window=short")
+    }
+    expected = {"capacity": 64, "rate": 0.001, "replay": "uniform", "window": "whole"}
+    expected |= {"other": "baseline"}
+    assert found.pop("baseline") == expected
+    assert found == {
+        "capacity=500": expected | {"capacity": 500},
+        "rate=0.01": expected | {"rate": 0.01},
+        "window=short": expected | {"window": "short", "replay": "recent"},
+    }
+    assert not list(filings([plan], RunKey(plan.arms[0].cell, 1))), "a seed that no study asks for"
 
 
 def test_the_summary_has_the_scores_and_how_the_run_ended() -> None:
@@ -105,13 +142,15 @@ def test_the_summary_has_the_scores_and_how_the_run_ended() -> None:
     assert summary["status"] == "failed"
     assert summary["error"] == "ValueError: the last line"
     assert summary["peak_memory_mb"] == 200
-    assert json.loads(summary["run_json"]) == ended.record.as_json()
-    assert summary["rows_sha256"] == digest(ended.tables)
 
 
-def test_another_attempt_has_another_fingerprint() -> None:
-    assert fingerprint(tracked.record(1)) == fingerprint(tracked.record(1))
-    assert fingerprint(tracked.record(1)) != fingerprint(tracked.record(1, attempt=2))
+def test_another_attempt_has_another_fingerprint_and_so_has_another_study() -> None:
+    run = tracked_run(KEY, CONFIG, [FILED])
+    assert fingerprint(tracked.record(1), run) == fingerprint(tracked.record(1), run)
+    assert fingerprint(tracked.record(1), run) == fingerprint(tracked.record(1), replace(run, id="x~2"))
+    assert fingerprint(tracked.record(1), run) != fingerprint(tracked.record(1, attempt=2), run)
+    both = tracked_run(KEY, CONFIG, [FILED, replace(FILED, study="t")])
+    assert fingerprint(tracked.record(1), run) != fingerprint(tracked.record(1), both)
 
 
 LANES = 6
@@ -125,7 +164,7 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for job in range(2):
         seeds = range(LANES * job, LANES * (job + 1))
         runs = [
-            tracked_run(RunKey(KEY.cell, seed), CONFIG, f"arm {seed % 2}", {}, [], "s", "?")
+            tracked_run(RunKey(KEY.cell, seed), CONFIG, [replace(FILED, arm=f"arm {seed % 2}")])
             for seed in seeds
         ]
         sink = open_sink(TrackingConfig("offline", "p", None), runs, root)
@@ -147,17 +186,13 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("seed", range(2 * LANES))
 def test_nothing_lands_in_a_neighbours_run(mirrored: Path, seed: int) -> None:
     (directory,) = directories(mirrored, wandb_id(RunKey(KEY.cell, seed)))
-    periods = [row for row in tracked.tables(seed)["learner"] if row["env_step"] <= 200]
     tables = tracked.tables(seed)
     if seed == FAILED:
         tables = {name: [row for row in rows if row["env_step"] <= 200] for name, rows in tables.items()}
-        assert len(tables["learner"]) == len(periods) < len(tracked.tables(seed)["learner"])
+        assert len(tables["learner"]) < len(tracked.tables(seed)["learner"])
     rows = tracked.offline_rows(directory.path)
-    left = leftover(tables) if seed == FAILED else {}
-    assert bits(tables_of([*rows, left])) == bits(tables)
-    assert [row for row in rows if CARRIED + "episodes" in row]
-    status = "failed" if seed == FAILED else "complete"
-    assert directory.holds == fingerprint(tracked.record(seed, status))
+    assert len(rows) > 1
+    assert rows == all_rows(tables, final=seed != FAILED)
 
 
 def test_all_that_the_client_writes_is_below_the_results(mirrored: Path) -> None:
@@ -166,14 +201,13 @@ def test_all_that_the_client_writes_is_below_the_results(mirrored: Path) -> None
 
 
 def test_a_run_that_is_trained_again_replaces_its_directory(tmp_path: Path) -> None:
-    run = tracked_run(KEY, CONFIG, "arm", {}, [], "s", "?")
+    run = tracked_run(KEY, CONFIG, [FILED])
     for attempt in (1, 2):
         sink = open_sink(TrackingConfig("offline", "p", None), [run], tmp_path)
         sink.finish(0, EndedRun(tracked.record(7, attempt=attempt), tracked.tables(attempt), {}))
         sink.close()
     (directory,) = directories(tmp_path)
-    assert bits(tables_of(tracked.offline_rows(directory.path))) == bits(tracked.tables(2))
-    assert directory.holds == fingerprint(tracked.record(7, attempt=2))
+    assert tracked.offline_rows(directory.path) == all_rows(tracked.tables(2))
 
 
 def test_no_tracking_opens_nothing(tmp_path: Path) -> None:
@@ -190,7 +224,7 @@ def test_a_results_directory_that_cannot_be_written_is_one_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "wandb").write_text("a file where the directory should be")
-    run = tracked_run(KEY, CONFIG, "arm", {}, [], "s", "?")
+    run = tracked_run(KEY, CONFIG, [FILED])
     sink = open_sink(TrackingConfig("offline", "p", None), [run], tmp_path)
     sink.log(Records(1))
     sink.finish(0, EndedRun(tracked.record(1), tracked.tables(1), {}))
@@ -207,11 +241,3 @@ def test_directories_of_like_named_runs_are_told_apart(tmp_path: Path) -> None:
         "offline-run-20260101_000000-b-0001"
     ]
     assert Directory(tmp_path / "wandb" / "run-20260101_000000-a-b-0001").id == "a-b-0001"
-
-
-def test_a_run_of_another_schema_is_not_pulled_and_says_why(tmp_path: Path) -> None:
-    sent = tracked.record(3).as_json() | {"schema": 1}
-    run = SimpleNamespace(id="x", summary_metrics={RECORD: json.dumps(sent)})
-    with pytest.raises(Refused, match=r"run\.json has schema 1, this version reads 2"):
-        _pull_run(Store(tmp_path), run, Pulled())
-    assert not (tmp_path / "runs").exists()

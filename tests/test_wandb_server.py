@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,13 @@ from typing import Any
 import pytest
 
 from ablation.results.load import load
-from ablation.store.runs import Store
-from ablation.tracking import sync as sync_module
-from ablation.tracking.mirrors import directories
-from ablation.tracking.rows import CARRIED, tables_of
-from ablation.tracking.runs import EndedRun, TrackedRun, fingerprint, tables_from, wandb_id
+from ablation.store.files import write_json
+from ablation.store.runs import RunKey, Store
+from ablation.tracking.client import CARRIES_ROWS, FINGERPRINT
+from ablation.tracking.mirrors import Busy, directories, lock_upload
+from ablation.tracking.runs import EndedRun, TrackedRun, wandb_id
 from ablation.tracking.sink import WandbSink
-from ablation.tracking.upload_lock import Busy, lock_upload
+from analysis.wandb import sync as sync_module
 from analysis.wandb.upload import ended_run
 
 from . import tracked
@@ -58,22 +59,28 @@ def files(root: Path) -> dict[str, bytes]:
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
 
 
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a line of a history without the client's own columns."""
+    return {name: value for name, value in row.items() if not name.startswith("_")}
+
+
 def assert_served(server: LoopbackServer, results: Path) -> None:
     """Every stored run is on the server: complete, its own, and closed as it ended."""
     store = Store(results)
     for key in store.run_keys():
         run, ended = server.run(wandb_id(key)), ended_run(store, key)
         assert [row["_step"] for row in run.history] == list(range(len(ended.rows())))
-        assert repr(tables_from(run.history, run.summary)) == repr(ended.tables)
-        assert not any(name.startswith(CARRIED) for name in run.summary)
-        assert json.loads(run.summary["run_json"]) == ended.record.as_json()
+        assert [shown(row) for row in run.history] == [shown(row) for row in ended.rows()]
+        assert run.summary["status"] == ended.record.status
+        assert FINGERPRINT in run.summary
         assert {f"score/{name}": run.summary[f"score/{name}"] for name in ended.scores} == {
             f"score/{name}": value for name, value in ended.scores.items()
         }
         assert run.state == ("failed" if ended.record.status == "failed" else "finished")
         columns = run.columns()
         assert (columns["cell"], columns["seed"]) == (key.cell, key.seed)
-        assert run.fields["groupName"] == columns["arm"]
+        group = f"{columns['study']}/{columns['environment']}/{columns['arm']}"
+        assert run.fields["groupName"] == group
         assert run.fields["jobType"] == "train"
 
 
@@ -89,7 +96,8 @@ class TestAProjectFromFirstSyncToPull:
         assert_served(server, results)
         assert len(server.runs) == 8
         arms = {run.fields["groupName"] for run in server.runs.values()}
-        assert arms == {"baseline", "capacity=16", "capacity=500", "kind=off", "studies"}
+        names = ("baseline", "capacity=16", "capacity=500", "kind=off")
+        assert arms == {*(f"s/CartPole-v1/{name}" for name in names), "studies"}
         names = {name for name in server.run("study-s").columns() if name.startswith("factor/")}
         assert names == set()
         for key in Store(results).run_keys():
@@ -104,10 +112,8 @@ class TestAProjectFromFirstSyncToPull:
         (row,) = server.run("study-s").history
         assert {"differences", "table"} <= set(row)
         assert row["table"]["_type"] == "table-file"
-        artifact = next(found for found in server.artifacts.values() if found["name"] == "study-s")
+        artifact, sent = server.artifact("study-s"), server.artifact_files("study-s")
         assert (artifact["state"], artifact["projectName"]) == ("COMMITTED", PROJECT)
-        prefix = f"artifacts/{artifact['id']}/"
-        sent = {name.removeprefix(prefix): data for name, data in server.files.items() if prefix in name}
         assert {name: data for name, data in sent.items() if name.startswith("runs/")} == {
             f"runs/{name}": data for name, data in files(results / "runs").items()
         }
@@ -123,12 +129,11 @@ class TestAProjectFromFirstSyncToPull:
         assert "0 sent, 8 skipped (there already), 0 failed." in done.stdout
         assert {id: run.uploads for (_, id), run in server.runs.items()} == before
 
-    def test_what_the_server_has_is_skipped_without_any_local_directory(
+    def test_what_the_server_has_is_skipped_where_nothing_local_remembers_it(
         self, server: LoopbackServer, results: Path
     ) -> None:
         before = {id: run.uploads for (_, id), run in server.runs.items()}
-        for directory in directories(results):
-            directory.remove()
+        shutil.rmtree(results / "wandb")
         done = sync(server, results)
         assert "0 sent, 8 skipped" in done.stdout
         assert {id: run.uploads for (_, id), run in server.runs.items()} == before
@@ -159,20 +164,61 @@ class TestAProjectFromFirstSyncToPull:
         again = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
         assert "0 runs fetched, 7 skipped" in again.stdout
 
-    def test_pull_names_a_run_whose_rows_are_not_all_there(
+    def test_pull_names_what_is_damaged_missing_or_not_ours_and_takes_the_rest(
         self, server: LoopbackServer, results: Path, tmp_path: Path
     ) -> None:
-        key = next(iter(Store(results).run_keys()))
-        run = server.run(wandb_id(key))
-        carrying = [number for number, line in run.lines.items() if "rows/evaluations" in line]
-        whole = dict(run.lines)
-        run.lines[carrying[0]] = json.dumps({"_step": carrying[0], "env_step": 1})
+        damaged, *_ = Store(results).run_keys()
+        name = f"runs/{damaged.cell}/{damaged.seed_name}/learner.parquet"
+        place = f"artifacts/{server.artifact('study-s')['id']}/{name}"
+        whole = server.files[place]
+        server.files[place] = whole[:-1] + bytes([whole[-1] ^ 1])
+        server.runs[PROJECT, "other-0001"] = replace(server.run(wandb_id(damaged)), id="other-0001")
+        server.runs[PROJECT, "study-x"] = replace(server.run("study-s"), id="study-x")
         done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
-        run.lines = whole
+        server.files[place] = whole
+        del server.runs[PROJECT, "other-0001"], server.runs[PROJECT, "study-x"]
         assert done.returncode == 1
-        assert f"failed {wandb_id(key)}: its rows on the server differ from" in done.stderr
-        assert Store(tmp_path).read_record(key) is None
+        assert f"failed {wandb_id(damaged)}: learner.parquet: another checksum" in done.stderr
+        assert "failed other-0001: is in no study's files there" in done.stderr
+        assert "failed study-x: " in done.stderr
+        assert "6 runs fetched, 0 skipped (there already), 3 failed." in done.stdout
+        assert Store(tmp_path).read_record(damaged) is None
         assert len(list(Store(tmp_path).run_keys())) == 6
+        assert {path.name for path in tmp_path.iterdir()} == {"runs", "studies", "wandb"}
+
+    @pytest.mark.parametrize("name", ["runs/../../../escaped", "studies/../../../../../escaped"])
+    def test_names_of_a_server_that_lead_out_of_the_store_are_refused(
+        self, server: LoopbackServer, tmp_path: Path, name: str
+    ) -> None:
+        id = server.artifact("study-s")["id"]
+        kept = server.files[f"manifests/{id}"]
+        manifest = json.loads(kept)
+        manifest["contents"][name] = next(iter(manifest["contents"].values()))
+        server.files |= {
+            f"manifests/{id}": json.dumps(manifest).encode(),
+            f"artifacts/{id}/{name}": b"x",
+        }
+        root = tmp_path / "a" / "results"
+        done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(root))
+        server.files[f"manifests/{id}"] = kept
+        del server.files[f"artifacts/{id}/{name}"]
+        assert done.returncode == 1
+        assert "failed study-s: " in done.stderr
+        assert not list(tmp_path.rglob("escaped*"))
+
+    def test_files_that_an_artifact_only_points_at_are_not_read(
+        self, server: LoopbackServer, results: Path, tmp_path: Path
+    ) -> None:
+        id = server.artifact("study-s")["id"]
+        kept = server.files[f"manifests/{id}"]
+        manifest = json.loads(kept)
+        entry = next(iter(manifest["contents"].values()))
+        entry["ref"] = f"file://{results / 'studies/s/plan.json'}"
+        server.files[f"manifests/{id}"] = json.dumps(manifest).encode()
+        done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(tmp_path))
+        server.files[f"manifests/{id}"] = kept
+        assert "failed study-s: its artifact names files that lie elsewhere" in done.stderr
+        assert not (tmp_path / "runs").exists()
 
     def test_the_report_is_updated_not_doubled_and_the_page_links_to_it(
         self, server: LoopbackServer, results: Path
@@ -209,6 +255,12 @@ class TestAProjectFromFirstSyncToPull:
         assert {curve["groupArea"] for curve in curves} == {"stderr"}
         assert ["evaluation/return"] in [curve["metrics"] for curve in curves]
         assert kinds.count("Parallel Coordinates Plot") == kinds.count("Run Comparer") == 1
+        shown = {metric for curve in curves for metric in curve["metrics"]}
+        assert {"learner/age_env_steps_mean", "learner/sampling_effective_share"} <= shown
+        assert "learner/priority_staleness" in shown
+        (figures,) = [panel["config"] for panel in panels if panel["viewType"] == "Media Browser"]
+        assert "differences" in figures["mediaKeys"]
+        assert "95 % intervals" in spec
         assert "factor/capacity" in spec
         assert "study-s" in spec
         for arm in plan.arms:
@@ -234,8 +286,8 @@ def shape(spec: Any) -> Any:
 def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ablation.tracking.sync.ROUNDS", 1)
-    monkeypatch.setattr("ablation.tracking.sync.LOOKS", (0,))
+    monkeypatch.setattr("analysis.wandb.sync.ROUNDS", 1)
+    monkeypatch.setattr("analysis.wandb.sync.LOOKS", (0,))
     tracked.made_store(tmp_path, seeds=1)
     ids = [wandb_id(key) for key in Store(tmp_path).run_keys()]
     refuse = {f"{ids[0]}/file_stream", f"{ids[2]}/file_stream"}
@@ -244,8 +296,8 @@ def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
         assert broken.returncode == 1
         assert "2 sent, 0 skipped (there already), 2 failed." in broken.stdout
         assert f"failed {ids[0]}: the server does not have all of it" in broken.stderr
-        marks = {path.name for path in tmp_path.rglob("*.synced")}
-        assert marks == {f"run-{ids[1]}.wandb.synced", "run-study-s.wandb.synced"}
+        (known,) = json.loads((tmp_path / "wandb" / "sent.json").read_text()).values()
+        assert set(known) == {ids[1], "study-s"}
         server.fault = lambda _: None
         whole = sync(server, tmp_path)
         assert whole.returncode == 0
@@ -255,10 +307,10 @@ def test_a_sync_that_is_broken_off_counts_what_failed_and_goes_on_where_it_was(
 
 def made(root: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Fill a store with three runs of a study, and let uploads give up soon; return the runs' ids."""
-    monkeypatch.setattr("ablation.tracking.sync.ROUNDS", 1)
-    monkeypatch.setattr("ablation.tracking.sync.LOOKS", (0, 1))
+    monkeypatch.setattr("analysis.wandb.sync.ROUNDS", 1)
+    monkeypatch.setattr("analysis.wandb.sync.LOOKS", (0, 1))
     few = dict.fromkeys(sync_module._RETRIES, "1")
-    monkeypatch.setattr("ablation.tracking.sync._RETRIES", few)
+    monkeypatch.setattr("analysis.wandb.sync._RETRIES", few)
     tracked.made_store(root, seeds=1)
     return [wandb_id(key) for key in Store(root).run_keys()]
 
@@ -337,12 +389,6 @@ def test_directories_that_go_during_an_upload_cost_a_line_and_one_more_sync(
         assert_served(server, results)
 
 
-def rows(line: str) -> dict[str, Any]:
-    """Return a line of a history without the client's clocks."""
-    values: dict[str, Any] = json.loads(line)
-    return {key: value for key, value in values.items() if key not in ("_timestamp", "_runtime")}
-
-
 def test_a_run_whose_lines_are_doubled_is_replaced_on_the_server(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,20 +400,81 @@ def test_a_run_whose_lines_are_doubled_is_replaced_on_the_server(
         doubled = server.run(ids[0])
         lines = list(doubled.lines.values())
         doubled.lines = dict(enumerate(lines + lines[2:]))
-        for directory in directories(tmp_path):
-            directory.remove()
+        shutil.rmtree(tmp_path / "wandb")
         done = sync(server, tmp_path)
         assert done.returncode == 0, done.stderr
         assert "1 sent, 3 skipped (there already), 0 failed." in done.stdout
         assert {id for _, id in server.runs} == {f"{ids[0]}~2", *ids[1:], "study-s"}
         replaced = server.run(f"{ids[0]}~2")
-        assert [rows(line) for line in replaced.lines.values()] == [rows(line) for line in lines]
+        assert [shown(row) for row in replaced.history] == [shown(json.loads(line)) for line in lines]
         assert replaced.fields["displayName"] == doubled.fields["displayName"]
         again = sync(server, tmp_path)
         assert "0 sent, 4 skipped (there already), 0 failed." in again.stdout
         pulled = tmp_path / "pulled"
         assert analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(pulled)).returncode == 0
         assert files(pulled / "runs") == files(tmp_path / "runs")
+
+
+def test_a_run_that_two_studies_ask_for_is_tagged_with_both_and_grouped_in_each(
+    tmp_path: Path,
+) -> None:
+    plan = tracked.made_store(tmp_path, seeds=1)
+    with LoopbackServer() as server:
+        assert sync(server, tmp_path).returncode == 0
+        values = json.loads((tmp_path / "studies/s/plan.json").read_text())
+        values["study"]["name"] = "t"
+        values["arms"] = values["arms"][:2]
+        values["arms"][1]["name"] = "an arm of t"
+        shared = wandb_id(RunKey(values["arms"][1]["cell"], 0))
+        lines = len(server.run(shared).lines)
+        write_json(tmp_path / "studies/t/plan.json", values)
+        done = sync(server, tmp_path)
+        assert done.returncode == 0, done.stderr
+        run = server.run(shared)
+        assert len(run.lines) == lines, "only its names are sent again"
+        assert run.fields["tags"] == ["s", "t", "CartPole-v1"]
+        columns = run.columns()
+        assert (columns["arm/s"], columns["arm/t"]) == (plan.arms[1].name, "an arm of t")
+        alone = server.run(wandb_id(RunKey(plan.arms[2].cell, 0)))
+        assert alone.fields["tags"] == ["s", "CartPole-v1"]
+
+
+def test_runs_that_no_study_asks_for_any_more_are_sent_and_pulled_too(tmp_path: Path) -> None:
+    tracked.made_store(tmp_path, seeds=1)
+    shutil.rmtree(tmp_path / "studies")
+    with LoopbackServer() as server:
+        assert "4 sent, 0 skipped" in sync(server, tmp_path).stdout
+        pulled = tmp_path / "pulled"
+        done = analysis(server, "pull", f"{ENTITY}/{PROJECT}", "--results", str(pulled))
+        assert done.returncode == 0, done.stderr
+        assert files(pulled / "runs") == files(tmp_path / "runs")
+
+
+def test_a_run_that_an_older_version_sent_is_refused_in_one_line(tmp_path: Path) -> None:
+    tracked.made_store(tmp_path, seeds=1)
+    with LoopbackServer() as server:
+        assert sync(server, tmp_path).returncode == 0
+        id = wandb_id(next(iter(Store(tmp_path).run_keys())))
+        server.run(id).summary = {CARRIES_ROWS: "0", "fingerprint": "0"}
+        shutil.rmtree(tmp_path / "wandb")
+        done = sync(server, tmp_path)
+    assert done.returncode == 1
+    assert f"failed {id}: is there as an older version sent it" in done.stderr
+    assert "use another project" in done.stderr
+
+
+def test_variables_of_wandb_count_where_nothing_else_is_said_and_are_named_where_they_lose(
+    tmp_path: Path,
+) -> None:
+    tracked.made_store(tmp_path, seeds=1)
+    with LoopbackServer() as server:
+        environment = server.environment | {"WANDB_PROJECT": "theirs"}
+        words = ["sync", "--results", str(tmp_path)]
+        done = tracked.analysis(*words, environment=environment)
+        assert f"{ENTITY}/theirs: 4 sent" in done.stdout
+        done = tracked.analysis(*words, "--project", "ours", environment=environment)
+        assert f"{ENTITY}/ours: 4 sent" in done.stdout
+        assert "WANDB_PROJECT=theirs is not read: project ours counts" in done.stderr
 
 
 def test_of_two_syncs_at_once_one_sends_and_the_other_says_so(tmp_path: Path) -> None:
@@ -491,6 +598,4 @@ def test_of_twelve_arms_of_thirty_seeds_none_is_lost_and_none_mixed(tmp_path: Pa
     assert set(local) == {wandb_id(key) for key in keys}
     for key in keys:
         ended, directory = ended_run(store, key), local[wandb_id(key)]
-        rows = tracked.offline_rows(directory.path)
-        assert repr(tables_of(rows)) == repr(ended.tables)
-        assert directory.holds == fingerprint(ended.record)
+        assert tracked.offline_rows(directory.path) == ended.rows()

@@ -280,6 +280,53 @@ class LoopbackServer:
         made = {"id": artifact["id"], "digest": artifact["digest"]}
         return {"commitArtifact": {"artifact": made}}
 
+    def artifact(self, name: str) -> dict[str, Any]:
+        """Return the latest artifact of a name."""
+        return [found for found in self.artifacts.values() if found["name"] == name][-1]
+
+    def artifact_files(self, name: str) -> dict[str, bytes]:
+        """Return the files of the latest artifact of a name."""
+        prefix = f"artifacts/{self.artifact(name)['id']}/"
+        return {
+            place.removeprefix(prefix): data
+            for place, data in self.files.items()
+            if place.startswith(prefix)
+        }
+
+    def _artifactMembershipByName(self, asked: Any) -> Any:
+        name, _, alias = asked["name"].partition(":")
+        there = any(found["name"] == name for found in self.artifacts.values())
+        if not there or self.artifact(name)["projectName"] != asked["project"] or alias != "latest":
+            return {"project": {"artifactCollectionMembership": None}}
+        found = self.artifact(name)
+        owner = {"id": "1", "internalId": "1", "name": asked["project"], "entity": {"name": ENTITY}}
+        sequence = {"__typename": "ArtifactSequence", "name": name, "project": owner}
+        artifact = {"__typename": "Artifact", "id": found["id"], "artifactSequence": sequence}
+        artifact |= {"versionIndex": 0, "artifactType": {"name": found["artifactTypeName"]}}
+        artifact |= {"description": None, "metadata": found.get("metadata"), "ttlDurationSeconds": -2}
+        artifact |= {"ttlIsInherited": True, "tags": [], "historyStep": None, "state": found["state"]}
+        artifact |= {"size": 1, "digest": found["digest"], "digestAlgorithm": "MANIFEST_MD5"}
+        artifact |= {"commitHash": None, "fileCount": 1, "createdAt": "2026-01-01T00:00:00"}
+        artifact |= {"updatedAt": None, "aliases": []}
+        member = {"__typename": "ArtifactCollectionMembership", "id": "1", "versionIndex": 0}
+        member |= {"createdAt": "2026-01-01T00:00:00", "aliases": [], "artifactCollection": sequence}
+        return {"project": {"artifactCollectionMembership": member | {"artifact": artifact}}}
+
+    def _fetchArtifactManifest(self, asked: Any) -> Any:
+        file = {"directUrl": f"{self.url}/get/manifests/{asked['id']}"}
+        return {"artifact": {"currentManifest": {"file": file}}}
+
+    def _getArtifactMembershipFileUrls(self, asked: Any) -> Any:
+        place = f"{self.url}/get/artifacts/{self.artifact(asked['collection'])['id']}"
+        edges = [
+            {"node": {"__typename": "File", "name": name, "directUrl": f"{place}/{name}"}}
+            for name in self.artifact_files(asked["collection"])
+        ]
+        info = {"__typename": "PageInfo", "endCursor": None, "hasNextPage": False}
+        collection = {"__typename": "ArtifactSequence"}
+        collection |= {"artifactMembership": {"files": {"pageInfo": info, "edges": edges}}}
+        return {"project": {"artifactCollection": collection}}
+
     def _getProjects(self, _: Any) -> Any:
         names = sorted({project for project, _ in self.runs} | self.created)
         node = {"__typename": "Project", "entityName": ENTITY, "createdAt": "2026-01-01T00:00:00"}
@@ -315,6 +362,7 @@ def _fits(run: ServedRun, wanted: dict[str, Any]) -> bool:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    _answer_is_lost = False
     owner: LoopbackServer
 
     def setup(self) -> None:
@@ -342,6 +390,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(401, {"errors": [{"message": "invalid API key"}]})
         with self.owner.lock:
             return self._send(*self._post(body))
+
+    def do_GET(self) -> None:
+        with self.owner.lock:
+            data = self.owner.files.get(self.path.removeprefix("/get/"))
+        self._send(404 if data is None else 200, {} if data is None else data)
 
     def do_PUT(self) -> None:
         body = self._body()
@@ -395,7 +448,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, status: int, payload: Any) -> None:
         if self._answer_is_lost:
             return self._cut()
-        data = json.dumps(payload).encode()
+        data = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))

@@ -80,6 +80,12 @@ def save_plan(store: Store, plan: Plan, command: str) -> None:
     write_json(store.inside(directory / "plan.json"), plan.as_json(command) | {"history": history})
 
 
+def stored_plan(store: Store, study: str) -> Plan | None:
+    """Return a study's plan, None where none can be read."""
+    stored = _read(store, study)
+    return None if stored is None else _plan(stored)
+
+
 def stored_command(store: Store, study: str) -> str | None:
     """Return the command that wrote a study's plan, None where there is none."""
     stored = _read(store, study)

@@ -6,8 +6,7 @@ import logging
 import time
 import traceback
 from bdb import BdbQuit
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,17 +16,27 @@ from ablation.config.schema import CellConfig
 from ablation.results.references import Reference
 from ablation.results.scores import summary_scores
 from ablation.store.disk import is_disk_full
-from ablation.store.files import read_json, write_json
+from ablation.store.files import write_json
 from ablation.store.provenance import peak_rss_bytes
 from ablation.store.records import EarlyEnd, LaneRecords, Records
 from ablation.store.run_record import ENDED, FAILED, RunRecord
 from ablation.store.runs import RunKey, Store
+from ablation.study.history import stored_plan
 from ablation.sweep.claims import ClaimLost
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
 from ablation.sweep.origin import record_of
 from ablation.sweep.queue import JobSpec
-from ablation.tracking import EndedRun, Sink, TrackingConfig, open_sink, tracked_run, wandb_id
+from ablation.tracking import (
+    EndedRun,
+    Filing,
+    Sink,
+    TrackingConfig,
+    filings,
+    open_sink,
+    tracked_run,
+    wandb_id,
+)
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +108,9 @@ class JobRun:
                 self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
-        self._remove_checkpoint()
+        from ablation.training import checkpoint
+
+        checkpoint.remove(self._store.job_directory(self._job.name))
         self._write_progress()
         for record in self._records.lanes:
             if record.ended and record.ended.error:
@@ -164,11 +175,6 @@ class JobRun:
             self._env_step, self._gradient_steps = trainer.env_step, trainer.gradient_steps
             trainer.close()
 
-    def _remove_checkpoint(self) -> None:
-        from ablation.training import checkpoint
-
-        checkpoint.remove(self._store.job_directory(self._job.name))
-
     def _write_progress(self) -> None:
         progress = {
             "arm": self._job.arm,
@@ -183,19 +189,12 @@ class JobRun:
         write_json(path, progress, durable=False)
 
     def _open_sink(self, tracking: TrackingConfig) -> Sink:
-        job = self._job
-        factors: Iterable[str] = ()
-        self._primary_score = ""
-        with suppress(TypeError, KeyError):
-            study = read_json(self._store.study_directory(job.study) / "plan.json")["study"]
-            factors, self._primary_score = list(study["factors"]), str(study["primary_score"])
-        config = self._cell.canonical
-        runs = [
-            tracked_run(
-                RunKey(job.cell, seed), config, job.arm, job.levels, factors, job.study, job.question
-            )
-            for seed in self._seeds
-        ]
+        spec, config = self._job, self._cell.canonical
+        plan = stored_plan(self._store, spec.study)
+        self._primary_score = plan.study.primary_score if plan else ""
+        other = Filing(spec.study, spec.question, config["env"]["id"], spec.arm, spec.levels)
+        plans, keys = [plan] if plan else [], [RunKey(spec.cell, seed) for seed in self._seeds]
+        runs = [tracked_run(key, config, list(filings(plans, key)) or [other]) for key in keys]
         return open_sink(tracking, runs, self._store.root)
 
     def _store_runs(self, status: str, error: str | None) -> None:

@@ -4,18 +4,15 @@ What comes in are a job's rows and records; what goes out are W&B runs, offline 
 raises into a training and never keeps it waiting. May import store and config.
 
 runs.py     what a W&B run is called, its columns and summary          (pure)
-rows.py     a run's tables as W&B rows, and back                       (pure)
+rows.py     the lines of a run's history                               (pure)
 client.py   the only module that imports wandb
 sink.py     the lanes of one job, mirrored by a thread of its own
-mirrors.py  the local W&B directories below a results directory, and what is known of each
-wanted.py   what a server should have of a store, and how each run's files are built
-upload_lock.py   keeps two uploads of one results directory apart
+mirrors.py  what `results/wandb/` remembers, and who may upload from it
 sync.py     uploads what is not on the server yet, and asks the server what it has
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -23,21 +20,20 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.tracking.runs import EndedRun, TrackedRun, tracked_run, wandb_id
-from ablation.tracking.sink import NoSink, Sink, WandbSink
+from ablation.tracking.runs import EndedRun, Filing, TrackedRun, filings, tracked_run, wandb_id
+from ablation.tracking.sink import Sink, WandbSink
 
 __all__ = [
     "EndedRun",
-    "NoSink",
+    "Filing",
     "Sink",
     "TrackedRun",
     "TrackingConfig",
+    "filings",
     "open_sink",
     "tracked_run",
     "wandb_id",
 ]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -52,5 +48,5 @@ class TrackingConfig:
 def open_sink(config: TrackingConfig, runs: Sequence[TrackedRun], root: Path) -> Sink:
     """Return a sink for one run per lane; it never raises and never keeps the training waiting."""
     if config.mode == "disabled":
-        return NoSink()
+        return Sink()
     return WandbSink(config.mode, config.project, config.entity, runs, root)

@@ -1,22 +1,27 @@
-"""The local W&B directories below a results directory, and what each holds.
+"""What `results/wandb/` remembers: local W&B directories, the latest target, what was sent, who uploads.
 
-The client names them `offline-run-<time>-<id>` or `run-<time>-<id>`. Our own `mirror.json` in each says
-which state of the run it holds completely, and whether the server has it.
+The client names its directories `offline-run-<time>-<id>` or `run-<time>-<id>`. They are for looking
+at; what is uploaded later is made from the store.
 """
 
 from __future__ import annotations
 
+import fcntl
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from ablation.store.files import read_json, write_json
 
-MIRROR = "mirror.json"
-TARGET = "target.json"
+TARGET, LOCK = "target.json", ".upload"
 AGAIN = "~"
 """Between the id of a run and the number of its replacement; no name of a run or study has it."""
+
+
+class Busy(Exception):
+    """Another process uploads from the same results directory."""
 
 
 @dataclass(frozen=True)
@@ -26,45 +31,13 @@ class Directory:
     path: Path
 
     @property
-    def own_id(self) -> str:
-        """Return the id of the W&B run that the directory is of."""
-        return self.path.name.removeprefix("offline-").split("-", 2)[2]
-
-    @property
     def id(self) -> str:
         """Return the id that the run had at first, before it had to be replaced."""
-        return first_id(self.own_id)
-
-    @property
-    def holds(self) -> str | None:
-        """Return the fingerprint of the run that the directory holds in full; None if in part."""
-        return (read_json(self.path / MIRROR) or {}).get("holds")
-
-    @property
-    def sent(self) -> str | None:
-        """Return the `entity/project` on which the server was seen to have all of it."""
-        return (read_json(self.path / MIRROR) or {}).get("sent")
-
-    def complete(self, fingerprint: str) -> None:
-        """Note that the directory holds the whole of a run."""
-        write_json(self.path / MIRROR, {"holds": fingerprint})
-
-    def confirm(self, project: str) -> None:
-        """Note that the server has all of it."""
-        write_json(self.path / MIRROR, {"holds": self.holds, "sent": project})
-        self._synced.touch()
-
-    def forget_upload(self) -> None:
-        """Take the client's own mark of an upload away: it sets it after a failed one too."""
-        self._synced.unlink(missing_ok=True)
+        return first_id(self.path.name.removeprefix("offline-").split("-", 2)[2])
 
     def remove(self) -> None:
         """Delete the directory."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-    @property
-    def _synced(self) -> Path:
-        return self.path / f"run-{self.own_id}.wandb.synced"
 
 
 def replacements(id: str) -> list[str]:
@@ -98,3 +71,20 @@ def target(root: Path) -> tuple[str | None, str | None]:
     """Return the project and entity of the latest sweep, both None before the first."""
     known = read_json(root / "wandb" / TARGET) or {}
     return known.get("project"), known.get("entity")
+
+
+def lock_upload(root: Path, alone: bool) -> IO[bytes]:
+    """Return an open file that holds the lock on uploads until it is closed; raises `Busy` at once.
+
+    One `make sync` holds it alone, jobs of online sweeps share it: claims keep two of them from one run.
+    It is a lock of the system and ends with the process.
+    """
+    directory = root / "wandb"
+    directory.mkdir(parents=True, exist_ok=True)
+    file = (directory / LOCK).open("ab")
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        raise Busy(f"another process uploads the runs of {root} now") from None
+    return file

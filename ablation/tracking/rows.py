@@ -1,16 +1,14 @@
-"""A run's tables as W&B rows, and back.
+"""The lines of a run's W&B history: what people look at. Its study's artifact has the stored rows.
 
-A W&B row stands at the environment step of a learner's row or of an evaluation. It shows their values
-as curves, and at each evaluation carries every stored row since the one before as text (`rows/...`),
-so that nothing is lost to means. The order of rows depends on the tables alone. The client can only add
-to what a server has of a run; a run that is trained again has the same rows, so only those that the
-server does not have are added.
+A line stands at each learner's row and at each evaluation, in one where they share a step. Lines depend
+on the tables alone: the client can only add to the lines that a server has, and a run that is trained
+again has the same ones, so only those that the server does not have are sent.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,93 +16,52 @@ import numpy as np
 from ablation.store.records import Row
 from ablation.store.runs import TABLES
 
-CARRIED = "rows/"
-"""Prefix of the columns that carry a table's rows."""
-
 SHOWN = ("learner/*", "evaluation/*", "training/*", "gradient_step")
 """The columns that are curves."""
 
+Tables = Mapping[str, Sequence[Row]]
 Sizes = Mapping[str, int]
 """Rows of each table that are complete; later ones are still being written."""
 
 
 class RowFeed:
-    """The W&B rows of one run, handed out as its tables grow."""
+    """The lines of one run, handed out as its tables grow."""
 
     def __init__(self) -> None:
         self._sent = dict.fromkeys(TABLES, 0)
 
-    def grown(self, tables: Mapping[str, Sequence[Row]], sizes: Sizes) -> Iterator[dict[str, Any]]:
-        """Yield the rows up to the last evaluation that the tables hold."""
+    def grown(self, tables: Tables, sizes: Sizes) -> Iterator[dict[str, Any]]:
+        """Yield the lines up to the last evaluation that the tables hold."""
         evaluations = tables["evaluations"]
         while self._sent["evaluations"] < sizes["evaluations"]:
             step = evaluations[self._sent["evaluations"]]["env_step"]
-            new = {
-                name: list(_until(tables[name], self._sent[name], sizes[name], step)) for name in TABLES
-            }
-            for name, rows in new.items():
-                self._sent[name] += len(rows)
-            yield from _period(new, self._sent["episodes"])
+            yield from self._period(tables, sizes, step)
 
-    def ended(self, tables: Mapping[str, Sequence[Row]], final: bool) -> Iterator[dict[str, Any]]:
-        """Yield the rows of a run that ended; those that follow the last evaluation only if `final`.
+    def ended(self, tables: Tables, final: bool) -> Iterator[dict[str, Any]]:
+        """Yield what is left of a run that ended; what follows its last evaluation only if `final`.
 
-        A failed run is trained again and may then have other rows there: `leftover` carries them.
+        A failed run is trained again and may then have other rows there.
         """
-        yield from self.grown(tables, _sizes(tables))
-        new = {name: list(tables[name][self._sent[name] :]) for name in TABLES}
-        if final and any(new.values()):
-            self._sent = dict(_sizes(tables))
-            yield from _period(new, self._sent["episodes"])
+        sizes = {name: len(tables[name]) for name in TABLES}
+        yield from self.grown(tables, sizes)
+        if final:
+            yield from self._period(tables, sizes, math.inf)
 
-
-def all_rows(tables: Mapping[str, Sequence[Row]], final: bool = True) -> list[dict[str, Any]]:
-    """Return every W&B row of a run that has ended."""
-    return list(RowFeed().ended(tables, final))
-
-
-def leftover(tables: Mapping[str, Sequence[Row]]) -> dict[str, str]:
-    """Return the rows that follow the last evaluation, as a W&B row would carry them."""
-    evaluations = tables["evaluations"]
-    last = evaluations[-1]["env_step"] if evaluations else 0
-    left = {name: [row for row in rows if row["env_step"] > last] for name, rows in tables.items()}
-    return {CARRIED + name: _columns(rows) for name, rows in left.items() if rows}
-
-
-def tables_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Row]]:
-    """Return the tables that W&B rows carry: the inverse of `all_rows`."""
-    tables: dict[str, list[Row]] = {name: [] for name in TABLES}
-    for row in rows:
-        for name, table in tables.items():
-            if row.get(CARRIED + name):
-                columns = json.loads(row[CARRIED + name])
-                values = zip(*columns.values(), strict=True)
-                table.extend(dict(zip(columns, row_values, strict=True)) for row_values in values)
-    return tables
-
-
-def _sizes(tables: Mapping[str, Sequence[Row]]) -> Sizes:
-    return {name: len(tables[name]) for name in TABLES}
-
-
-def _until(rows: Sequence[Row], start: int, stop: int, step: float) -> Iterator[Row]:
-    for position in range(start, stop):
-        if rows[position]["env_step"] > step:
-            return
-        yield rows[position]
-
-
-def _period(new: Mapping[str, list[Row]], episodes: int) -> Iterator[dict[str, Any]]:
-    """Yield a row for each learner's row and one at the end, which carries the tables' rows.
-
-    The learner's last row and the end share a row where they share a step.
-    """
-    shown = [_diagnostics(row) for row in new["learner"]]
-    end = _end(new, episodes)
-    if shown and shown[-1]["env_step"] == end["env_step"]:
-        end = shown.pop() | end
-    yield from shown
-    yield end
+    def _period(self, tables: Tables, sizes: Sizes, step: float) -> Iterator[dict[str, Any]]:
+        """Yield the lines up to an environment step, in order."""
+        new = {}
+        for name in TABLES:
+            start = end = self._sent[name]
+            while end < sizes[name] and tables[name][end]["env_step"] <= step:
+                end += 1
+            new[name], self._sent[name] = tables[name][start:end], end
+        lines = {row["env_step"]: _diagnostics(row) for row in new["learner"]}
+        if counted := new["evaluations"] or new["episodes"]:
+            last = {name: counted[-1][name] for name in ("env_step", "gradient_step")}
+            means = _means("evaluation", new["evaluations"]) | _means("training", new["episodes"])
+            line = lines.get(last["env_step"], {}) | last | means
+            lines[last["env_step"]] = line | {"training/episodes": self._sent["episodes"]}
+        yield from (lines[at] for at in sorted(lines))
 
 
 def _diagnostics(row: Row) -> dict[str, Any]:
@@ -113,28 +70,9 @@ def _diagnostics(row: Row) -> dict[str, Any]:
     return {key if key in counters else f"learner/{key}": value for key, value in present.items()}
 
 
-def _end(new: Mapping[str, list[Row]], episodes: int) -> dict[str, Any]:
-    evaluations, ended = new["evaluations"], new["episodes"]
-    last = (
-        evaluations[-1]
-        if evaluations
-        else max((rows[-1] for rows in new.values() if rows), key=lambda row: row["env_step"])
-    )
-    row: dict[str, Any] = {"env_step": last["env_step"], "gradient_step": last["gradient_step"]}
-    if evaluations:
-        row["evaluation/return"] = _mean(evaluations, "episode_return")
-        row["evaluation/length"] = _mean(evaluations, "episode_length")
-    if ended:
-        row["training/return"] = _mean(ended, "episode_return")
-        row["training/length"] = _mean(ended, "episode_length")
-    row["training/episodes"] = episodes
-    return row | {CARRIED + name: _columns(rows) for name, rows in new.items() if rows}
-
-
-def _columns(rows: Sequence[Row]) -> str:
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return json.dumps(columns, separators=(",", ":"))
-
-
-def _mean(rows: Sequence[Row], column: str) -> float:
-    return float(np.mean([row[column] for row in rows]))
+def _means(kind: str, rows: Sequence[Row]) -> dict[str, float]:
+    return {
+        f"{kind}/{name}": float(np.mean([row[f"episode_{name}"] for row in rows]))
+        for name in ("return", "length")
+        if rows
+    }

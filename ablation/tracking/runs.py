@@ -4,28 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ablation.config.identity import flatten
-from ablation.store.records import Row
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import RunKey
-from ablation.tracking.rows import all_rows, leftover, tables_of
+from ablation.study.declaration import BASELINE
+from ablation.study.designs import Factor
+from ablation.study.plan import Plan
+from ablation.tracking.rows import RowFeed, Tables
 
 TRAIN, STUDY = "train", "study"
 """Job types: a run, and what a study shows of all its runs."""
-
-MAX_TAG = 64
-PLAN_OF_STUDY = "plan"
-"""Key of a study's W&B run that holds its plan, as text."""
-RECORD = "run_json"
-FINGERPRINT, DIGEST, LEFT = "fingerprint", "rows_sha256", "rows_left"
-OFF_FACTOR = "baseline"
-"""Level of the factors that an arm leaves at the baseline."""
-
-Tables = Mapping[str, Sequence[Row]]
+NO_STUDY = "none"
+MAX_TAG, MAX_GROUP = 64, 128
 
 
 @dataclass(frozen=True)
@@ -55,8 +51,8 @@ class EndedRun:
         return self.record.status in ENDED
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the rows of its W&B history."""
-        return all_rows(self.tables, self.final)
+        """Return the lines of its W&B history."""
+        return list(RowFeed().ended(self.tables, self.final))
 
     @property
     def exit_code(self) -> int:
@@ -64,11 +60,11 @@ class EndedRun:
         return 1 if self.record.status == "failed" else 0
 
     def summary(self) -> dict[str, Any]:
-        """Return what W&B shows of the run beside its curves; `run_json` carries the whole record."""
+        """Return what W&B shows of the run beside its curves."""
         record = self.record
         return {
             "status": record.status,
-            "error": _last_line(record.error),
+            "error": record.error.strip().splitlines()[-1] if record.error else None,
             "attempt": record.attempt,
             "started": record.started,
             "ended": record.ended,
@@ -77,41 +73,60 @@ class EndedRun:
             "steps_per_second": record.steps_per_second,
             "peak_memory_mb": round((record.peak_rss_bytes or 0) / 1e6, 1),
             "device": record.device,
-            **{f"score/{name}": value for name, value in self.scores.items()},
-            LEFT: json.dumps({} if self.final else leftover(self.tables)),
-            DIGEST: digest(self.tables),
-            RECORD: json.dumps(record.as_json()),
-            FINGERPRINT: fingerprint(record),
-        }
+        } | {f"score/{name}": value for name, value in self.scores.items()}
 
 
-def tracked_run(
-    key: RunKey,
-    config: Mapping[str, Any],
-    arm: str,
-    levels: Mapping[str, str],
-    factors: Iterable[str],
-    study: str,
-    question: str,
-) -> TrackedRun:
+@dataclass(frozen=True)
+class Filing:
+    """Where a study has a run: its environment and arm there, and the values of the study's factors."""
+
+    study: str
+    question: str
+    environment: str
+    arm: str
+    factors: Mapping[str, Any]
+
+
+def filings(plans: Iterable[Plan], key: RunKey) -> Iterator[Filing]:
+    """Yield where each of some studies has a run; nothing for those that do not ask for it."""
+    for plan in plans:
+        study = plan.study
+        for arm in plan.arms:
+            if arm.cell == key.cell and key.seed in arm.seeds:
+                settings = flatten(plan.cells[arm.cell])
+                factors = {
+                    name: _level(factor, arm.levels.get(name), settings, study.baseline)
+                    for name, factor in study.factors.items()
+                }
+                yield Filing(study.name, study.question, arm.environment, arm.name, factors)
+                break
+
+
+def arm_column(study: str) -> str:
+    """Return the column that has the arm of a study: one run may be of several."""
+    return f"arm/{study.replace('.', '_')}"
+
+
+def tracked_run(key: RunKey, config: Mapping[str, Any], filed: Sequence[Filing]) -> TrackedRun:
     """Return what the W&B run of a stored run is called: its id from cell and seed alone.
 
-    `config` is the canonical configuration, `levels` the arm's off the baseline, `factors` all of
-    the study's; every one of them becomes a column to group by.
+    `config` is the canonical configuration; `filed` says which studies ask for the run, of which the
+    first gives it its group and name.
     """
-    named = {
-        f"factor/{name}": levels.get(name, OFF_FACTOR) for name in {**dict.fromkeys(factors), **levels}
-    }
-    columns = {"arm": arm, "study": study, "cell": key.cell, "seed": key.seed}
+    env_id = str(config["env"]["id"])
+    first = filed[0] if filed else Filing(NO_STUDY, "", env_id, key.cell, {})
+    columns = {"study": first.study, "environment": first.environment, "arm": first.arm}
+    columns |= {"cell": key.cell} | {arm_column(each.study): each.arm for each in filed}
+    factors = {f"factor/{name}": value for each in filed[::-1] for name, value in each.factors.items()}
+    settings = {name.replace(".", "/"): value for name, value in flatten(config).items()}
+    tags = [each.study for each in filed] or [first.study]
     return TrackedRun(
         id=wandb_id(key),
-        name=f"{arm} #{key.seed}",
-        group=arm[:128],
-        tags=[study[:MAX_TAG], str(config["env"]["id"])[:MAX_TAG]],
-        notes=question,
-        config=columns
-        | named
-        | {name.replace(".", "/"): value for name, value in flatten(config).items()},
+        name=f"{first.arm} #{key.seed}",
+        group=f"{first.study}/{first.environment}/{first.arm}"[:MAX_GROUP],
+        tags=list(dict.fromkeys(tag[:MAX_TAG] for tag in (*tags, env_id))),
+        notes=first.question,
+        config=columns | {"seed": key.seed} | factors | settings,
     )
 
 
@@ -120,23 +135,24 @@ def wandb_id(key: RunKey) -> str:
     return f"{key.cell}-{key.seed:04d}"
 
 
-def fingerprint(record: RunRecord) -> str:
-    """Return 16 hex digits of a `run.json`: another attempt at the same run has others."""
-    text = json.dumps(record.as_json(), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def fingerprint(record: RunRecord, run: TrackedRun) -> str:
+    """Return 16 hex digits of a `run.json` and of how W&B files it: another attempt has others."""
+    shown = asdict(run) | {"id": None, "record": record.as_json()}
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def tables_from(
-    history: Iterable[Mapping[str, Any]], summary: Mapping[str, Any]
-) -> dict[str, list[Row]]:
-    """Return a run's tables from what W&B has of it."""
-    return tables_of([*history, json.loads(summary[LEFT])])
-
-
-def digest(tables: Tables) -> str:
-    """Return the SHA-256 of a run's rows: equal exactly when every bit of them is."""
-    return hashlib.sha256(json.dumps(tables, sort_keys=True).encode()).hexdigest()
-
-
-def _last_line(error: str | None) -> str | None:
-    return error.strip().splitlines()[-1] if error else None
+def _level(
+    factor: Factor, level: str | None, settings: Mapping[str, Any], baseline: Mapping[str, Any]
+) -> Any:
+    """Return an arm's level of a factor, a number where it is one; the baseline's where it has none."""
+    if level is None:
+        if factor.key is not None and factor.key in settings:
+            return settings[factor.key]
+        known, levels = {**settings, **baseline}, factor.overrides()
+        fitting = [name for name, overrides in levels.items() if overrides.items() <= known.items()]
+        level = max(fitting, key=lambda name: len(levels[name]), default=BASELINE)
+    for number in (int, float):
+        with suppress(ValueError):
+            if math.isfinite(value := number(level)):
+                return value
+    return level

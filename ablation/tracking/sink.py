@@ -14,14 +14,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from ablation.store.records import LaneRecords, Records
 from ablation.tracking import client
-from ablation.tracking.mirrors import Directory, remember_target
+from ablation.tracking.mirrors import lock_upload, remember_target
 from ablation.tracking.rows import RowFeed
-from ablation.tracking.runs import FINGERPRINT, EndedRun, TrackedRun
-from ablation.tracking.upload_lock import lock_upload
+from ablation.tracking.runs import EndedRun, TrackedRun, fingerprint
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +29,8 @@ CLOSE_SECONDS = client.OPEN_SECONDS + client.FINISH_SECONDS + 10
 """How long the end of a job may wait for its runs to be mirrored."""
 
 
-class Sink(Protocol):
-    """Receives what a job's runs produce."""
+class Sink:
+    """Receives what a job's runs produce; this one tracks nothing."""
 
     def log(self, records: Records) -> None:
         """Note how many rows there are."""
@@ -43,20 +42,7 @@ class Sink(Protocol):
         """Wait, within bounds, until everything has been taken."""
 
 
-class NoSink:
-    """Tracks nothing."""
-
-    def log(self, records: Records) -> None:
-        """Do nothing."""
-
-    def finish(self, lane: int, ended: EndedRun) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-class WandbSink:
+class WandbSink(Sink):
     """One W&B run per lane, all open at once in this process."""
 
     def __init__(
@@ -68,7 +54,7 @@ class WandbSink:
         root: Path,
     ) -> None:
         self._root, self._project, self._entity = root.absolute(), project, entity
-        self._lanes = [_Lane(run, project, entity, root.absolute()) for run in runs]
+        self._lanes = [_Lane(run) for run in runs]
         self._mode: client.Mode = mode
         self._given_up = False
         self._lock: IO[bytes] | None = None
@@ -123,16 +109,18 @@ class WandbSink:
             try:
                 self._lock = lock_upload(self._root, alone=False)
                 api = client.api(self._root, client.OPEN_SECONDS)
-                entity = self._entity or str(api.default_entity)
-                known = client.served(api, entity, self._project, [lane.id for lane in self._lanes])
+                project = f"{self._entity or api.default_entity}/{self._project}"
+                known = client.served(api, project, [lane.run.id for lane in self._lanes])
                 for lane in self._lanes:
-                    lane.go_on_behind(known.get(lane.id, []))
+                    lane.go_on_behind(known.get(lane.run.id, []))
             except Exception as error:
                 self._go_offline(error)
 
     def _open(self, lane: _Lane) -> None:
+        if self._mode == "offline":
+            lane.served = 0
         try:
-            lane.open(self._mode)
+            lane.opened = client.open_run(self._root, lane.run, self._project, self._entity, self._mode)
         except Exception as error:
             if self._mode == "offline":
                 raise
@@ -146,70 +134,55 @@ class WandbSink:
 
     def _send(self, sizes: Sequence[tuple[LaneRecords, Mapping[str, int]]]) -> None:
         for lane, (record, size) in zip(self._lanes, sizes, strict=True):
-            lane.send(record, size)
+            lane.log(lane.feed.grown(record.tables(), size))
 
 
 class _Lane:
-    """One run: its open W&B run, and which of its rows were sent.
+    """One run: its open W&B run, and which of its lines were sent.
 
     `served` is the number of lines that the server has from an earlier attempt. The client will
     add to them, so they are not sent again.
     """
 
-    def __init__(self, run: TrackedRun, project: str, entity: str | None, root: Path) -> None:
-        self._tracked, self._project, self._entity, self._root = run, project, entity, root
-        self._feed = RowFeed()
-        self._run: Any = None
-        self._line = 0
+    def __init__(self, run: TrackedRun) -> None:
+        self.run, self.feed = run, RowFeed()
+        self.opened: Any = None
+        self.served = self._line = 0
         self._closing: threading.Thread | None = None
-        self.served = 0
         self.closed = False
         self.error: str | None = None
 
-    @property
-    def id(self) -> str:
-        return self._tracked.id
-
     def go_on_behind(self, runs: Sequence[Any]) -> None:
         """Take the id and the lines of the latest of the server's runs, if there are any."""
-        if runs:
-            self._tracked = replace(self._tracked, id=runs[-1].id)
-            self.served = runs[-1].historyLineCount
+        id, self.served = client.next_line(runs, self.run.id)
+        self.run = replace(self.run, id=id)
 
-    def open(self, mode: client.Mode) -> None:
-        if mode == "offline":
-            self.served = 0
-        self._run = client.open_run(self._root, self._tracked, self._project, self._entity, mode)
-
-    def send(self, record: LaneRecords, sizes: Mapping[str, int]) -> None:
-        self._log(self._feed.grown(record.tables(), sizes))
+    def log(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Send lines but those that the server has."""
+        if self.opened is not None:
+            new = list(rows)
+            skipped = min(max(self.served - self._line, 0), len(new))
+            client.log_rows(self.opened, new[skipped:], self._line + skipped)
+            self._line += len(new)
 
     def finish(self, ended: EndedRun) -> None:
         """Send what is left and close in a thread: lanes wait for a slow server together."""
-        self._log(self._feed.ended(ended.tables, ended.final))
-        if self._run is not None:
+        self.log(self.feed.ended(ended.tables, ended.final))
+        if self.opened is not None:
             self._closing = threading.Thread(target=self._close, args=[ended], daemon=True)
             self._closing.start()
-            if self._run.offline:
+            if self.opened.offline:
                 self._closing.join()
 
     def wait(self, seconds: float) -> None:
+        """Wait until it is closed, no longer than told."""
         if self._closing is not None:
             self._closing.join(max(seconds, 0))
 
-    def _log(self, rows: Iterable[dict[str, Any]]) -> None:
-        if self._run is not None:
-            new = list(rows)
-            skipped = min(max(self.served - self._line, 0), len(new))
-            client.log_rows(self._run, new[skipped:], self._line + skipped)
-            self._line += len(new)
-
     def _close(self, ended: EndedRun) -> None:
         try:
-            summary = ended.summary()
-            client.close_run(self._run, summary, ended.exit_code)
-            if not self.served:
-                Directory(Path(self._run.settings.sync_dir)).complete(summary[FINGERPRINT])
+            sign = fingerprint(ended.record, self.run)
+            client.close_run(self.opened, ended.summary(), ended.exit_code, sign)
             self.closed = True
         except Exception as error:
             self.error = client.reason(error)

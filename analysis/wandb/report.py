@@ -1,8 +1,9 @@
-"""A study as a W&B report: its question, table and figures, and curves that can be regrouped."""
+"""A study as a W&B report: its question, table and figures with intervals, and curves to regroup."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ from ablation.store.runs import Store
 from ablation.study.declaration import Study
 from ablation.study.plan import Plan, plan_from_json
 from ablation.tracking import client
-from ablation.tracking.runs import TRAIN
-from ablation.tracking.sync import Unreachable
-from ablation.tracking.wanted import Target
+from ablation.tracking.runs import STUDY, TRAIN, arm_column
 from analysis.report.page import WANDB_LINK
+from analysis.wandb.sync import Unreachable
 from analysis.wandb.upload import current_report, study_id
+from analysis.wandb.wanted import Target
 
 DRY_RUN = "wandb-report.json"
 CURVES = {
@@ -28,9 +29,17 @@ CURVES = {
     "learner/q_value": "action value",
     "learner/gradient_norm": "norm of the gradient",
 }
+DIAGNOSTICS = {
+    "learner/age_env_steps_mean": "age of the sampled transitions (environment steps, mean)",
+    "learner/replays_mean": "times that a stored transition was drawn (mean)",
+    "learner/batch_duplicate_share": "share of the batch drawn more than once",
+    "learner/sampling_effective_share": "effective sample size of the draws (share of the buffer)",
+    "learner/weight_effective_share": "effective sample size of the weights (share of the batch)",
+    "learner/priority_staleness": "staleness of the priorities (0: fresh)",
+}
 INTERVALS = (
-    "Curves: mean over the runs of an arm and its standard error, drawn by W&B. "
-    "The table has the 95 % intervals."
+    "Table and figures have 95 % intervals. The bands of the curves below are standard errors, which is "
+    "what W&B can draw: a 95 % interval is about twice as wide."
 )
 
 
@@ -69,7 +78,8 @@ def _report(root: Path, study: str, project: str, entity: str) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
     plan = _plan(root, study)
-    table = (current_report(root, study) / "table.md").read_text(encoding="utf-8")
+    report, column = current_report(root, study), f"config.{arm_column(study)}"
+    table = (report / "table.md").read_text(encoding="utf-8")
     return wr.Report(
         project=project,
         entity=entity,
@@ -79,9 +89,12 @@ def _report(root: Path, study: str, project: str, entity: str) -> Any:
         blocks=[
             wr.H1(plan.study.question),
             wr.MarkdownBlock(table),
-            wr.H2("Curves of every arm"),
             wr.P(INTERVALS),
-            wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_curves()),
+            wr.PanelGrid(runsets=[_study(study, project, entity)], panels=[_figures(report)]),
+            wr.H2("Curves of every arm"),
+            wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_curves(CURVES, column)),
+            wr.H2("What replay did"),
+            wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_curves(DIAGNOSTICS, column)),
             wr.H2("Factors and scores"),
             wr.PanelGrid(runsets=[_runs(plan, project, entity)], panels=_comparisons(plan.study)),
             wr.H2("Files"),
@@ -92,7 +105,7 @@ def _report(root: Path, study: str, project: str, entity: str) -> Any:
 
 
 def _runs(plan: Plan, project: str, entity: str) -> Any:
-    """Return the runs of the plan's cells, whichever study trained them, grouped by arm."""
+    """Return the runs of the plan's cells, whichever study trained them, by environment and arm."""
     import wandb_workspaces.reports.v2 as wr
     from wandb_workspaces import expr
 
@@ -102,11 +115,27 @@ def _runs(plan: Plan, project: str, entity: str) -> Any:
         project=project,
         name=plan.study.name,
         filters=expr.And(expr.Metric("JobType") == TRAIN, expr.Config("cell").isin(cells)),
-        groupby=["config.arm"],
+        groupby=["config.environment", f"config.{arm_column(plan.study.name)}"],
     )
 
 
-def _curves() -> list[Any]:
+def _study(study: str, project: str, entity: str) -> Any:
+    import wandb_workspaces.reports.v2 as wr
+    from wandb_workspaces import expr
+
+    filters = expr.And(expr.Metric("JobType") == STUDY, expr.Config("study") == study)
+    return wr.Runset(entity=entity, project=project, name="figures", filters=filters)
+
+
+def _figures(report: Path) -> Any:
+    import wandb_workspaces.reports.v2 as wr
+
+    names = sorted(path.stem for path in report.glob("*.png"))
+    layout = wr.Layout(x=0, y=0, w=24, h=16)
+    return wr.MediaBrowser(title="Figures", media_keys=names, num_columns=2, layout=layout)
+
+
+def _curves(curves: Mapping[str, str], arm: str) -> list[Any]:
     import wandb_workspaces.reports.v2 as wr
 
     return [
@@ -115,13 +144,13 @@ def _curves() -> list[Any]:
             x="env_step",
             y=[metric],
             title_x="environment steps",
-            groupby="config.arm",
+            groupby=arm,
             groupby_aggfunc="mean",
             groupby_rangefunc="stderr",
             aggregate=True,
             layout=wr.Layout(x=8 * (place % 3), y=8 * (place // 3), w=8, h=8),
         )
-        for place, (metric, title) in enumerate(CURVES.items())
+        for place, (metric, title) in enumerate(curves.items())
     ]
 
 

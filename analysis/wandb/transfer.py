@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ablation.tracking import mirrors
-from ablation.tracking.sync import Unreachable, UploadResult, connect
-from ablation.tracking.sync import sync as upload
-from ablation.tracking.upload_lock import Busy, lock_upload
-from ablation.tracking.wanted import Target
+from ablation.tracking.mirrors import Busy, lock_upload
+from analysis.wandb.sync import Unreachable, UploadResult, connect
+from analysis.wandb.sync import sync as upload
 from analysis.wandb.upload import everything_to_upload
+from analysis.wandb.wanted import Target
 
 DEFAULT_PROJECT = "replay-ablation"
 MAX_NAMED = 10
@@ -56,7 +57,7 @@ def report(root: Path, study: str, project: str | None, entity: str | None, dry_
     from analysis.wandb.report import publish, save_report
 
     if dry_run:
-        print(f"W&B report (not sent): {save_report(root, study, _project(root, project))}")
+        print(f"W&B report (not sent): {save_report(root, study, _where(root, project, entity)[0])}")
         return 0
     try:
         print(f"W&B report: {publish(root, study, connected(root, project, entity))}")
@@ -93,12 +94,19 @@ def pull(address: str, root: Path) -> int:
 
 def connected(root: Path, project: str | None, entity: str | None) -> Target:
     """Return the project to upload to: the named one, else that of the latest sweep."""
-    _, latest = mirrors.target(root)
-    return connect(root, _project(root, project), entity or latest)
+    return connect(root, *_where(root, project, entity))
 
 
-def _project(root: Path, project: str | None) -> str:
-    return project or mirrors.target(root)[0] or DEFAULT_PROJECT
+def _where(root: Path, project: str | None, entity: str | None) -> tuple[str, str | None]:
+    """Return project and entity: the named ones, the latest sweep's, W&B's variables', the default."""
+    asked = dict(zip(("project", "entity"), (project, entity), strict=True))
+    latest = dict(zip(asked, mirrors.target(root), strict=True))
+    for key, value in asked.items():
+        told = os.environ.get(f"WANDB_{key.upper()}")
+        asked[key] = value or latest[key] or told
+        if told and told != asked[key]:
+            print(f"WANDB_{key.upper()}={told} is not read: {key} {asked[key]} counts", file=sys.stderr)
+    return asked["project"] or DEFAULT_PROJECT, asked["entity"]
 
 
 def _done(result: UploadResult) -> int:
