@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +12,7 @@ import pytest
 from ablation.cli.commands import _time
 from ablation.cli.messages import console, failure_lines, plural, print_plan, print_unread_variables
 from ablation.cli.progress import Progress, clock
+from ablation.config.near import arms_like
 from ablation.store.files import write_json
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
@@ -48,23 +50,57 @@ def test_a_merged_level_is_an_identical_configuration() -> None:
     plan = expand(study(factors={"size": {"key": "replay.capacity", "levels": [64, 16]}}), resolve)
     with console.capture() as printed:
         print_plan(plan, RunInventory(dict.fromkeys(plan.runs(), "missing")))
-    assert "identical configuration (merged): size=64 = baseline" in printed.get()
+    assert "identical configuration (merged): size=64 = baseline\n" in printed.get()
+
+
+def test_a_merged_level_is_named_once_with_its_environments_where_they_are_not_all() -> None:
+    factors = {"size": {"key": "replay.capacity", "levels": [64, 16]}}
+    plan = expand(study(factors=factors, environments=["CartPole-v1", "Acrobot-v1"]), resolve)
+    merged = "identical configuration (merged): size=64 = baseline"
+    one = replace(plan, merged=[each for each in plan.merged if each.environment == "Acrobot-v1"])
+    for shown, line in ((plan, merged), (one, f"{merged} (Acrobot-v1)")):
+        with console.capture() as printed:
+            print_plan(shown, RunInventory(dict.fromkeys(plan.runs(), "missing")))
+        assert printed.get().count(merged) == 1
+        assert f"  {line}\n" in printed.get()
+
+
+def test_of_many_arms_the_likeliest_are_named_and_the_others_counted() -> None:
+    arms = ["baseline", *(f"capacity={n}" for n in range(40)), "replay=none"]
+    assert arms_like("replay=non", arms).startswith("did you mean replay=none? there are: replay=none; ")
+    assert arms_like("replay=non", arms).endswith(" and 36 more")
+    assert arms_like("x", arms[:3]) == "there are: baseline; capacity=0; capacity=1"
 
 
 def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
     store = Store(tmp_path)
     progress = Progress([SimpleNamespace(spec=spec, env_steps=400)], store)
-    assert "0/1 jobs, 0/2 runs, 0%, 0 env steps/s, elapsed 0:00, ETA unknown" in progress._summary([])
-    assert "until code is compiled: once on a machine" in progress._summary([])
+    assert "0/1 job, 0/2 runs, 0%, elapsed 0:00, ETA unknown" in progress._summary([])
+    assert "code is being compiled, once on a machine" in progress._summary([])
     progress._since = 0
     begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
     begun |= {"resumed_at": 0, "saved_at": 0}
     write_json(store.job_directory("job") / "progress.json", begun)
     assert progress._read() == [begun]
-    progress._started -= 60
-    assert "25%, 3 env steps/s, elapsed 1:00, ETA 3:00" in progress._summary(progress._read())
-    assert "compiled" not in progress._summary(progress._read())
+    progress._started -= 40
+    assert "25%, elapsed 0:40, ETA unknown" in progress._summary([begun]), "the first steps"
+    assert "compiled" not in progress._summary([begun])
+    progress._started -= 20
+    # 200 of 800 steps in the 20 seconds since the first ones, not in the minute since the start.
+    later = begun | {"env_step": 200}
+    assert "50%, 10 env steps/s, elapsed 1:00, ETA 0:40" in progress._summary([later])
+    assert "100%" in progress._summary([begun | {"env_step": 400}])
+    assert "ETA 0:00" in progress._summary([begun | {"env_step": 400}])
+
+
+def test_an_end_is_not_told_from_a_second_of_steps(tmp_path: Path) -> None:
+    spec = JobSpec("job", "c", [0], "baseline", {}, "s", "?", "cpu", 60.0)
+    progress = Progress([SimpleNamespace(spec=spec, env_steps=10**9)], Store(tmp_path))
+    begun = {"lanes": 1, "env_step": 1, "env_steps": 10**9, "resumed_at": 0}
+    progress._summary([begun])
+    progress._started -= 1
+    assert "ETA unknown" in progress._summary([begun | {"env_step": 2}])
 
 
 def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(tmp_path: Path) -> None:
@@ -78,13 +114,15 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
     assert Progress(jobs, store)._read() == [], "without a checkpoint it begins anew"
     (path.parent / "checkpoint.pt").touch()
     progress = Progress(jobs, store)
-    progress._started -= 60
-    assert "50%, 0 env steps/s, elapsed 1:00, ETA unknown" in progress._summary(progress._read())
+    assert "50%, elapsed 0:00, ETA unknown" in progress._summary(progress._read())
     write_json(path, begun | {"env_step": 0, "resumed_at": 0, "saved_at": 0})
-    assert "50%, 0 env steps/s" in progress._summary(progress._read()), "it has not read its checkpoint"
+    assert "50%, elapsed" in progress._summary(progress._read()), "it has not read its checkpoint"
+    write_json(path, begun | {"env_step": 210, "resumed_at": 200, "saved_at": 200, "seconds": 1.0})
+    assert "ETA unknown" in progress._summary(progress._read())
+    progress._started -= 60
     write_json(path, begun | {"env_step": 300, "resumed_at": 200, "saved_at": 200, "seconds": 50.0})
-    # 200 steps in a minute, 200 left: not the 600 that earlier launches made as well.
-    assert "75%, 3 env steps/s, elapsed 1:00, ETA 1:00" in progress._summary(progress._read())
+    # 180 steps in a minute, 200 left: not the 600 that earlier launches made as well.
+    assert "75%, 3 env steps/s, elapsed 1:00, ETA 1:07" in progress._summary(progress._read())
 
 
 def test_an_unknown_time_says_how_to_measure_it() -> None:

@@ -16,6 +16,7 @@ from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.report.report import open_results, study_tables
 from analysis.tables.macros import macro_name, to_macros
+from analysis.tables.table import FILE_WIDTH, Cell, Table
 from analysis.tables.wording import number, undercoverage_notes
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
@@ -86,6 +87,19 @@ def test_the_terminal_table_is_never_cut(made: StudyResults) -> None:
     text = study_tables(made)["table"].to_terminal()
     assert "…" not in text
     assert "-49.9 [-50.4, -49.5]*" in text
+
+
+def test_a_wide_table_is_folded_by_environment_and_its_notes_wrapped() -> None:
+    cell = Cell("0.1234 [0.1000, 0.2000]")
+    rows = [[Cell("learning rate=0.001"), cell, cell, cell, cell]]
+    groups = [("", 1), ("CartPole-v1", 2), ("Acrobot-v1", 2)]
+    headings = ["arm", "mean", "difference", "mean", "difference"]
+    lines = Table("Caption", headings, rows, groups, notes=["word " * 100]).to_terminal().splitlines()
+    assert max(map(len, lines)) <= FILE_WIDTH
+    assert sum("learning rate=0.001" in line for line in lines) == 2
+    assert sum("CartPole-v1: mean" in line for line in lines) == 1
+    whole = Table("Caption", headings[:3], [rows[0][:3]]).to_terminal()
+    assert whole.count("learning rate=0.001") == 1
 
 
 def test_a_table_ends_with_study_plan_and_commit(made: StudyResults) -> None:

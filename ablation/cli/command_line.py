@@ -60,6 +60,8 @@ def run(words: Sequence[str]) -> int | None:
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_REFUSED
+    if name == "sweep" and sys.stderr.isatty():
+        print("Reading the study and what is stored of it.", file=sys.stderr, flush=True)
     project.make_importable()
     module, _, function = command.run.partition(":")
     runs: Run = getattr(import_module(module), function)

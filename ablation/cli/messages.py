@@ -55,10 +55,8 @@ def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = N
         f"{plural(in_plan, 'run')} (plan {plan.hash})"
         + (f"; {plural(runs, 'run')} selected by ONLY" if runs != in_plan else "")
     )
-    for merged in plan.merged:
-        console.print(f"  identical configuration (merged): {_merged(merged)}", style="dim")
-    for pruned in plan.pruned:
-        console.print(f"  pruned: {pruned.name} ({pruned.environment}): {pruned.reason}", style="dim")
+    for line in _left_out(plan):
+        console.print(f"  {line}", style="dim")
     if changed:
         console.print(_changes(changed))
     # Of a part of the plan it would not be known which group is the larger one.
@@ -77,6 +75,19 @@ def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = N
         f"{runs - len(inventory.to_do)} complete, {len(inventory.to_do)} to train"
         + (f", {failed} of them failed before" if failed else "")
     )
+
+
+def _left_out(plan: Plan) -> Iterator[str]:
+    """Yield a line for each combination without runs of its own; with environments if not in all."""
+    alike: dict[str, list[str]] = {}
+    for merged in plan.merged:
+        line = f"identical configuration (merged): {_merged(merged)}"
+        alike.setdefault(line, []).append(merged.environment)
+    for pruned in plan.pruned:
+        alike.setdefault(f"pruned: {pruned.name}: {pruned.reason}", []).append(pruned.environment)
+    for line, environments in alike.items():
+        everywhere = set(environments) == set(plan.study.environments)
+        yield line if everywhere else f"{line} ({', '.join(environments)})"
 
 
 def _merged(merged: Merged) -> str:
@@ -109,12 +120,13 @@ def print_choices(choices: Sequence[Choice]) -> None:
         means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
         n = sorted(set(choice.n.values()))
         sure = "" if choice.certainty is None else f"; in {100 * choice.certainty:.0f} % of resamples"
+        seeds = "tuning seed" if n == [1] else "tuning seeds"
         edge = "; at the edge of the levels" if choice.at_the_edge else ""
         if choice.widened:
             edge = f"; widened by {', '.join(choice.widened)}{edge}"
         console.print(
             f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
-            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} tuning seeds{sure}{edge}",
+            f"{choice.score} of {means}; n = {' to '.join(map(str, n))} {seeds}{sure}{edge}",
             soft_wrap=True,
         )
 
@@ -140,10 +152,6 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int | None:
 
     Returns None, and writes none, where jobs of a cluster go on.
     """
-    from analysis.effects.comparability import ASPECTS
-    from analysis.report.errors import FiguresFailed
-    from analysis.report.report import write_report
-
     inventory = result.inventory
     if result.stopped:
         left = plural(len(inventory.to_do), "run")
@@ -170,14 +178,27 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int | None:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
     if inventory.with_status(FAILED):
         console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
+    failed = _report(plan, store)
+    return 1 if inventory.to_do or failed else 0
+
+
+def _report(plan: Plan, store: Store) -> Sequence[str]:
+    """Write the report, say where it is and what to do next, and return which figures failed."""
+    from analysis.effects.comparability import ASPECTS
+    from analysis.report.errors import FiguresFailed
+    from analysis.report.report import write_report
+
     # The report says what differs between stored runs; that must not keep a sweep from ending well.
-    failed: tuple[str, ...] = ()
+    failed: Sequence[str] = ()
     try:
         report = write_report(store.root, plan.study.name, allowed=ASPECTS)
     except FiguresFailed as error:
         report, failed = error.page, error.lines
-    console.print("\n".join([f"Report: {report}", *failed]), soft_wrap=True)
-    return 1 if inventory.to_do or failed else 0
+    console.print("\n".join([*failed, f"Report: {report}"]), soft_wrap=True)
+    if not any(arm.candidate_of for arm in plan.arms):
+        told = f"replay-ablation compare {plan.study.name}"
+        console.print(f"Next: open it in a browser; {told}; make sync (to W&B)", soft_wrap=True)
+    return failed
 
 
 def print_left_behind(store: Store) -> None:

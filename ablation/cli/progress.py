@@ -13,7 +13,7 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from ablation.cli.messages import console, print_choices, print_undecided
+from ablation.cli.messages import console, plural, print_choices, print_undecided
 from ablation.store.files import read_json
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Choice
@@ -21,7 +21,9 @@ from ablation.sweep.scheduling import ScheduledJob
 
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 15.0
-COMPILING = "The first steps wait until code is compiled: once on a machine, about 40 s."
+COMPILING = "No steps yet: code is being compiled, once on a machine, about 40 s."
+MEASURED_SECONDS = 5.0
+"""How long steps must have been counted before a speed and an end are told."""
 
 
 class TerminalObserver:
@@ -61,6 +63,7 @@ class Progress:
         self._started = time.perf_counter()
         self._since = time.time()
         self._earlier = [self._saved(path) for path in self._paths]
+        self._first: tuple[float, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
@@ -112,13 +115,27 @@ class Progress:
         steps = sum(job["env_step"] * job["lanes"] for job in begun)
         new = sum(_new_steps(job) for job in begun)
         ended = [job for job in begun if job["env_step"] == job["env_steps"]]
-        left = clock((self._steps - steps) * elapsed / new) if new else "unknown"
+        rate = self._rate(elapsed, new)
+        speed = f"{rate:,.0f} env steps/s, " if rate else ""
+        left = clock((self._steps - steps) / rate) if rate else "unknown"
+        left = clock(0) if steps == self._steps else left
         return (
-            f"{len(ended)}/{len(self._jobs)} jobs, "
-            f"{sum(job['lanes'] for job in ended)}/{self._runs} runs, "
-            f"{steps / self._steps:.0%}, {new / elapsed:,.0f} env steps/s, "
-            f"elapsed {clock(elapsed)}, ETA {left}"
+            f"{len(ended)}/{plural(len(self._jobs), 'job')}, "
+            f"{sum(job['lanes'] for job in ended)}/{plural(self._runs, 'run')}, "
+            f"{steps / self._steps:.0%}, {speed}elapsed {clock(elapsed)}, ETA {left}"
         ) + "".join(f"\n{note}" for note in ("" if new else COMPILING, self._state()) if note)
+
+    def _rate(self, elapsed: float, new: int) -> float | None:
+        """Return the steps a second since the first ones; None while there are too few to tell.
+
+        What comes before the first steps is starting and compiling, which happens once.
+        """
+        if self._first is None and new:
+            self._first = elapsed, new
+        since, before = self._first or (elapsed, new)
+        if elapsed - since < MEASURED_SECONDS or new <= before:
+            return None
+        return (new - before) / (elapsed - since)
 
     def _table(self, begun: Sequence[dict[str, Any]]) -> Group:
         table = Table(box=None)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ablation.cli.as_swept import as_swept
 from ablation.cli.open_study import OpenStudy, open_study
-from ablation.config.near import one_of
+from ablation.config.near import arms_like
 from ablation.config.validation import ConfigError
 from ablation.store.run_record import ENDED
 from ablation.store.runs import RunKey
@@ -57,8 +57,7 @@ def _arm(study: OpenStudy, name: str, seed: int) -> Arm:
     plan = study.plans[-1]
     arms = [arm for arm in plan.arms if arm.name == name]
     if not arms:
-        known = list(dict.fromkeys(arm.name for arm in plan.arms))
-        raise ConfigError("arm", name, one_of(name, known, "there are", "; "))
+        raise ConfigError("arm", name, arms_like(name, (arm.name for arm in plan.arms)))
     if len(arms) > 1:
         environments = ", ".join(f"env={arm.environment}" for arm in arms)
         raise ConfigError("arm", name, f"is in several environments; add one of {environments}")

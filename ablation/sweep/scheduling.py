@@ -7,7 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 from ablation.config.cell import Cell
-from ablation.config.near import one_of
+from ablation.config.near import arms_like
 from ablation.config.tasks import options_of, settings_of
 from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey
@@ -54,8 +54,8 @@ def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
     """Return the arms that a pattern names, all without one; raises `ConfigError` if there is none."""
     arms = matching_arms(plan, only)
     if not arms:
-        names = list(dict.fromkeys(arm.name for arm in plan.arms))
-        raise ConfigError("only", only, f"no such arm; {one_of(only, names, 'there are', '; ')}")
+        names = arms_like(only, (arm.name for arm in plan.arms))
+        raise ConfigError("only", only, f"no such arm; {names}")
     return arms
 
 

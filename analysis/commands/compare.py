@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ablation.config.near import one_of
+from ablation.config.near import arms_like
 from analysis.commands.arguments import (
     Commands,
     add_command,
@@ -65,7 +65,7 @@ def _two_arms(results: StudyResults, names: Sequence[str]) -> tuple[str, str]:
     known = list(dict.fromkeys(arm.name for arm in results.runs.plan.arms))
     for name in names:
         if name not in known:
-            raise RequestError(f"no arm '{name}'; {one_of(name, known, 'there are', '; ')}")
+            raise RequestError(f"no arm '{name}'; {arms_like(name, known)}")
     return names[0], names[1]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ablation.config.near import one_of
+from ablation.config.near import arms_like, one_of
 from ablation.results.load import StudyRuns
 from ablation.results.run import Run
 from ablation.results.scores import SCORES
@@ -80,7 +80,7 @@ class Study:
         name = environment or self.runs.environments[0]
         arms = {each.name: each for each in self.runs.arms(name)}
         if arm not in arms:
-            raise RequestError(f"no arm '{arm}' in {name}; {one_of(arm, arms, 'there are', '; ')}")
+            raise RequestError(f"no arm '{arm}' in {name}; {arms_like(arm, arms)}")
         if seed not in arms[arm].seeds:
             raise RequestError(f"'{arm}' has no seed {seed}; it has: {arms[arm].seeds}")
         return Store(self.runs.root).run_directory(RunKey(arms[arm].cell, seed))
@@ -119,7 +119,7 @@ class Study:
         results = self._of_score(score)
         if baseline is not None and baseline not in set(self.arms["arm"]):
             known = self.arms["arm"].unique()
-            there = one_of(baseline, known, "there are", "; ")
+            there = arms_like(baseline, known)
             raise RequestError(f"no arm '{baseline}'; {there}")
         rows = results.comparisons if baseline is None else compare(self.runs, results.score, baseline)
         return pd.DataFrame([comparison_columns(row) for row in rows])

@@ -7,11 +7,15 @@ import io
 import math
 import re
 import string
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
 from analysis.tables.markup import latex, markdown, only_lualatex
+
+FILE_WIDTH = 100
+"""Columns into which text is fitted where there is no terminal."""
 
 
 @dataclass(frozen=True)
@@ -94,20 +98,38 @@ class Table:
         from rich.table import Table as Rich
         from rich.text import Text
 
-        shown = Rich(box=None, title=Text(self.caption), title_justify="left", pad_edge=False)
-        for at, heading in enumerate(self._headings()):
-            shown.add_column(Text(heading), justify="left" if at < self.names else "right")
-        for row in self.rows:
-            shown.add_row(*(Text(_terminal_cell(cell), "bold" if cell.bold else "") for cell in row))
-        file = io.StringIO()
-        real = Console()
-        # Output to a file has no width to fit into: long lines are better than cut ones.
-        width = real.width if real.is_terminal else 10_000
-        console = Console(file=file, width=width, force_terminal=real.is_terminal, highlight=False)
-        console.print(shown)
+        def shown(columns: Sequence[int], title: str) -> Rich:
+            part = Rich(box=None, title=Text(title), title_justify="left", pad_edge=False)
+            for at in columns:
+                justify: Any = "left" if at < self.names else "right"
+                part.add_column(Text(self._headings()[at]), justify=justify, overflow="fold")
+            for row in self.rows:
+                cells = (row[at] for at in columns)
+                part.add_row(
+                    *(Text(_terminal_cell(cell), "bold" if cell.bold else "") for cell in cells)
+                )
+            return part
+
+        file, real = io.StringIO(), Console()
+        width = real.width if real.is_terminal else FILE_WIDTH
+        like: Any = {"file": file, "force_terminal": real.is_terminal, "highlight": False}
+        # In a file, long lines are better than cells that are cut.
+        wide = Console(width=10_000, **like)
+        every = [(list(range(len(self.headings))), self.caption)]
+        fits = wide.measure(shown(*every[0])).maximum <= width
+        narrow = Console(width=width, **like)
+        for columns, title in every if fits else self._folded():
+            (narrow if real.is_terminal else wide).print(shown(columns, title))
         for note in [*self.footnotes, *self.notes]:
-            console.print(Text(note), style="dim", soft_wrap=True)
+            narrow.print(Text(note), style="dim")
         return re.sub(r"[ \t]+\n", "\n", file.getvalue())
+
+    def _folded(self) -> Iterator[tuple[list[int], str]]:
+        """Yield the columns of narrower tables, one for each group, and their titles."""
+        at, title = self.names, self.caption
+        for _, width in self.groups[1:] or [("", len(self.headings) - self.names)]:
+            yield [*range(self.names), *range(at, at + width)], title
+            at, title = at + width, ""
 
     def __str__(self) -> str:
         return self.to_terminal()
