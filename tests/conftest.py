@@ -99,6 +99,7 @@ LONGEST = (
     "test_wandb_server",
     "test_wandb_failures",
     "test_golden",
+    "test_first_pages",
 )
 """Files that take longest: a worker that got one last would keep the others waiting."""
 

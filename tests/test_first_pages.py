@@ -66,4 +66,4 @@ def test_the_tutorial_leads_from_an_empty_directory_to_a_table(tmp_path: Path) -
     assert (report / "index.html").exists()
     assert "\\begin{tabular}" in printed["table priorities --format tex"]
     assert "\\newcommand" in printed["table priorities --format macros"]
-    assert list(tmp_path.glob("*curves*"))
+    assert list(tmp_path.glob("*curves*.pdf"))

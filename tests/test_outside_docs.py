@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 import subprocess
 import sys
@@ -15,13 +14,9 @@ import pytest
 from ablation.__main__ import main
 
 from .analysis_helpers import CROSSED, STUDY, make_store
+from .pages import ROOT, blocks
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs/outside-runs.md").read_text()
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+PAGE = "docs/outside-runs.md"
 
 
 def files(directory: Path) -> None:
@@ -58,7 +53,7 @@ def test_the_commands_of_the_page_run(
 ) -> None:
     files(tmp_path)
     monkeypatch.chdir(tmp_path)
-    commands = [line for block in blocks("bash") for line in block.splitlines() if line]
+    commands = [line for block in blocks(PAGE, "bash") for line in block.splitlines() if line]
     assert len(commands) > 10
     for command in commands:
         program, *arguments = shlex.split(command)
@@ -74,7 +69,7 @@ def test_the_commands_of_the_page_run(
 
 def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
     files(tmp_path)
-    command = [sys.executable, "-c", "\n".join(blocks("python"))]
+    command = [sys.executable, "-c", "\n".join(blocks(PAGE, "python"))]
     environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
         command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
