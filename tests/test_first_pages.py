@@ -11,8 +11,8 @@ import pandas as pd
 from .pages import ROOT, blocks, commands, run_command, write_files
 
 SMALL = (
-    "train.env_steps=300",
-    "train.evaluate_every=100",
+    "train.env_steps=1500",
+    "train.evaluate_every=500",
     "replay.min_replay_size=100",
     "agent.hidden_sizes=[8]",
     "tracking=disabled",
@@ -60,8 +60,10 @@ def test_the_tutorial_leads_from_an_empty_directory_to_a_table(tmp_path: Path) -
     for words in commands("docs/tutorial.md"):
         small = [] if words[0] in ("table", "figure") else SMALL
         shown = " ".join(words)
-        printed[shown] = run_command([word.replace("=12", "=4") for word in [*words, *small]], tmp_path)
-    assert "to train" in printed["sweep study=priorities study.seeds=12"]
+        printed[shown] = run_command([*words, *small], tmp_path)
+    assert "40 to train" in printed["sweep study=priorities"]
+    assert "8 to train" in printed["sweep study=priorities study.seeds=12"]
+    assert "interaction" in printed["table priorities --kind effects"]
     report = tmp_path / "results/studies/priorities/report"
     assert (report / "index.html").exists()
     assert "\\begin{tabular}" in printed["table priorities --format tex"]
