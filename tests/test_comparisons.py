@@ -175,6 +175,19 @@ def test_a_sentence_for_each_factor_says_what_is_significant(results: Path) -> N
     )
 
 
+def test_a_verdict_on_many_arms_names_those_furthest_from_the_baseline(tmp_path: Path) -> None:
+    rates = {"key": "agent.learning_rate", "levels": [0.001, 0.002, 0.003, 0.004, 0.005, 0.006]}
+
+    def level(arm: Arm, seed: int) -> float:
+        return 1e5 * float(arm.levels.get("rate", 0.001)) + noise(arm.name, seed)
+
+    make_store(tmp_path, STUDY | {"factors": {"rate": rates}}, level)
+    assert summary(compare(load("s", tmp_path), "final")) == (
+        "5 arms differ significantly, the most from the baseline: "
+        "rate=0.006; rate=0.005; rate=0.004; rate=0.003."
+    )
+
+
 def test_aggregates_need_runs_in_every_environment(tmp_path: Path) -> None:
     def level(arm: Arm, seed: int) -> float | str:
         if arm.env_id == "Acrobot-v1":

@@ -240,3 +240,13 @@ def test_axes_say_in_words_what_they_show_and_which_direction_is_better(results:
         assert arrow in label
     (curves,) = draw(open_results(results, "s", None), "curves")
     assert "↑ better" in curves.figure.get_supylabel()
+
+
+def test_names_get_a_font_that_has_them_or_the_description_says_which_none_has(tmp_path: Path) -> None:
+    lost = "\U000e0041"
+    odd = {"levels": {"plain": {}, f"ʘ {lost}": {"replay.capacity": 16}}}
+    make_store(tmp_path, STUDY | {"factors": {"name": odd}}, level)
+    (figure,) = draw(open_results(tmp_path, "s", None), "differences")
+    assert f"No font here has {lost}: PNG and PDF show boxes instead." in figure.description
+    for path in save_figure(figure, tmp_path):
+        assert path.stat().st_size > 0

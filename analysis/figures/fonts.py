@@ -13,6 +13,9 @@ from matplotlib.text import Text
 USUAL = "sans-serif"
 """The family of all texts: with matplotlib's settings DejaVu Sans, which comes with it."""
 
+BOXES = "Last Resort"
+"""A family that has a box for every character."""
+
 
 def cover(figure: Figure) -> str:
     """Give a figure's texts fonts for all of their characters; return those that no font here has."""
@@ -31,9 +34,9 @@ def cover(figure: Figure) -> str:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Yield family and path of every upright font of usual weight."""
+    """Yield family and path of every upright font of usual weight that draws letters."""
     for font in font_manager.fontManager.ttflist:
-        if font.style == "normal" and font.weight == 400:
+        if font.style == "normal" and font.weight == 400 and not font.name.startswith(BOXES):
             yield font.name, font.fname
 
 
