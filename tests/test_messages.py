@@ -77,7 +77,7 @@ def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     store = Store(tmp_path)
     progress = Progress([SimpleNamespace(spec=spec, env_steps=400)], store)
     assert "0/1 job, 0/2 runs, 0%, elapsed 0:00, ETA unknown" in progress._summary([])
-    assert "code is being compiled, once on a machine" in progress._summary([])
+    assert "compiling code (once on a machine" in progress._summary([])
     progress._since = 0
     begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
     begun |= {"resumed_at": 0, "saved_at": 0}

@@ -21,7 +21,7 @@ from ablation.sweep.scheduling import ScheduledJob
 
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 15.0
-COMPILING = "No steps yet: code is being compiled, once on a machine, about 40 s."
+COMPILING = "No steps yet: starting, and compiling code (once on a machine: about 40 s, longer if busy)."
 MEASURED_SECONDS = 5.0
 """How long steps must have been counted before a speed and an end are told."""
 
@@ -139,13 +139,12 @@ class Progress:
 
     def _table(self, begun: Sequence[dict[str, Any]]) -> Group:
         table = Table(box=None)
-        for heading in ("arm", "seeds", "done", "env steps/s"):
+        for heading in ("arm", "seeds", "done"):
             table.add_column(heading, justify="left" if heading == "arm" else "right")
         for job in begun:
             if job["env_step"] < job["env_steps"]:
-                rate = _new_steps(job) / max(job["seconds"], 1e-9)
                 share = job["env_step"] / job["env_steps"]
-                table.add_row(job["arm"], str(job["lanes"]), f"{share:.0%}", f"{rate:,.0f}")
+                table.add_row(job["arm"], str(job["lanes"]), f"{share:.0%}")
         return Group(table, self._summary(begun))
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ablation.cli.as_swept import as_swept
+from ablation.cli.messages import print_unread_variables
 from ablation.cli.open_study import OpenStudy, open_study
 from ablation.config.near import arms_like
 from ablation.config.validation import ConfigError
@@ -72,6 +73,8 @@ def _arm(study: OpenStudy, name: str, seed: int) -> Arm:
 def _train(study: OpenStudy, key: RunKey) -> None:
     from ablation.sweep.job import run_job
 
+    tracking = study.settings.tracking
+    print_unread_variables(study.settings.results_dir, tracking.mode, tracking.project, tracking.entity)
     (job,) = schedule_jobs(study.plans[-1], [key], study.settings, {})
     check_fit([job], 1, study.settings)
     claims = RunClaims(study.store.root, ClaimOwner.this_process("run"))
@@ -80,7 +83,7 @@ def _train(study: OpenStudy, key: RunKey) -> None:
             raise ConfigError("run", key.cell, f"seed {key.seed} is being trained by another process")
         before = signal.signal(signal.SIGINT, _stop)
         try:
-            run_job(job.cell.config, job.spec, study.settings.tracking, study.store)
+            run_job(job.cell.config, job.spec, tracking, study.store)
         finally:
             signal.signal(signal.SIGINT, before)
 
