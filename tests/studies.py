@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ablation.study.declaration import parse_study
+from ablation.sweep.config import SweepConfig, parse_sweep_config
 
 STUDY: dict[str, Any] = {
     "name": "s",
@@ -23,3 +24,18 @@ STUDY: dict[str, Any] = {
 
 def study(**changes: Any) -> Any:
     return parse_study(STUDY | changes)
+
+
+def sweep_settings() -> SweepConfig:
+    """Return the settings of a sweep of two workers."""
+    launch: dict[str, Any] = {
+        "jobs": 2,
+        "lanes_per_job": 4,
+        "checkpoint_seconds": 60,
+        "max_attempts": 3,
+        "timeout_minutes": None,
+        "memory_gb": None,
+    }
+    tracking = {"mode": "disabled", "project": "p", "entity": None}
+    values = {"device": "cpu", "results_dir": "r", "tracking": tracking, "launch": launch}
+    return parse_sweep_config(values | {"retry": None, "only": None})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -12,28 +11,18 @@ from ablation.config.validation import ConfigError
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
-from ablation.sweep.config import SweepConfig, parse_sweep_config
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.inventory import RunInventory
 from ablation.sweep.queue import read_job, resumable, write_job
 from ablation.sweep.scheduling import allowed_attempts, require_matching_arms, runs_of, schedule_jobs
 
 from .analysis_helpers import resolve
-from .studies import study
+from .studies import study, sweep_settings
 
 
 @pytest.fixture
 def settings() -> SweepConfig:
-    launch: dict[str, Any] = {
-        "jobs": 2,
-        "lanes_per_job": 4,
-        "checkpoint_seconds": 60,
-        "max_attempts": 3,
-        "timeout_minutes": None,
-        "memory_gb": None,
-    }
-    tracking = {"mode": "disabled", "project": "p", "entity": None}
-    values = {"device": "cpu", "results_dir": "r", "tracking": tracking, "launch": launch}
-    return parse_sweep_config(values | {"retry": None, "only": None})
+    return sweep_settings()
 
 
 @pytest.fixture

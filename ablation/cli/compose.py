@@ -192,6 +192,11 @@ def plan_of(
     try_components(plan.configured.values(), results_dir)
     for cell in plan.configured.values():
         spec = env_spec(cell.config.env.id, options_of(cell.config.env))
+        if cell.shared_steps and spec.not_reproducible is not None:
+            allowed = (
+                f"is not reproducible ({spec.not_reproducible}): its runs have nothing to fork from"
+            )
+            raise ConfigError("fork", cell.config.env.id, allowed)
         check_agent(cell.config.agent, spec.observation_shape, spec.actions)
     return plan
 

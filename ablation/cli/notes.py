@@ -31,7 +31,8 @@ def _unlearned(plan: Plan) -> Iterator[str]:
     for arm in plan.arms:
         schedule = plan.configured[arm.cell].schedule
         share = schedule.learnable_share()
-        if share < 1:
+        # A fork had its parent's buffer before.
+        if share < 1 and not plan.configured[arm.cell].shared_steps:
             arms.setdefault((schedule.capacity, share), []).append(f"{arm.name} ({arm.env_id})")
     for (capacity, share), names in arms.items():
         # Rounded down: 99.97 % is not all of them.

@@ -35,6 +35,11 @@ class Cell:
         return name_of(self.canonical)
 
     @property
+    def shared_steps(self) -> int:
+        """The environment steps that its runs share with those that they fork from."""
+        return 0 if self.config.train.fork is None else self.config.train.fork.at
+
+    @property
     def task(self) -> Task:
         """The task that it trains on."""
         return task_of(self.config.env.id)

@@ -8,6 +8,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from ablation.config.fork import parent_of
 from ablation.config.losses import LOSSES, Loss
 from ablation.config.optimizers import OPTIMIZERS, Optimizer
 from ablation.config.own_environment import changes_of
@@ -62,8 +63,8 @@ def canonical(config: CellConfig, schedule: StepSchedule | None = None) -> dict[
 
     A key counts unless the entry of its replay kind or optimizer says that it does not matter; a key at
     its neutral value is left out. Keys that decide the step schedule count by the schedule that they
-    lead to. `schedule` is the cell's, if it is at hand. Components that are no part of this program or
-    of an installed package count by their code.
+    lead to. `schedule` is the cell's, if it is at hand. A fork counts by its step and its
+    parent. Components that are no part of this program or of an installed package count by their code.
     """
     derived = schedule or derive_schedule(config)
     values = {
@@ -80,7 +81,9 @@ def canonical(config: CellConfig, schedule: StepSchedule | None = None) -> dict[
         "core_version": CORE_VERSION,
     }
     code = source_hashes(values)
-    return values | ({"components": code} if code else {})
+    values |= {"components": code} if code else {}
+    fork = config.train.fork
+    return values if fork is None else values | _fork(config, fork.at, values)
 
 
 def cell_name(config: CellConfig) -> str:
@@ -102,6 +105,15 @@ def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         flat |= flatten(value, f"{name}.") if isinstance(value, Mapping) else {name: value}
     return flat
+
+
+def _fork(config: CellConfig, at: int, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what tells a forked run from one that has `values` from its first step on.
+
+    Nothing where the fork changes nothing: it then is its parent's run.
+    """
+    parent = canonical(parent_of(config))
+    return {} if parent == values else {"fork": {"at": at, "parent": name_of(parent)}}
 
 
 def _env(env: EnvConfig) -> dict[str, Any]:

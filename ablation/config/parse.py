@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ablation.config.entry_points import with_import_paths
+from ablation.config.fork import check_fork
 from ablation.config.losses import LOSSES
 from ablation.config.optimizers import OPTIMIZERS
 from ablation.config.replay_kinds import REPLAY_KINDS
@@ -30,6 +31,7 @@ def parse(values: Mapping[str, Any]) -> CellConfig:
     check_task(config)
     _check_replay(config)
     _check_schedules(config)
+    check_fork(config)
     env_steps = derive_schedule(config).env_steps
     most = task_of(config.env.id).most_steps
     if most is not None and env_steps > most:

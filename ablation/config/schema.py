@@ -192,12 +192,24 @@ class ReplayConfig:
 
 
 @dataclass(frozen=True, config=_SCHEMA)
+class Fork:
+    """Where a run leaves another one, its parent: after environment step `at`.
+
+    `before` has the keys that the fork changes, such as `replay.capacity`, with the parent's values.
+    """
+
+    at: Count
+    before: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_SCHEMA)
 class TrainConfig:
     """Length of a run and its periods of evaluation and logging, in environment steps.
 
     `hold_fixed = gradient_steps` makes the run as long as `gradient_steps` need. `evaluations` is the
     number of evaluations in a run, evenly spread, in place of `evaluate_every`: arms of different
-    lengths are then evaluated equally often. `parse` converts it to `evaluate_every`.
+    lengths are then evaluated equally often. `parse` converts it to `evaluate_every`. The values of a
+    configuration with a `fork` hold from there on (docs/forks.md).
     """
 
     hold_fixed: Literal["env_steps", "gradient_steps"]
@@ -207,6 +219,7 @@ class TrainConfig:
     evaluation_episodes: Count
     log_every: Count
     evaluations: Count | None = None
+    fork: Fork | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)

@@ -7,12 +7,13 @@ Fedus et al. 2020: the age of the oldest policy, in gradient steps, is capacity 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ablation.config.fork import empties_buffer, parent_of
 from ablation.config.replay_kinds import REPLAY_KINDS
 from ablation.config.schema import CellConfig
 from ablation.config.tasks import task_of
@@ -32,6 +33,15 @@ class StepSchedule:
     """Environment steps between which no gradient step is taken."""
     gradient_steps: int | None = None
     """Gradient steps that the run is held to, if it is."""
+    learns_from: int | None = None
+    """The first environment step after a fork that can have a gradient step of its own."""
+    learned_before: int = 0
+    """Gradient steps that the parent of a fork took until then."""
+
+    @property
+    def first_learning_step(self) -> int:
+        """Return the environment step with which learning begins, or goes on after a fork."""
+        return self.min_replay_size if self.learns_from is None else self.learns_from
 
     def gradient_steps_due(self, env_step: int) -> int:
         """Return the gradient steps taken by the end of an environment step.
@@ -39,9 +49,10 @@ class StepSchedule:
         Learning begins with the step that stores transition number `min_replay_size`. Gradient steps
         fall on the environment steps that `learn_period` divides, as many as the ratio asks for.
         """
-        if env_step < self.min_replay_size:
-            return 0
-        due = self._gradient_steps(env_step) - self._gradient_steps(self.min_replay_size - 1)
+        first = self.first_learning_step
+        if env_step < first:
+            return self.learned_before
+        due = self.learned_before + self._gradient_steps(env_step) - self._gradient_steps(first - 1)
         return due if self.gradient_steps is None else min(due, self.gradient_steps)
 
     def all_due(self, first: int, last: int) -> NDArray[np.int64]:
@@ -49,8 +60,9 @@ class StepSchedule:
         largest, ratio = last * self.replay_ratio.numerator, self.replay_ratio
         at = np.arange(first, last).astype(np.int64 if largest < 2**63 else object)
         steps = (at - at % self.learn_period) * ratio.numerator // ratio.denominator
-        due = steps - self._gradient_steps(self.min_replay_size - 1)
-        due = np.where(at < self.min_replay_size, 0, due).astype(np.int64)
+        first = self.first_learning_step
+        due = self.learned_before + steps - self._gradient_steps(first - 1)
+        due = np.where(at < first, self.learned_before, due).astype(np.int64)
         return due if self.gradient_steps is None else np.minimum(due, self.gradient_steps)
 
     def learnable_share(self) -> float:
@@ -80,6 +92,25 @@ class StepSchedule:
 
 def derive_schedule(config: CellConfig) -> StepSchedule:
     """Return the step schedule of a cell; raises `ConfigError` where its keys contradict each other."""
+    schedule, fork = _whole_run(config), config.train.fork
+    return schedule if fork is None else _after_fork(schedule, config, fork.at)
+
+
+def _after_fork(schedule: StepSchedule, config: CellConfig, at: int) -> StepSchedule:
+    """Return a fork's schedule: its parent's gradient steps, then its own at the same pace.
+
+    Where it takes over fewer transitions than learning begins with, it waits for the rest.
+    """
+    parent = derive_schedule(parent_of(config))
+    # An empty buffer still has the transitions whose n-step returns are not complete.
+    most = config.replay.n_step - 1 if empties_buffer(config) else schedule.capacity
+    kept, first = min(at, parent.capacity, most), schedule.min_replay_size
+    missing = max(first - at, min(first, schedule.capacity) - kept)
+    learned = parent.gradient_steps_due(at)
+    return replace(schedule, learns_from=at + max(missing, 1), learned_before=learned)
+
+
+def _whole_run(config: CellConfig) -> StepSchedule:
     ratio, given_capacity = _ratio_and_capacity(config)
     kind = REPLAY_KINDS[config.replay.kind]
     items = task_of(config.env.id).items_at_start(config.env.id)

@@ -74,12 +74,13 @@ class NStep:
 
     def state(self) -> dict[str, Any]:
         """Return the state for `restore`."""
-        return {"window": self._window, "count": self._count}
+        window = {name: values.transpose(0, 1) for name, values in self._window.items()}
+        return {"window": window, "count": self._count}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that `state` returned."""
         for name, values in self._window.items():
-            values.copy_(state["window"][name])
+            values.copy_(state["window"][name].transpose(0, 1))
         self._count.copy_(state["count"])
 
     def _store(self, transition: Item) -> None:

@@ -32,6 +32,15 @@ def check_writable(directory: Path) -> None:
         os.fsync(file.fileno())
 
 
+def write_error(directory: Path) -> str:
+    """Return what the system says of writes to a directory in which one has failed."""
+    try:
+        check_writable(directory)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "a write failed"
+
+
 def free_bytes(directory: Path) -> int:
     """Return the bytes that can still be written below a directory that exists."""
     return shutil.disk_usage(directory).free

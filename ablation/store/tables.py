@@ -37,11 +37,11 @@ _TYPES = {
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
-    """Write rows as a Parquet file with these columns first; later ones are those of the first row."""
+    """Write rows as a Parquet file with these columns first, then the others as they first appear."""
     import pyarrow
     import pyarrow.parquet
 
-    names = list(columns) + [name for name in (rows[0] if rows else ()) if name not in columns]
+    names = list(dict.fromkeys([*columns, *(name for row in rows for name in row)]))
     schema = pyarrow.schema(
         [(name, pyarrow.type_for_alias(_TYPES.get(name, "float64"))) for name in names]
     )

@@ -13,6 +13,7 @@ from ablation.config.near import one_of
 from ablation.config.validation import ConfigError, validate
 from ablation.study.designs import (
     DESIGN_NAMES,
+    FORK,
     Constraint,
     DesignPart,
     Factor,
@@ -198,6 +199,9 @@ def _check_tune(study: Study) -> None:
 def _check_part(study: Study, key: str, part: DesignPart) -> None:
     for name in part.factors or ():
         _check_factor(study, f"{key}.factors", name)
+    if part.fork is not None and (study.tune is not None or FORK in study.factors):
+        allowed = f"goes neither with study.tune nor with a factor of the name '{FORK}'"
+        raise ConfigError(f"{key}.fork", part.fork.at, allowed)
     if (part.design == "arms") != (part.arms is not None):
         raise ConfigError(f"{key}.arms", part.arms, "goes with the design `arms`, and only with it")
     for number, arm in enumerate(part.arms or ()):

@@ -8,10 +8,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass as plain_dataclass
-from dataclasses import field
-from typing import Any, Literal, get_args
+from dataclasses import field, replace
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict
+from pydantic import BeforeValidator, ConfigDict
+from pydantic import Field as Checked
 from pydantic.dataclasses import dataclass
 
 from ablation.config.validation import ConfigError
@@ -23,6 +24,9 @@ DesignName = Literal[
     "one_factor_at_a_time", "leave_one_out", "add_one_in", "factorial", "paired", "arms"
 ]
 DESIGN_NAMES: tuple[str, ...] = get_args(DesignName)
+
+FORK = "fork at"
+"""Stands beside the factors of a forked arm; its level is the share of the run at which it forks."""
 
 _SCHEMA = ConfigDict(extra="forbid")
 
@@ -57,13 +61,31 @@ class ExplicitArm:
     name: str | None = None
 
 
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+_Share = Annotated[float, Checked(gt=0, lt=1, strict=True)]
+
+
+@dataclass(frozen=True, config=_SCHEMA)
+class Forks:
+    """The moments, as shares of a run, at which arms leave the baseline's run and change."""
+
+    at: Annotated[list[_Share], Checked(min_length=1), BeforeValidator(_as_list)]
+
+
 @dataclass(frozen=True, config=_SCHEMA)
 class DesignPart:
-    """One design of a study, over all of its factors or those named; `arms` only for that design."""
+    """One design of a study, over all of its factors or those named; `arms` only for that design.
+
+    With `fork`, each of its combinations is an arm for each moment: the baseline's run until then.
+    """
 
     design: DesignName
     factors: list[str] | None = None
     arms: list[ExplicitArm] | None = None
+    fork: Forks | None = None
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -87,26 +109,37 @@ class Constraint:
 
 @plain_dataclass(frozen=True)
 class Combination:
-    """Levels by factor, overrides that belong to no factor, and a name of its own if it has one."""
+    """Levels by factor, overrides that belong to no factor, and a name of its own if it has one.
+
+    `fork` is the share of the run after which they hold; None: from its first step on.
+    """
 
     levels: dict[str, str]
     overrides: Overrides = field(default_factory=dict)
     name: str | None = None
+    fork: float | None = None
 
     @property
     def label(self) -> str:
         """Return its own name, or `factor=level` for each of its levels; empty for the baseline."""
-        return self.name or self.words
+        if self.name is None or self.fork is None:
+            return self.name or self.words
+        return f"{self.name}, {FORK}={self.fork:g}"
 
     @property
     def words(self) -> str:
         """Return `factor=level` for each of its levels."""
-        return ", ".join(f"{factor}={level}" for factor, level in self.levels.items())
+        return ", ".join(f"{factor}={level}" for factor, level in self.shown_levels.items())
+
+    @property
+    def shown_levels(self) -> dict[str, str]:
+        """Return its levels by factor, and the moment of its fork beside them."""
+        return self.levels if self.fork is None else self.levels | {FORK: f"{self.fork:g}"}
 
     def without(self, factors: Sequence[str]) -> Combination:
         """Return the combination with some factors at their baseline levels."""
         kept = {factor: level for factor, level in self.levels.items() if factor not in factors}
-        return self if kept == self.levels else Combination(kept, self.overrides)
+        return self if kept == self.levels else Combination(kept, self.overrides, fork=self.fork)
 
     def all_overrides(self, factors: Mapping[str, Factor]) -> Overrides:
         """Return the overrides of all levels; raises `ConfigError` if two set one key differently."""
@@ -130,7 +163,18 @@ def as_levels(given: Any) -> list[str]:
 def combinations(
     part: DesignPart, factors: Mapping[str, Factor], off: Mapping[str, str]
 ) -> Iterator[Combination]:
-    """Yield a design's combinations beside the baseline; `off` is each component's level without it."""
+    """Yield a design's combinations beside the baseline; `off` is each component's level without it.
+
+    Where they are forks, each of them once for every moment.
+    """
+    for combination in _unforked(part, factors, off):
+        moments = [None] if part.fork is None else part.fork.at
+        yield from (replace(combination, fork=moment) for moment in moments)
+
+
+def _unforked(
+    part: DesignPart, factors: Mapping[str, Factor], off: Mapping[str, str]
+) -> Iterator[Combination]:
     chosen = {name: factors[name] for name in part.factors or factors}
     if part.design == "arms":
         yield from _explicit(part.arms or [])

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from ablation.config.cell import Cell
+from ablation.config.fork import forked
 from ablation.config.near import one_of
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
@@ -62,7 +63,8 @@ class _Environment:
             if not constraint.applies(self._baseline_levels | combination.levels):
                 continue
             if constraint.forbid is not None:
-                pruned = Pruned(asked.label, self._environment, constraint.reason, asked.levels)
+                levels = asked.shown_levels
+                pruned = Pruned(asked.label, self._environment, constraint.reason, levels)
                 self._plan.pruned.append(pruned)
                 return
             shorter = combination.without(constraint.collapse or ())
@@ -78,6 +80,9 @@ class _Environment:
         overrides = combination.all_overrides(self._study.factors)
         every = self._study.baseline | overrides | {"env": self._environment}
         cell = Cell(self._resolve(every))
+        if combination.fork is not None:
+            parent = self._resolve(self._study.baseline | {"env": self._environment})
+            cell = Cell(forked(parent, cell.config, combination.fork))
         name = combination.label or BASELINE
         if self._arms.get(name, cell.name) != cell.name:
             name = combination.words or f"{name} ({cell.name[-4:]})"
@@ -88,7 +93,7 @@ class _Environment:
             return into
         self._names[cell.name], self._arms[name] = name, cell.name
         role: Literal["baseline", "arm"] = "baseline" if name == BASELINE else "arm"
-        levels, seeds = combination.levels, self._study.seeds
+        levels, seeds = combination.shown_levels, self._study.seeds
         self._plan.arms.append(
             Arm(name, role, self._environment, cell.config.env.id, levels, every, cell.name, seeds)
         )
@@ -96,7 +101,8 @@ class _Environment:
         return name
 
     def _merge(self, combination: Combination, into: str, reason: str) -> None:
-        merged = Merged(combination.label, self._environment, into, reason, combination.levels)
+        levels = combination.shown_levels
+        merged = Merged(combination.label, self._environment, into, reason, levels)
         if (merged.name, merged.environment) not in {(m.name, m.environment) for m in self._plan.merged}:
             self._plan.merged.append(merged)
 

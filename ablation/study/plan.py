@@ -143,6 +143,10 @@ class Plan:
         for arm in values["arms"]:
             if arm["candidate_of"] is None:
                 del arm["candidate_of"]
+        design = values["study"]["design"]
+        for part in design if isinstance(design, list) else ():
+            if part["fork"] is None:
+                del part["fork"]
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_json(self, command: str = "") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import other_arithmetic
-from ablation.store.disk import DiskFull, ResultsRemoved, check_writable
+from ablation.store.disk import DiskFull, ResultsRemoved, write_error
 from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Plan
 from ablation.sweep.arithmetic import check_arithmetic
@@ -22,6 +22,7 @@ from ablation.sweep.interrupts import stoppable
 from ablation.sweep.inventory import RunInventory, read_inventory
 from ablation.sweep.launch import Launch, WorkerLauncher
 from ablation.sweep.observer import SweepObserver
+from ablation.sweep.prefixes import remove_used
 from ablation.sweep.queue import JobQueue, queue_path, resumable, stop_path, write_job, write_queue
 from ablation.sweep.repair import (
     damage_at_a_glance,
@@ -37,6 +38,7 @@ from ablation.sweep.scheduling import (
     require_matching_arms,
     runs_of,
     schedule_jobs,
+    startable,
     worker_bytes,
     workers_of,
 )
@@ -118,9 +120,10 @@ class SweepDispatcher:
         with stoppable(self._ask_workers_to_end) as stopping:
             while True:
                 inventory = self._read_inventory()
-                jobs = self.jobs(inventory)
+                jobs = startable(self.jobs(inventory))
                 if stopping.is_set() or not jobs:
                     remove_claims_of_the_dead(self._claims)
+                    remove_used(self._store, self._plan)
                     return SweepResult(inventory, stopped=stopping.is_set())
                 free = self._free_jobs(jobs)
                 if not free:
@@ -200,20 +203,13 @@ class SweepDispatcher:
                 allowed = f"host {worker.host} does not see it; all hosts must share it"
                 raise ConfigError("results_dir", root, allowed)
             if worker.kind == "disk_full":
-                raise DiskFull(f"{root} on host {worker.host}: disk full ({self._write_error()})")
+                raise DiskFull(f"{root} on host {worker.host}: disk full ({write_error(root)})")
             if worker.kind == "code_changed" and unfinished:
                 raise CodeChanged
 
-    def _write_error(self) -> str:
-        try:
-            check_writable(self._store.root)
-        except OSError as error:
-            return error.strerror or str(error)
-        return "a write failed"
-
     def _training_state(self, inventory: RunInventory) -> tuple[int, int, list[int]]:
         """Return what changes whenever something was trained, stored or counted as an attempt."""
-        checkpoints = self._store.root.glob("jobs/*/checkpoint.pt")
+        checkpoints = self._store.root.glob("jobs/**/checkpoint.pt")
         times = sorted(path.stat().st_mtime_ns for path in checkpoints)
         return len(inventory.to_do), sum(inventory.attempts.values()), times
 

@@ -9,7 +9,6 @@ from bdb import BdbQuit
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from ablation.config.cell import Cell
 from ablation.config.schema import CellConfig
@@ -25,6 +24,7 @@ from ablation.study.history import stored_plan
 from ablation.sweep.claims import ClaimLost
 from ablation.sweep.code_version import CodeChanged
 from ablation.sweep.interrupts import Stop, Stopped
+from ablation.sweep.lane_training import LaneTraining, TrainingContext
 from ablation.sweep.origin import record_of
 from ablation.sweep.queue import JobSpec
 from ablation.tracking import (
@@ -88,7 +88,10 @@ class JobRun:
         self._attempts, self._stop, self._still_mine = attempts, stop, still_mine
         self._seeds = list(attempts)
         self._started, self._began = datetime.now(UTC), time.perf_counter()
-        self._env_step = self._gradient_steps = self._resumed_at = self._saved_at = 0
+        self._directory = store.job_directory(job.name)
+        self._env_step = self._gradient_steps = self._began_at = self._saved_at = 0
+        self._training: LaneTraining | None = None
+        self._asked = time.perf_counter()
         self._arithmetic: str | None = None
         self._records = Records(len(self._seeds))
         self._policy: Callable[[int], bytes | None] = lambda _: None
@@ -108,9 +111,8 @@ class JobRun:
                 self._store_runs("failed", traceback.format_exc())
             raise
         self._store_runs("complete", None)
-        from ablation.training import checkpoint
-
-        checkpoint.remove(self._store.job_directory(self._job.name))
+        if self._training is not None:
+            self._training.remove_checkpoint()
         self._write_progress()
         for record in self._records.lanes:
             if record.ended and record.ended.error:
@@ -121,59 +123,35 @@ class JobRun:
     def _train(self) -> None:
         import torch
 
-        from ablation.tasks.registry import make_trainer
-        from ablation.training import checkpoint
         from ablation.training.fingerprint import fingerprint
 
         # More threads than one make two concurrent jobs slower by an order of magnitude.
         torch.set_num_threads(1)
         self._arithmetic = fingerprint(self._cell.config, self._job.device)
-        device = torch.device(self._job.device)
-        make = partial(make_trainer, self._cell.config, self._seeds, device, self._job.threads)
-        trainer = make()
-        directory = self._store.job_directory(self._job.name)
-        header = directory, self._job.cell, self._seeds
-        # Its past actions would lead such an environment somewhere else.
-        resumes = self._job.not_reproducible is None
-        state = checkpoint.load(*header, self._arithmetic) if resumes else None
-        if state is not None:
-            try:
-                trainer.restore(state)
-                log.info("Resumes from environment step %d.", trainer.env_step)
-            except Exception as error:
-                checkpoint.set_aside(directory, f"cannot be restored ({type(error).__name__}: {error})")
-                trainer.close()
-                trainer = make()
-            self._env_step = self._resumed_at = self._saved_at = trainer.env_step
-            self._write_progress()
-        self._records = trainer.records
-        saved = asked = time.perf_counter()
-
-        def on_period(env_step: int, records: Records) -> None:
-            nonlocal saved, asked
-            self._env_step = env_step
-            if time.perf_counter() - asked > ASK_SECONDS:
-                self._still_mine()
-                asked = time.perf_counter()
-            self._sink.log(records)
-            self._write_progress()
-            due = time.perf_counter() - saved >= self._job.checkpoint_seconds
-            if (due or self._stop.requested) and not trainer.done:
-                if resumes:
-                    with self._stop.writing():
-                        state = trainer.state()
-                        checkpoint.save(*header, state, self._arithmetic, self._still_mine)
-                    saved, self._saved_at = time.perf_counter(), env_step
-                    self._write_progress()
-                if self._stop.requested:
-                    raise Stopped
-
+        parts = self._arithmetic, self._stop, self._still_mine, self._watch
+        context = TrainingContext(self._job, self._seeds, self._store, *parts)
+        training = self._training = LaneTraining(self._cell, self._directory, context)
+        training.start()
         try:
-            trainer.run(on_period)
-            self._policy = trainer.policy
+            for step in self._job.fork_steps:
+                training.run(step)
+                training.leave(step)
+            training.run()
+            self._policy = training.trainer.policy
         finally:
+            trainer = training.trainer
             self._env_step, self._gradient_steps = trainer.env_step, trainer.gradient_steps
             trainer.close()
+
+    def _watch(self, training: LaneTraining) -> None:
+        """Show how far the training is, and ask now and then whether the runs are still this job's."""
+        self._records, self._env_step = training.trainer.records, training.trainer.env_step
+        self._began_at, self._saved_at = training.began_at, training.saved_at
+        if time.perf_counter() - self._asked > ASK_SECONDS:
+            self._still_mine()
+            self._asked = time.perf_counter()
+        self._sink.log(self._records)
+        self._write_progress()
 
     def _write_progress(self) -> None:
         progress = {
@@ -181,12 +159,11 @@ class JobRun:
             "lanes": len(self._seeds),
             "env_step": self._env_step,
             "env_steps": self._cell.schedule.env_steps,
-            "resumed_at": self._resumed_at,
+            "resumed_at": self._began_at,
             "saved_at": self._saved_at,
             "seconds": time.perf_counter() - self._began,
         }
-        path = self._store.job_directory(self._job.name) / "progress.json"
-        write_json(path, progress, durable=False)
+        write_json(self._directory / "progress.json", progress, durable=False)
 
     def _open_sink(self, tracking: TrackingConfig) -> Sink:
         spec, config = self._job, self._cell.canonical
@@ -229,12 +206,12 @@ class JobRun:
         """Return a run's error; the last line of a failure also says where the log is."""
         if end.status != FAILED or end.error is None:
             return end.error
-        return f"{end.error.rstrip()}; log: {self._store.job_directory(self._job.name) / 'job.log'}"
+        return f"{end.error.rstrip()}; log: {self._directory / 'job.log'}"
 
     def _shared_record(self) -> RunRecord:
         """Return what all runs of the job have in common, when it ended included."""
         seconds = time.perf_counter() - self._began
-        trained = (self._env_step - self._resumed_at) * len(self._seeds)
+        trained = (self._env_step - self._began_at) * len(self._seeds)
         return replace(
             record_of(self._cell, self._job, self._started),
             steps_per_second=trained / seconds,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, field
 from dataclasses import dataclass as plain_dataclass
 from pathlib import Path
 
@@ -126,3 +126,5 @@ class JobSpec:
     """Why its environment may give other numbers next time: nothing is resumed then."""
     references: References | None = None
     """Those of its environment's settings."""
+    fork_steps: list[int] = field(default_factory=list)
+    """Steps at which forks leave its runs, in order: the runs' states then are kept for them."""

@@ -7,6 +7,7 @@ from hashlib import sha256
 from itertools import pairwise
 
 from ablation.config.cell import Cell
+from ablation.config.fork import parent_of
 from ablation.config.near import arms_like
 from ablation.config.tasks import options_of, settings_of
 from ablation.config.validation import ConfigError
@@ -22,6 +23,7 @@ from ablation.sweep.estimates.limits import (
 )
 from ablation.sweep.estimates.memory import agent_bytes, diagnostics_bytes, replay_bytes
 from ablation.sweep.inventory import RunInventory
+from ablation.sweep.prefixes import fork_steps
 from ablation.sweep.processes import usable_cores
 from ablation.sweep.queue import JobSpec
 
@@ -42,12 +44,19 @@ class ScheduledJob:
     @property
     def transitions(self) -> int:
         """Return the transitions that its runs learn from, if they learn at each step."""
-        return self.env_steps * len(self.spec.seeds) * self.cell.schedule.batch_size
+        steps = self.env_steps - self.cell.shared_steps
+        return steps * len(self.spec.seeds) * self.cell.schedule.batch_size
 
     @property
     def keys(self) -> list[RunKey]:
         """Return the runs of the job."""
         return [RunKey(self.spec.cell, seed) for seed in self.spec.seeds]
+
+    @property
+    def parent_keys(self) -> list[RunKey]:
+        """Return the runs that its runs fork from, if they do."""
+        fork = self.cell.canonical.get("fork", {})
+        return [RunKey(fork["parent"], seed) for seed in self.spec.seeds] if fork else []
 
 
 def require_matching_arms(plan: Plan, only: str | None) -> list[Arm]:
@@ -117,12 +126,14 @@ def schedule_jobs(
     Blocks of seeds that have a checkpoint, `resumable` by cell, stay as they are.
     """
     arms = {arm.cell: arm for arm in reversed(plan.arms)}
+    due = list(due)
+    forks = fork_steps(plan, [key.cell for key in due])
     seeds: dict[str, list[int]] = {}
     for key in due:
         seeds.setdefault(key.cell, []).append(key.seed)
     size = config.launch.lanes_per_job
     jobs = [
-        _schedule(plan, arms[cell], block, config)
+        _schedule(plan, arms[cell], block, config, forks.get(cell, []))
         for cell, left in seeds.items()
         for block in _blocks(left, size, resumable.get(cell, ()))
     ]
@@ -130,6 +141,12 @@ def schedule_jobs(
     threads = max(1, workers_of(config) // max(1, len(jobs))) if config.launch.here else 1
     jobs = [replace(job, spec=replace(job.spec, threads=threads)) for job in jobs]
     return sorted(jobs, key=lambda job: -job.transitions)
+
+
+def startable(jobs: Sequence[ScheduledJob]) -> list[ScheduledJob]:
+    """Return the jobs that need not wait for another one: that of the runs that theirs fork from."""
+    due = {key for job in jobs for key in job.keys}
+    return [job for job in jobs if due.isdisjoint(job.parent_keys)]
 
 
 def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]]) -> Iterable[list[int]]:
@@ -142,7 +159,9 @@ def _blocks(seeds: Sequence[int], size: int, resumable: Sequence[Sequence[int]])
         yield left[start : start + size]
 
 
-def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> ScheduledJob:
+def _schedule(
+    plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig, fork_steps: list[int]
+) -> ScheduledJob:
     from ablation.envs.spec import env_spec
     from ablation.replay.frame_format import frame_format
 
@@ -162,12 +181,15 @@ def _schedule(plan: Plan, arm: Arm, seeds: list[int], config: SweepConfig) -> Sc
         environment=env.fingerprint,
         not_reproducible=env.not_reproducible,
         references=plan.references.get(arm.environment),
+        fork_steps=fork_steps,
     )
     form = frame_format(env, settings_of(env_config).get("time_limit"))
     batch, lanes = cell.schedule.batch_size, len(seeds)
+    # The job of a fork may have to train the runs that it leaves.
+    parents = [Cell(parent_of(cell.config))] if cell.shared_steps else []
     size = JobSize(
         len(seeds),
-        replay_bytes(cell, env.observation_size, len(seeds), form),
+        max(replay_bytes(one, env.observation_size, lanes, form) for one in [cell, *parents]),
         diagnostics_bytes(env.observation_size, len(seeds)),
         agent_bytes(agent, env.observation_shape, env.actions, batch, lanes),
     )

@@ -16,7 +16,7 @@ from ablation.store.files import put_in_place, temporary
 
 log = logging.getLogger(__name__)
 
-SCHEMA = 5
+SCHEMA = 6
 """Version of a checkpoint's layout."""
 
 NAME = "checkpoint.pt"

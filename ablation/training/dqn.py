@@ -86,10 +86,10 @@ class DQNTrainer:
         """Return whether the run is at its end, or every lane has ended early."""
         return self.env_step >= self._schedule.env_steps or not self.records.going_on()
 
-    def run(self, on_period: OnPeriod) -> Records:
-        """Train to the end of the run and return its records."""
-        train, last = self._config.train, self._schedule.env_steps
-        while not self.done:
+    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+        """Train to the end of the run, or `until` an environment step, and return its records."""
+        train, last = self._config.train, self._schedule.env_steps if until is None else until
+        while not self.done and self.env_step < last:
             periods = (train.evaluate_every, train.log_every)
             steps_to_period = [every - self.env_step % every for every in periods]
             self.advance(min(*steps_to_period, last - self.env_step))

@@ -31,8 +31,8 @@ class Trainer(Protocol):
     def done(self) -> bool:
         """Whether the run is at its end, or every lane has ended early."""
 
-    def run(self, on_period: OnPeriod) -> Records:
-        """Train to the end of the run and return its records."""
+    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+        """Train to the end of the run, or `until` an environment step, and return its records."""
 
     def advance(self, steps: int) -> None:
         """Take environment steps, learning and logging as configured, without evaluation."""

@@ -79,6 +79,7 @@ CHANGES: dict[str, Any] = {
     "train.evaluation_episodes": 3,
     "train.log_every": 100,
     "train.evaluations": 10,
+    "train.fork": {"at": 20_000, "before": {"agent.batch_size": 16}},
 }
 """Another value than the default for every key of a cell."""
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ablation.config.cell import Cell
+from ablation.config.fork import without_fork
 from ablation.config.schema import CellConfig
 from ablation.config.step_schedule import derive_schedule
 from ablation.store.files import read_json, write_json
@@ -71,7 +72,8 @@ def job_seconds(
     if not rated:
         return None
     nearest = min(rated, key=lambda other: (other.name != cell.name, *_distance(cell, other)))
-    return speeds[nearest.name].step_seconds(lanes) * cell.schedule.env_steps
+    steps = cell.schedule.env_steps - cell.shared_steps
+    return speeds[nearest.name].step_seconds(lanes) * steps
 
 
 def makespan(seconds: Sequence[float], workers: int) -> float:
@@ -102,7 +104,7 @@ def _measure(config: CellConfig, lanes: int, device: str, seconds: float) -> flo
     torch.set_num_threads(1)
     # Learning from the first step that it can: steps before it are cheaper than the rest.
     first = min(config.replay.min_replay_size, config.agent.batch_size + config.replay.n_step - 1)
-    config = replace(config, replay=replace(config.replay, min_replay_size=first))
+    config = without_fork(replace(config, replay=replace(config.replay, min_replay_size=first)))
     schedule = derive_schedule(config)
     trainer = make_trainer(config, range(lanes), torch.device(device))
     trainer.advance(schedule.min_replay_size + _WARM_UP)

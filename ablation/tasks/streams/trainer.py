@@ -74,11 +74,12 @@ class SupervisedTrainer:
         """Return whether the run is at its end."""
         return self.env_step >= self._schedule.env_steps
 
-    def run(self, on_period: OnPeriod) -> Records:
-        """Train to the end of the run and return its records."""
-        every = self._config.train.evaluate_every
-        while not self.done:
-            self.advance(min(every - self.env_step % every, self._schedule.env_steps - self.env_step))
+    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+        """Train to the end of the run, or `until` a step, and return its records."""
+        every, last = self._config.train.evaluate_every, self._schedule.env_steps
+        last = last if until is None else until
+        while not self.done and self.env_step < last:
+            self.advance(min(every - self.env_step % every, last - self.env_step))
             if self.env_step % every == 0 or self.done:
                 self._evaluate()
             on_period(self.env_step, self.records)
