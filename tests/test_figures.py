@@ -19,12 +19,15 @@ from analysis.effects.study_results import StudyResults
 from analysis.figures.curves import reached_threshold_line
 from analysis.figures.dose_response import numeric_levels
 from analysis.figures.draw import FORMATS, StudyFigure, draw_figures, save_figure
+from analysis.figures.forks import changes_by_moment
 from analysis.figures.returns import learning_curve
 from analysis.figures.style import COLORS, PAPER, PER_PANEL, arm_styles, luminance, shades
 from analysis.report.report import open_results
 from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import CROSSED, STUDY, make_store, noise, outcome
+
+CAPACITY = {"key": "replay.capacity", "levels": [16]}
 
 
 @pytest.fixture
@@ -250,3 +253,32 @@ def test_names_get_a_font_that_has_them_or_the_description_says_which_none_has(t
     assert f"No font here has {lost}: PNG and PDF show boxes instead." in figure.description
     for path in save_figure(figure, tmp_path):
         assert path.stat().st_size > 0
+
+
+def test_forks_are_drawn_by_their_moment_with_a_line_for_each_change(tmp_path: Path) -> None:
+    forks = {"design": "one_factor_at_a_time", "fork": {"at": [0.5, 0.25]}}
+    study = STUDY | {
+        "factors": {"replay": {"levels": {"none": {"replay.kind": "none"}}}, "capacity": CAPACITY},
+        "design": ["one_factor_at_a_time", forks],
+    }
+
+    def loss(arm: Arm, seed: int) -> float:
+        """Return 300, less what `replay` off takes away: the more, the earlier."""
+        off = 100 * (1 - float(arm.levels.get("fork at", 0))) if "replay" in arm.levels else 0
+        return 300.0 + 20 * seed - off + (seed % 2) * ("capacity" in arm.levels)
+
+    make_store(tmp_path, study, loss)
+    made = open_results(tmp_path, "s", None)
+    changes = changes_by_moment(made, "CartPole-v1")
+    values = {
+        name: {at: round(row.difference.value, 6) for at, row in moments.items() if row.difference}
+        for name, moments in changes.items()
+    }
+    assert values == {
+        "replay=none": {0: -100, 0.25: -75, 0.5: -50},
+        "capacity=16": {0: 0.5, 0.25: 0.5, 0.5: 0.5},
+    }
+    (figure,) = draw(made, "forks")
+    assert "after 25% of the run -75.0" in figure.description
+    assert "from the start -100" in figure.description
+    assert all(row.correlation > 0.99 for row in made.comparisons[1:])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from analysis.effects.study_results import StudyResults
-from analysis.figures import curves, dose_response, effects, interactions, sensitivity
+from analysis.figures import curves, dose_response, effects, forks, interactions, sensitivity
 from analysis.figures.draw import Drawings, FigureKind, each_environment, whole_study
 
 
@@ -22,6 +22,7 @@ def _profiles(results: StudyResults, _seeds: bool) -> Drawings:
 
 STANDARD_FIGURES = (
     FigureKind("differences", "Differences from the baseline", whole_study(effects.forest_plot)),
+    FigureKind("forks", "Effect by the moment of the change", each_environment(forks.effect_by_moment)),
     FigureKind("curves", "Learning curves", _curves),
     FigureKind("dose_response", "Hyperparameter sensitivity", whole_study(dose_response.dose_response)),
     FigureKind("sensitivity", "Sensitivity by arm", each_environment(sensitivity.sensitivity_by_arm)),

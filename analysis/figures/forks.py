@@ -1,0 +1,89 @@
+"""When a change matters: its effect against the moment of the run at which it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ablation.study.designs import FORK
+from ablation.study.plan import Arm
+from analysis.effects.comparisons import Comparison
+from analysis.effects.study_results import StudyResults
+from analysis.figures.draw import Drawing
+from analysis.figures.intervals import draw_interval, filled
+from analysis.figures.style import FAINT, WIDTH, ArmStyle, add_legend, better, style_at
+from analysis.tables.wording import axis_label, interval_text
+
+OFFSET = 0.012
+"""Horizontal offset of the first and last change from their moment, in shares of the run."""
+
+ByMoment = Mapping[float, Comparison]
+"""The moments of a change, as shares of the run, and its comparison with the baseline."""
+
+
+def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
+    """Return each change's difference from the baseline against the moment of the change.
+
+    Markers are filled where it is significant. Arms that have it from their first step on stand at 0. None without forked arms.
+    """
+    changes = changes_by_moment(results, environment)
+    if not changes:
+        return None
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axis = figure.subplots()
+    axis.axhline(0, color=FAINT, lw=1, zorder=0)
+    offsets = np.linspace(-OFFSET, OFFSET, len(changes)) if len(changes) > 1 else [0.0]
+    for at, (name, moments) in enumerate(changes.items()):
+        _draw_change(axis, name, moments, style_at(at), offsets[at])
+    ticks = sorted({moment for moments in changes.values() for moment in moments})
+    axis.set_xticks(ticks, [f"{moment:.0%}" if moment else "start" for moment in ticks])
+    axis.set(xlabel="moment of the change, share of the run")
+    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
+    axis.set_ylabel(f"difference from the baseline:\n{label}")
+    add_legend(axis)
+    return figure, " ".join(_description(name, moments) for name, moments in changes.items())
+
+
+def changes_by_moment(results: StudyResults, environment: str) -> dict[str, ByMoment]:
+    """Return the changes that forks make, named by their levels, with their moments in order."""
+    rows = [row for row in results.of_environment(environment) if row.difference is not None]
+    names = dict.fromkeys(_change(row.arm) for row in rows if FORK in row.arm.levels)
+    changes: dict[str, ByMoment] = {}
+    for name in names:
+        moments = {_moment(row.arm): row for row in rows if _change(row.arm) == name}
+        changes[name] = dict(sorted(moments.items()))
+    return changes
+
+
+def _change(arm: Arm) -> str:
+    """Return an arm's levels as text, or its own name without them, but for the moment of its fork."""
+    levels = {factor: level for factor, level in arm.levels.items() if factor != FORK}
+    words = ", ".join(f"{factor}={level}" for factor, level in levels.items())
+    return words or arm.name.partition(f", {FORK}=")[0]
+
+
+def _moment(arm: Arm) -> float:
+    return float(arm.levels.get(FORK, 0))
+
+
+def _draw_change(axis: Axes, name: str, moments: ByMoment, style: ArmStyle, offset: float) -> None:
+    rows = {at + offset: row for at, row in moments.items() if row.difference and row.difference.n}
+    values = [row.difference.value for row in rows.values() if row.difference]
+    line = axis.plot(list(rows), values, color=style.color, lw=1.2, marker=style.marker, label=name)[0]
+    line.set_dashes(style.dashes or (None, None))
+    for x, row in rows.items():
+        if row.difference:
+            draw_interval(axis, x, row.difference, style, filled(row))
+
+
+def _description(name: str, moments: ByMoment) -> str:
+    texts = []
+    for at, row in moments.items():
+        assert row.difference is not None
+        where = f"after {at:.0%} of the run" if at else "from the start"
+        star = " significant" if row.significant else ""
+        texts.append(f"{where} {interval_text(row.difference, signed=True)}{star}")
+    return f"{name}: {'; '.join(texts)}."
