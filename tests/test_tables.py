@@ -15,9 +15,10 @@ from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.report.report import open_results, study_tables
+from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.macros import macro_name, to_macros
 from analysis.tables.table import FILE_WIDTH, Cell, Table
-from analysis.tables.wording import number, undercoverage_notes
+from analysis.tables.wording import number
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.near import one_of
@@ -21,6 +21,7 @@ from ablation.study.designs import (
     as_levels,
 )
 from ablation.study.score_names import ScoreName
+from ablation.study.seed_lists import Seeds, TuningSeeds
 from ablation.study.widening import widened
 
 BASELINE = "baseline"
@@ -28,44 +29,11 @@ CONTROL = "baseline again"
 """The names of the arms that every study has, and that `control` adds."""
 CONTROL_SEED_OFFSET = 5000
 """Added to the study's seeds to give those of the control."""
-TUNING_SEED_OFFSET = 10_000
-"""The first tuning seed where only their number is given."""
 
 VERDICTS_FROM = 10
 """The fewest seeds for a verdict (significant or inconclusive), unless a study says otherwise."""
 
-MOST_SEEDS = 100_000
-"""The largest number of seeds that can be asked for; a larger one is a seed without its brackets."""
-LARGEST_SEED = 2**53 - 1
-"""The largest whole number that JSON keeps in every language."""
-
 _SCHEMA = ConfigDict(extra="forbid")
-
-
-def _seed_list(value: object, first: int = 0) -> object:
-    if not isinstance(value, int) or isinstance(value, bool):
-        return value
-    if value > MOST_SEEDS:
-        raise ValueError(
-            f"a number alone is how many seeds to train, at most {MOST_SEEDS:,}; one seed of this value "
-            f"is written [{value}]"
-        )
-    return list(range(first, first + value))
-
-
-def _in_range(seed: int) -> int:
-    if not 0 <= seed <= LARGEST_SEED:
-        raise ValueError(f"a seed is a whole number from 0 to {LARGEST_SEED}")
-    return seed
-
-
-def _tuning_list(value: object) -> object:
-    return _seed_list(value, TUNING_SEED_OFFSET)
-
-
-_Seed = Annotated[int, Field(strict=True), AfterValidator(_in_range)]
-Seeds = Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_seed_list)]
-"""A list of seeds, or how many: the first from 0 on."""
 
 
 @dataclass(frozen=True, config=_SCHEMA)
@@ -78,7 +46,7 @@ class Tune:
     """
 
     factor: str
-    seeds: Annotated[list[_Seed], Field(min_length=1), BeforeValidator(_tuning_list)]
+    seeds: TuningSeeds
     score: ScoreName | None = None
     rule: Literal["best_mean"] = "best_mean"
     widen: Annotated[int, Field(strict=True, ge=0, le=10)] = 0

@@ -27,7 +27,8 @@ ByMoment = Mapping[float, Comparison]
 def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
     """Return each change's difference from the baseline against the moment of the change.
 
-    Markers are filled where it is significant. Arms that have it from their first step on stand at 0. None without forked arms.
+    Markers are filled where it is significant. Arms that have it from their first step on stand at 0.
+    None without forked arms.
     """
     changes = changes_by_moment(results, environment)
     if not changes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import gzip
-import json
 import logging
 import re
 import tempfile
@@ -17,17 +16,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from ablation.config.identity import flatten
-from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
-from ablation.study.plan import Merged
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import FORMATS, FigureKind, draw_figures, save_figure, whole_study
 from analysis.figures.effects import forest_plot
 from analysis.report.errors import FiguresFailed
 from analysis.report.inline_svg import inline_svg
 from analysis.report.provenance import provenance
+from analysis.report.run_lists import changes, completeness, errors, merged_text
 from analysis.studies.registry import FIGURE_KINDS
 from analysis.tables.table import Table
 from analysis.tables.wording import (
@@ -96,10 +93,10 @@ def write_page(
         figures=[figure for figure in figures if not figure["details"]],
         more_figures=[figure for figure in figures if figure["details"]],
         failed_figures=dict.fromkeys(failed),
-        changes=_changes(runs),
-        merged=[(entry, _merged_text(entry)) for entry in runs.plan.merged],
-        completeness=_completeness(runs),
-        errors=_errors(runs),
+        changes=changes(runs),
+        merged=[(entry, merged_text(entry)) for entry in runs.plan.merged],
+        completeness=completeness(runs),
+        errors=errors(runs),
         mixed=results.mixed,
         left_out=results.left_out + results.not_reproducible,
         provenance=provenance(runs),
@@ -212,7 +209,9 @@ def _figures(
         for figure in draw_figures(results, kind):
             with tempfile.TemporaryDirectory() as scratch:
                 formats = FORMATS if directory else ("svg",)
-                svg = save_figure(figure, directory or Path(scratch), formats)[0].read_text("utf-8")
+                svg = save_figure(figure, directory or Path(scratch), formats)[0].read_text(
+                    encoding="utf-8"
+                )
             picture = inline_svg(svg, f"{figure.name}-{results.score}", figure.title)
             texts = {"name": figure.name, "title": figure.title, "description": figure.description}
             yield texts | {"svg": picture, "narrow": "", "details": kind.details}
@@ -220,53 +219,3 @@ def _figures(
         log.debug("Figure %s failed.", kind.name, exc_info=True)
         reason = (str(error).strip().splitlines() or ["no message"])[0]
         failed.append(f"{kind.title} could not be drawn: {type(error).__name__}: {reason}")
-
-
-def _changes(runs: StudyRuns) -> list[tuple[str, str, list[tuple[str, str, str]]]]:
-    """Return each arm with the keys in which it differs from the baseline: key, before, after."""
-    changes = []
-    for arm in runs.plan.arms:
-        baseline = runs.baseline(arm.environment)
-        own = flatten(runs.plan.cells.get(arm.cell, {}))
-        base = flatten(runs.plan.cells.get(baseline.cell, {}))
-        if runs.is_outside(arm):
-            # Levels are all that is known of runs from elsewhere.
-            own, base = (_levels(flat) for flat in (own, base))
-        keys = [key for key in {**base, **own} if own.get(key) != base.get(key)]
-        if arm.role != "baseline":
-            changes.append(
-                (arm.name, arm.env_id, [(key, _value(base, key), _value(own, key)) for key in keys])
-            )
-    return changes
-
-
-def _levels(flat: dict[str, Any]) -> dict[str, Any]:
-    """Return the levels of an arm from elsewhere by factor, nothing of one of ours."""
-    prefix = "outside.levels."
-    return {key.removeprefix(prefix): flat[key] for key in flat if key.startswith(prefix)}
-
-
-def _merged_text(entry: Merged) -> str:
-    """Return why a combination was merged; a constraint's reason says more than the equality."""
-    text = f"identical configuration (merged into {entry.into})"
-    # The plan words the equality itself; its words are part of its hash and stay as they are.
-    return text if entry.reason.startswith("trains exactly") else f"{text}: {entry.reason}"
-
-
-def _value(flat: dict[str, Any], key: str) -> str:
-    return json.dumps(flat[key]) if key in flat else "not used"
-
-
-def _completeness(runs: StudyRuns) -> list[tuple[str, str, str, dict[str, int]]]:
-    """Return each arm's name, environment id, configuration and number of runs by status."""
-    return [(arm.name, arm.env_id, arm.cell, runs.statuses(arm)) for arm in runs.plan.arms]
-
-
-def _errors(runs: StudyRuns) -> list[str]:
-    """Return a line for each run whose record has an error."""
-    errors = {key: (run.record.error or "").strip() for key, run in runs.runs.items()}
-    return [
-        f"{key.cell} seed {key.seed}, {runs.runs[key].status}: {error.splitlines()[-1]}"
-        for key, error in errors.items()
-        if error
-    ]

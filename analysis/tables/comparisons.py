@@ -15,8 +15,9 @@ from analysis.tables.columns import (
     interval_columns,
     p_value_cell,
 )
+from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.table import Cell, Table
-from analysis.tables.wording import interval_text, number, p_value_text, seeds_text, undercoverage_notes
+from analysis.tables.wording import interval_text, number, p_value_text, seeds_text
 
 IMPROVEMENT = "P(arm > baseline)"
 

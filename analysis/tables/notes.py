@@ -9,8 +9,9 @@ from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
 from analysis.effects.verdict_rule import verdict_notes
 from analysis.tables.columns import provenance_line
+from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.spread import modes_notes
-from analysis.tables.wording import better_direction, undercoverage_notes
+from analysis.tables.wording import better_direction
 
 
 def is_share(score: str) -> bool:

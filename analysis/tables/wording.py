@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from ablation.results.load import StudyRuns
 from ablation.results.outside.study import DAGGER
@@ -23,9 +20,6 @@ MOST_SEEDS = 1_000
 MOST_NAMED = 4
 """Arms that a verdict names."""
 TOO_FEW = "too few seeds, or no spread to judge by"
-ENOUGH = 0.93
-"""Coverage below which a report says so."""
-COVERAGE = Path(__file__).parent / "coverage.csv"
 AXIS_LABELS = {
     "final": "mean return, last 10 % of evaluations",
     "area_under_curve": "mean return, all evaluations",
@@ -192,39 +186,6 @@ def modes_text(name: str, score: str, modes: TwoModes) -> str:
             f"{upper} when it does, {lower} when not"
         )
     return f"{name} has {modes.lower.n} runs near {lower} and {modes.upper.n} near {upper}"
-
-
-def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
-    """Return a note of the intervals whose simulated coverage is below 93 % with so few runs.
-
-    `intervals` gives the smallest number of runs by an interval's name in `coverage.csv`; each is named
-    with the n that it was simulated at.
-    """
-    clauses = []
-    for name, n in intervals.items():
-        measured = sorted({size for interval, _, size in _coverage() if interval == name})
-        size = max((size for size in measured if size <= n), default=measured[0])
-        short = {
-            kind: _coverage()[name, scores, size]
-            for scores, kind in (("normal", "normal"), ("skewed", "skewed, bounded"))
-            if _coverage()[name, scores, size] < ENOUGH
-        }
-        for kind, coverage in short.items():
-            clauses.append(
-                f"{name} at n = {size} is about {100 * coverage:.1f} % (simulation with {kind} scores)"
-            )
-    if not clauses:
-        return []
-    return [f"Actual coverage of 95 % intervals that hold less often: {'; '.join(clauses)}."]
-
-
-@cache
-def _coverage() -> dict[tuple[str, str, int], float]:
-    with COVERAGE.open(newline="", encoding="utf-8") as file:
-        return {
-            (row["interval"], row["scores"], int(row["n"])): float(row["coverage"])
-            for row in csv.DictReader(file)
-        }
 
 
 def _baseline_level(grid: DesignGrid, factor: str) -> str:
