@@ -71,7 +71,8 @@ def sync(
 
     `show` is called whenever something is known of some more runs.
     """
-    known = read_json(root / "wandb" / SENT) or {}
+    known = read_json(root / "wandb" / SENT)
+    known = known if isinstance(known, dict) else {}
     upload = _Upload(root, target, jobs, show, known.get(target.name, {}))
     left = [item for item in wanted if not upload.skips(item)]
     for start in range(0, len(left), BATCH):
