@@ -122,36 +122,30 @@ class Plan:
     def hash(self) -> str:
         """Return 12 hex digits that change with anything in the plan."""
         values = asdict(self)
-        # Keys are left out where they say nothing, so that a new one changes no hash.
-        for holder, key in [
-            (values, "choices"),
-            (values, "references"),
-            (values["study"], "size"),
-            (values["study"], "tune"),
-        ]:
-            if not holder[key]:
-                del holder[key]
-        if values["study"]["verdicts_from"] == VERDICTS_FROM:
-            del values["study"]["verdicts_from"]
-        if values["study"].get("tune") and not values["study"]["tune"]["widen"]:
-            del values["study"]["tune"]["widen"]
-        for choice in values.get("choices", ()):
+        study = values["study"]
+        for choice in values["choices"]:
             # It follows from the runs that the means are of.
             del choice["certainty"]
-            if not choice["widened"]:
-                del choice["widened"]
+            _leave_out(choice, widened=[])
         for arm in values["arms"]:
-            if arm["candidate_of"] is None:
-                del arm["candidate_of"]
-        design = values["study"]["design"]
-        for part in design if isinstance(design, list) else ():
-            if part["fork"] is None:
-                del part["fork"]
+            _leave_out(arm, candidate_of=None)
+        for part in study["design"] if isinstance(study["design"], list) else ():
+            _leave_out(part, fork=None)
+        _leave_out(study["tune"] or {}, widen=0)
+        _leave_out(study, size=None, tune=None, verdicts_from=VERDICTS_FROM)
+        _leave_out(values, choices=[], references={})
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_json(self, command: str = "") -> dict[str, Any]:
         """Return the plan as plain values for `plan.json`, with the command that asked for it."""
         return {"schema": 1, "hash": self.hash, "command": command} | asdict(self)
+
+
+def _leave_out(values: dict[str, Any], **neutral: Any) -> None:
+    """Remove keys where their value says nothing, so that a new key changes no hash."""
+    for key, value in neutral.items():
+        if key in values and values[key] == value:
+            del values[key]
 
 
 def plan_from_json(values: Any) -> Plan:
