@@ -69,7 +69,7 @@ def test_the_examples_have_every_property(path: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("study", ["recency", "reaper"])
 def test_each_study_of_the_examples_is_trained(study: str, tmp_path: Path) -> None:
-    small = ["study.factors.rate.levels=[0.001]", "only=baseline"] if study == "reaper" else []
+    small = ["study.factors.rate.levels=[0.001,0.002]", "only=baseline"] if study == "reaper" else []
     conf = EXAMPLES / "conf"
     factor, *_ = yaml.safe_load((conf / f"study/{study}.yaml").read_text())["factors"]
     words = ["--config-dir", str(conf), f"study={study}", "study.seeds=1", "env=cartpole"]
