@@ -18,8 +18,9 @@ CALIBRATE ?=
 POWER ?=
 DIFFERENCE ?=
 MINUTES ?=
+STOP ?=
 # Whatever a variable holds is text: make does not expand it, the shell does not run it, Hydra gets it quoted.
-unexport STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE POWER DIFFERENCE MINUTES
+unexport STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE POWER DIFFERENCE MINUTES STOP
 quoted = '$(subst ','\'',$(1))'
 hydra = "$(subst ",\",$(subst \",\\",$(value $(1))))"
 RUN = $(BIN)/python -m ablation.cli.from_make $(call quoted,$(value ARGS))
@@ -30,7 +31,7 @@ OVERRIDES = $(call quoted,study=$(value STUDY)) $(if $(value SIZE),$(call quoted
 	$(if $(value RETRY),$(call quoted,retry=$(value RETRY))) $(if $(value ONLY),$(call quoted,only=$(call hydra,ONLY)))
 
 # A variable that nothing reads is a misspelled one.
-VARIABLES := STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE POWER DIFFERENCE MINUTES PYTHON BIN MARK
+VARIABLES := STUDY SIZE SEEDS JOBS ARGS RETRY ONLY RUNS JSON CALIBRATE POWER DIFFERENCE MINUTES STOP PYTHON BIN MARK
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))
 UNKNOWN := $(filter-out $(VARIABLES) -%,$(GIVEN))
 ifneq ($(UNKNOWN),)
@@ -39,8 +40,9 @@ endif
 
 # Questions of `plan` about seeds.
 SEED_PLAN = $(if $(value POWER),$(call quoted,power=$(value POWER))) \
-	$(if $(value DIFFERENCE),$(call quoted,difference=$(value DIFFERENCE))) \
-	$(if $(value MINUTES),$(call quoted,minutes=$(value MINUTES)))
+	$(if $(value DIFFERENCE),$(call quoted,difference=$(value DIFFERENCE))) $(TIME)
+TIME = $(if $(value MINUTES),$(call quoted,minutes=$(value MINUTES)))
+LOOKS = $(if $(value STOP),$(call quoted,stop=$(value STOP))) $(TIME)
 
 FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
@@ -51,7 +53,7 @@ FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo '  variables: STUDY=replay SIZE=paper SEEDS=32 JOBS=2 ARGS="agent.learning_rate=0.001 ..."'
-	@echo '  sweep: RETRY=failed|arithmetic, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1, POWER=0.8 DIFFERENCE=40, MINUTES=30; verify: RUNS=3'
+	@echo '  sweep: RETRY=failed|arithmetic, STOP=resolved MINUTES=30, ONLY="capacity=*"; plan, status: JSON=1; plan: CALIBRATE=1, POWER=0.8 DIFFERENCE=40, MINUTES=30; verify: RUNS=3'
 
 setup: $(MARK) ## build .venv with the tested versions
 
@@ -64,7 +66,7 @@ demo: $(MARK) ## a small version of the default study: train and report it (unde
 	@$(MAKE) --no-print-directory sweep SIZE=quick
 
 sweep: $(MARK) ## train what is missing of a study, then report it
-	$(RUN) replay-ablation sweep $(OVERRIDES)
+	$(RUN) replay-ablation sweep $(OVERRIDES) $(LOOKS)
 
 plan: $(MARK) ## show a study's configurations, what is left to train, how many seeds it takes
 	@$(RUN) replay-ablation plan $(OVERRIDES) $(FLAGS) $(SEED_PLAN)

@@ -12,7 +12,9 @@ from ablation.cli.compose import CONFIG_NAME, CommandLine, Composer, plan_of, to
 from ablation.cli.config_errors import config_loader
 from ablation.config.validation import ConfigError
 from ablation.store.runs import Store
+from ablation.study.history import stored_looks
 from ablation.study.plan import Arm, Plan
+from ablation.study.seeds import at_look
 from ablation.study.tuning import with_waiting
 from ablation.sweep.config import SweepConfig, parse_sweep_config
 from ablation.sweep.stages import stages_of
@@ -38,14 +40,24 @@ def open_study(config_directory: str, arguments: Sequence[str]) -> OpenStudy:
         values = to_plain(config)
         composer.device = values["device"]
         settings = parse_sweep_config(values)
+        check_stop(settings, line)
         plan = plan_of(composer, values["study"], line, values["size"], settings.results_dir)
         stages = stages_of(plan, composer.resolve)
         store = Store(settings.results_dir)
         choices = stages.choices(store)
         undecided, tuning = stages.undecided(choices), stages.tuning_plan(store)
         reported = with_waiting(stages.reported(choices), stages.plan, undecided)
+        looks = stored_looks(store, reported) if settings.stop else None
+        if looks is not None:
+            reported = at_look(reported, looks, following=False)
     plans = [reported] if tuning is None else [tuning, reported]
     return OpenStudy(plans, undecided, settings, store)
+
+
+def check_stop(settings: SweepConfig, line: CommandLine) -> None:
+    """Raise `ConfigError` for a line that gives seeds by hand to a study that is to choose them."""
+    if settings.stop is not None and "seeds" in line.study_keys:
+        raise ConfigError("stop", settings.stop, "chooses the seeds: leave out study.seeds (SEEDS)")
 
 
 def check_study_name(config: DictConfig, line: CommandLine) -> None:

@@ -10,8 +10,9 @@ from omegaconf import DictConfig
 
 from ablation.cli.compose import Composer, plan_of, to_plain
 from ablation.cli.hydra_words import from_hydra
+from ablation.cli.looks import LookByLook
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
-from ablation.cli.open_study import check_study_name
+from ablation.cli.open_study import check_stop, check_study_name
 from ablation.cli.progress import TerminalObserver
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
@@ -34,6 +35,7 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
     line = composer.read(arguments)
     check_study_name(hydra_config, line)
     config = parse_sweep_config(values)
+    check_stop(config, line)
     check_machine(config)
     workers = launcher_of(config.launch)
     plan = plan_of(composer, values["study"], line, values["size"], config.results_dir)
@@ -51,4 +53,5 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
         return print_result(stage, dispatcher.run(), store)
 
-    return sweep(stages, config, store, train, observer)
+    report = LookByLook(config, store, train) if config.stop else None
+    return sweep(stages, config, store, train, observer, report)

@@ -99,6 +99,10 @@ class StudyRuns:
         Normalized ones run from 0, random actions, to 1, solved; NaN without references.
         """
         values = np.array([run.score(name) for run in self.of_cell(arm)])
+        if self.plan.looks is not None:
+            # Arms that were decided early have the first seeds of the study.
+            lacking = len(self.plan.study.seeds) - len(values)
+            values = np.append(values, np.full(lacking, np.nan))
         if not normalized:
             return values
         scale = self.reference(arm)

@@ -12,6 +12,7 @@ from ablation.config.validation import ConfigError
 from ablation.store.files import read_json, write_json
 from ablation.store.keys import BadName, check_name
 from ablation.store.runs import Store
+from ablation.study.looks import Looks
 from ablation.study.plan import Plan, plan_from_json
 
 
@@ -84,6 +85,14 @@ def stored_plan(store: Store, study: str) -> Plan | None:
     """Return a study's plan, None where none can be read."""
     stored = _read(store, study)
     return None if stored is None else _plan(stored)
+
+
+def stored_looks(store: Store, plan: Plan) -> Looks | None:
+    """Return the looks of a study's stored plan, None where it has none or other configurations."""
+    earlier = stored_plan(store, plan.study.name)
+    if earlier is None or set(earlier.cells) != set(plan.cells):
+        return None
+    return earlier.looks
 
 
 def stored_command(store: Store, study: str) -> str | None:

@@ -19,6 +19,7 @@ from ablation.store.keys import SEEDS, check_name
 from ablation.store.runs import RunKey
 from ablation.study.declaration import VERDICTS_FROM, Study
 from ablation.study.designs import Overrides
+from ablation.study.looks import Looks
 from ablation.study.score_names import ScoreName
 
 
@@ -103,6 +104,8 @@ class Plan:
     choices: list[Choice] = field(default_factory=list)
     references: dict[str, References] = field(default_factory=dict)
     """The returns that an environment's settings give scores to be compared with, by its name."""
+    looks: Looks | None = None
+    """The looks of a study that stops arms once they are decided; they then differ in their seeds."""
 
     def runs(self) -> Iterator[RunKey]:
         """Yield every run that the study asks for, once, arm by arm."""
@@ -133,7 +136,7 @@ class Plan:
             _leave_out(part, fork=None)
         _leave_out(study["tune"] or {}, widen=0)
         _leave_out(study, size=None, tune=None, verdicts_from=VERDICTS_FROM)
-        _leave_out(values, choices=[], references={})
+        _leave_out(values, choices=[], references={}, looks=None)
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
     def as_json(self, command: str = "") -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""The same plan on another number of seeds."""
+"""The same plan on other numbers of seeds: for an estimate, or at a look of a study that stops early."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from ablation.config.cell import Cell
 from ablation.study.declaration import CONTROL_SEED_OFFSET, Study
-from ablation.study.plan import Plan
+from ablation.study.looks import Looks
+from ablation.study.plan import Arm, Plan
 
 
 def seeds_of(study: Study, count: int) -> list[int]:
@@ -24,9 +27,37 @@ def seeds_of(study: Study, count: int) -> list[int]:
 
 def with_seeds(plan: Plan, count: int) -> Plan:
     """Return a plan in which each arm is trained on `count` seeds."""
-    seeds = seeds_of(plan.study, count)
-    control = [seed + CONTROL_SEED_OFFSET for seed in seeds]
-    arms = [replace(arm, seeds=control if arm.role == "control" else seeds) for arm in plan.arms]
+    return _with_counts(plan, lambda _: count, plan.configured)
+
+
+def at_look(plan: Plan, looks: Looks, following: bool) -> Plan:
+    """Return a plan with the seeds that the looks ask for: of the last one, or of the one that follows.
+
+    Decided arms keep the seeds of their decision, and a baseline has as many as its arms need.
+    """
+    following = following and not looks.finished
+    seeds = looks.declared[looks.taken] if following else looks.seeds
+
+    def own(arm: Arm) -> int:
+        decision = looks.decision(arm.environment, arm.name)
+        return seeds if decision is None else decision.seeds
+
+    def count(arm: Arm) -> int:
+        if arm.role == "arm":
+            return own(arm)
+        arms = (x for x in plan.arms if x.role == "arm" and x.environment == arm.environment)
+        return max(map(own, arms), default=seeds)
+
+    return _with_counts(replace(plan, looks=looks), count, plan.configured)
+
+
+def _with_counts(plan: Plan, count: Callable[[Arm], int], configured: Mapping[str, Cell]) -> Plan:
+    arms = []
+    for arm in plan.arms:
+        seeds = seeds_of(plan.study, count(arm))
+        control = [seed + CONTROL_SEED_OFFSET for seed in seeds]
+        arms.append(replace(arm, seeds=control if arm.role == "control" else seeds))
+    seeds = seeds_of(plan.study, max(len(arm.seeds) for arm in arms))
     changed = replace(plan, study=replace(plan.study, seeds=seeds), arms=arms, cells={})
-    changed.add_cells(plan.configured.values())
+    changed.add_cells(configured.values())
     return changed

@@ -88,7 +88,8 @@ class SweepConfig:
     """Device, results directory, tracking and launching of a sweep, and which arms it trains.
 
     `retry` gives runs that used up their attempts new ones (`failed`), or trains those again whose
-    arithmetic is not that of most others (`arithmetic`); `only` is an arm or a pattern of arms.
+    arithmetic is not that of most others (`arithmetic`); `only` is an arm or a pattern of arms. `stop`
+    adds seeds at declared looks and stops arms that are decided, within so many `minutes`.
     """
 
     device: Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
@@ -97,16 +98,24 @@ class SweepConfig:
     launch: LaunchConfig
     retry: Literal["failed", "arithmetic"] | None = None
     only: str | None = None
+    stop: Literal["resolved"] | None = None
+    minutes: Positive | None = None
 
 
 def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
     """Return the configuration of a sweep or raise `ConfigError`; touches no device or directory."""
-    known = {name: values[name] for name in SweepConfig.__dataclass_fields__}
+    known = {name: values[name] for name in SweepConfig.__dataclass_fields__ if name in values}
     config = validate(SweepConfig, known)
     if config.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
     if config.launch.detach and config.launch.kind != "slurm":
         raise ConfigError("launch.detach", True, "only jobs of launch=slurm go on without the sweep")
+    if config.minutes is not None and config.stop is None:
+        raise ConfigError("minutes", config.minutes, "goes with stop=resolved (STOP), or with plan")
+    if config.stop is not None and config.only is not None:
+        raise ConfigError("only", config.only, "cannot be combined with stop: all arms are looked at")
+    if config.stop is not None and config.launch.detach:
+        raise ConfigError("launch.detach", True, "cannot be combined with stop: looks need the runs")
     return config
 
 

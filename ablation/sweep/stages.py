@@ -79,16 +79,19 @@ def sweep(
     store: Store,
     train: Callable[[Plan], int | None],
     observer: SweepObserver,
+    report: Callable[[Plan], int | None] | None = None,
 ) -> int:
-    """Train each stage in turn with `train`; return the exit status of the worst.
+    """Train each stage in turn with `train`, the reported one with `report` where that is given.
+
+    Return the exit status of the worst.
 
     A stage for which `train` returns None goes on without this process, and is the last one for now.
 
     Raises `ConfigError` if `only` names no arm.
     """
-    tuning = stages.tuning_plan(store)
+    report, tuning = report or train, stages.tuning_plan(store)
     if tuning is None:
-        return train(stages.plan) or 0
+        return report(stages.plan) or 0
     require_matching_arms(stages.plan, config.only)
     tuned = train(tuning)
     if tuned is None or tuned == EXIT_STOPPED:
@@ -105,4 +108,4 @@ def sweep(
     observer.tuned(choices, stages.undecided(choices), len(reported.study.seeds))
     if not matching_arms(reported, config.only):
         return max(tuned, 1)
-    return max(tuned, train(reported) or 0)
+    return max(tuned, report(reported) or 0)

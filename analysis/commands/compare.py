@@ -79,7 +79,7 @@ def _pairs_by_environment(results: StudyResults, one: str, other: str) -> dict[s
         if one in arms and other in arms:
             first, second = (results.runs.scores(arms[name], results.score) for name in (one, other))
             paired = results.runs.paired(arms[one], arms[other])
-            pairs[env_id] = compare_pair(first, second, results.score, results.runs.plan.study, paired)
+            pairs[env_id] = compare_pair(first, second, results.score, results.runs.plan, paired)
     return pairs
 
 
@@ -89,19 +89,19 @@ def _print_pairs(
     from analysis.effects.verdict_rule import enough_seeds, verdict_notes
     from analysis.tables.wording import interval_text, number, p_value_text
 
-    study = results.runs.plan.study
+    plan = results.runs.plan
     for env_id, pair in pairs.items():
         print(f"{arms[0]} minus {arms[1]}, {results.score}, {env_id}")
         for kind, difference in (("paired by seed", pair.paired), ("unpaired", pair.unpaired)):
             if difference is None:
                 continue
-            judged = enough_seeds(difference.n, study)
+            judged = enough_seeds(difference.n, plan)
             p_value = f", p {p_value_text(difference.p_value)}" if judged else ""
             print(f"  {kind}: {interval_text(difference, signed=True)}, n = {difference.n}{p_value}")
         if pair.paired is not None:
             print(f"  correlation over seeds: {number(pair.paired.correlation)}")
-            if enough_seeds(pair.paired.n, study):
+            if enough_seeds(pair.paired.n, plan):
                 print(f"  permutation test: p {p_value_text(pair.permutation)}")
         print(f"  P({arms[0]} > {arms[1]}): {interval_text(pair.improvement)}")
-    notes = verdict_notes((pair.difference for pair in pairs.values()), study)
+    notes = verdict_notes((pair.difference for pair in pairs.values()), plan)
     print("\n".join(notes or ["p-values are not corrected: this is one comparison."]))

@@ -10,9 +10,9 @@ import numpy as np
 
 from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
-from ablation.study.declaration import Study
-from ablation.study.plan import Arm
+from ablation.study.plan import Arm, Plan
 from analysis import statistics
+from analysis.effects.sequential import at_looks, decided
 from analysis.effects.spread import Spread, spread
 from analysis.effects.verdict_rule import enough_seeds, tested
 from analysis.statistics import LEVEL, Difference, Estimate, Sample, holm
@@ -31,6 +31,7 @@ class Comparison:
     is the best one or not significantly different from it. `censored` counts runs that never reached
     the threshold. `seeds_to_find` is how many seeds find a difference of the estimate's size with 80 %
     power. Where equal seeds are no pairs (not `paired`), `difference` is the unpaired one.
+    `decided` is what the looks of a study that stops arms early found: different, or not by the last.
     """
 
     arm: Arm
@@ -50,15 +51,19 @@ class Comparison:
     among_best: bool = False
     censored: int = 0
     paired: bool = True
+    decided: bool | None = None
 
     @property
     def judged(self) -> bool:
         """Return whether there is a verdict on the difference: significant or inconclusive."""
-        return self.p_value is not None and not math.isnan(self.p_value)
+        tested = self.p_value is not None and not math.isnan(self.p_value)
+        return tested or self.decided is not None
 
     @property
     def significant(self) -> bool:
         """Return whether the arm differs significantly from the baseline, after correction."""
+        if self.decided is not None:
+            return self.decided
         return self.p_value is not None and self.p_value <= SIGNIFICANCE
 
 
@@ -81,28 +86,28 @@ class PairwiseComparison:
 
 
 def compare_pair(
-    arm: Sample, other: Sample, score: str, study: Study, paired: bool = True
+    arm: Sample, other: Sample, score: str, plan: Plan, paired: bool = True
 ) -> PairwiseComparison:
     """Return how two samples `[R]` of a score compare, in the same order of seeds, NaN if missing.
 
-    Not `paired`: independent samples `[R]` and `[R']`. p-values are NaN for too few seeds of the study.
+    Not `paired`: independent samples `[R]` and `[R']`. p-values are NaN for too few seeds of the plan.
     """
     better = 1 if SCORES[score].higher_is_better else -1
-    pairs = _difference(arm, other, score, study) if paired else None
-    flipped = pairs is not None and enough_seeds(pairs.n, study)
+    pairs = _difference(arm, other, score, plan) if paired else None
+    flipped = pairs is not None and enough_seeds(pairs.n, plan)
     return PairwiseComparison(
         pairs,
-        _difference(arm, other, score, study, paired=False),
+        _difference(arm, other, score, plan, paired=False),
         statistics.sign_flip_p_value(arm - other) if flipped else np.nan,
         statistics.probability_of_improvement(better * arm, better * other),
     )
 
 
-def _difference(arm: Sample, other: Sample, score: str, study: Study, paired: bool = True) -> Difference:
+def _difference(arm: Sample, other: Sample, score: str, plan: Plan, paired: bool = True) -> Difference:
     """Return the difference of two samples of a score; of shares as such."""
     share = SCORES[score].unit == "share"
     difference = statistics.share_difference if share else statistics.difference
-    return tested(difference(arm, other, paired=paired), study)
+    return tested(difference(arm, other, paired=paired), plan)
 
 
 def compare(runs: StudyRuns, score: str, baseline: str | None = None) -> list[Comparison]:
@@ -127,7 +132,7 @@ def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> It
     paired = {arm.name: runs.paired(arm, baseline) for arm in arms}
     pairs = {
         arm.name: compare_pair(
-            samples[arm.name], samples[baseline.name], score, runs.plan.study, paired[arm.name]
+            samples[arm.name], samples[baseline.name], score, runs.plan, paired[arm.name]
         )
         for arm in others
     }
@@ -143,7 +148,7 @@ def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> It
             score,
             _estimate(sample, score),
             statistics.iqm(sample),
-            pair.difference if pair else None,
+            at_looks(runs, arm, baseline, score) or pair.difference if pair else None,
             p_values[arm.name] if pair else None,
             runs.statuses(arm),
             spread(runs, arm, score),
@@ -155,6 +160,7 @@ def _compare(runs: StudyRuns, score: str, environment: str, baseline: Arm) -> It
             arm.name in best,
             _censored(runs, arm, score),
             paired[arm.name],
+            decided(runs, arm, baseline, score) if pair else None,
         )
 
 
@@ -189,10 +195,9 @@ def _among_best(
 
     None where an arm has too few runs for a verdict.
     """
-    study = runs.plan.study
     values = {arm.name: present(samples[arm.name]) for arm in arms}
     means = {name: float(sample.mean()) for name, sample in values.items() if len(sample)}
-    if len(means) < 2 or not all(enough_seeds(len(values[name]), study) for name in means):
+    if len(means) < 2 or not all(enough_seeds(len(values[name]), runs.plan) for name in means):
         return set()
     choose = max if SCORES[score].higher_is_better else min
     best = choose(means, key=means.__getitem__)
@@ -200,7 +205,7 @@ def _among_best(
     rivals = [arm for arm in arms if arm.name in means and arm.cell != first.cell]
     p_values = {
         arm.name: _difference(
-            samples[arm.name], samples[best], score, study, runs.paired(arm, first)
+            samples[arm.name], samples[best], score, runs.plan, runs.paired(arm, first)
         ).p_value
         for arm in rivals
     }

@@ -53,7 +53,7 @@ def factorial_effects(runs: StudyRuns, score: str) -> list[FactorialEffect]:
         found: dict[tuple[tuple[str, str], ...], Difference] = {}
         for part in _parts(grid):
             for levels, difference in _effects(runs, score, part):
-                found.setdefault(tuple(levels.items()), tested(difference, runs.plan.study))
+                found.setdefault(tuple(levels.items()), tested(difference, runs.plan))
         corrected = holm([difference.p_value for difference in found.values()]).tolist()
         for (key, difference), p_value in zip(found.items(), corrected, strict=True):
             effects.append(FactorialEffect(environment, dict(key), difference, p_value))

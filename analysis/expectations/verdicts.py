@@ -176,7 +176,10 @@ def _evaluate(test: Expectation, runs: StudyRuns | str, level: float) -> Evaluat
     if not effect.n:
         reason = f"no run has {measure_text(test.measure)}"
         return EvaluatedExpectation(test, effect, NOT_RUN, reason)
-    if not enough_seeds(effect.n, runs.plan.study):
+    if runs.plan.looks is not None:
+        # Where the data decided when to stop, a verdict of this kind would not hold.
+        return EvaluatedExpectation(test, effect, "inconclusive")
+    if not enough_seeds(effect.n, runs.plan):
         return EvaluatedExpectation(test, effect, TOO_FEW)
     return EvaluatedExpectation(test, effect, decide(effect, test.sign, test.smallest))
 

@@ -117,7 +117,7 @@ def seed_differences(results: StudyResults, row: Comparison) -> Sample:
 
 def _verdicts(results: StudyResults, rows: Rows) -> str:
     compared = [row for arms in rows.values() for row in arms.values()]
-    if notes := verdict_notes([row.difference for row in compared], results.runs.plan.study):
+    if notes := verdict_notes([row.difference for row in compared], results.runs.plan):
         return notes[0]
     significant = [row.significant for row in compared]
     if all(significant):

@@ -55,8 +55,9 @@ def _seeds(runs: StudyRuns) -> Iterator[str]:
     yield f"Study {study.name} compares {len(arms)} arms, the baseline included, in {environments}."
     statuses = Counter(run.status for run in runs.runs.values())
     lacking = ", ".join(f"{n} {status}" for status, n in statuses.items() if status != "complete")
+    most = "" if runs.plan.looks is None else "at most "
     yield (
-        f"Each was trained on {len(study.seeds)} seeds ({ranges(study.seeds)}) in each environment: "
+        f"Each was trained on {most}{len(study.seeds)} seeds ({ranges(study.seeds)}) in each environment: "
         f"{statuses['complete']} of {len(runs.runs)} runs are complete"
         + (f" ({lacking}; none is replaced)." if lacking else ".")
     )

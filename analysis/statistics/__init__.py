@@ -37,6 +37,11 @@ from analysis.statistics.intervals import (
     standard_deviation,
 )
 from analysis.statistics.power import detectable_effect, paired_t_power, runs_to_detect
+from analysis.statistics.sequential import (
+    first_rejection,
+    found_different,
+    sequential_difference,
+)
 from analysis.statistics.spread import TwoModes, runs_for_tolerance, tolerance, two_modes
 
 __all__ = [
@@ -54,7 +59,9 @@ __all__ = [
     "contrasts",
     "detectable_effect",
     "difference",
+    "first_rejection",
     "fisher_p_value",
+    "found_different",
     "holm",
     "independent_contrasts",
     "iqm",
@@ -66,6 +73,7 @@ __all__ = [
     "rank_correlation",
     "runs_for_tolerance",
     "runs_to_detect",
+    "sequential_difference",
     "share",
     "share_difference",
     "sign_flip_p_value",

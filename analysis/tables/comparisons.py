@@ -110,7 +110,7 @@ def comparison_table(results: StudyResults) -> Table:
         rows,
         names=len(names),
         label="comparisons",
-        notes=[note, *verdict_notes((row.difference for row in comparisons), results.runs.plan.study)],
+        notes=[note, *verdict_notes((row.difference for row in comparisons), results.runs.plan)],
         values=[comparison_columns(row) for row in comparisons if row.difference is not None],
     )
 
@@ -138,7 +138,7 @@ def effects_table(results: StudyResults) -> Table:
         "Holm's method over all effects."
     )
     differences = (effect.difference for effect in results.effects)
-    without_verdict = verdict_notes(differences, results.runs.plan.study)
+    without_verdict = verdict_notes(differences, results.runs.plan)
     names = ["effect", *(["environment"] if several_environments else []), "kind"]
     return Table(
         "Main effects and interactions",

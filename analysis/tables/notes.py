@@ -21,19 +21,19 @@ def is_share(score: str) -> bool:
 
 def ablation_notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str]:
     """Return the notes below an ablation table: methods, what is missing or mixed, and provenance."""
-    score, study = results.score, results.runs.plan.study
+    score = results.score
     method = _method(
         score, all(row.paired for row in comparisons if not results.runs.beside_ours(row.arm))
     )
     best = "largest" if better_direction(score) == "higher" else "smallest"
     notes = [f"{method}. Intervals are not corrected."]
-    if any(row.judged for row in comparisons):
+    if results.runs.plan.looks is None and any(row.judged for row in comparisons):
         notes[0] += (
             " p corrected by Holm's method for the arms of an environment; *: significant (p at most "
             "0.05), all others with a p are inconclusive. Bold: the "
             f"{best} estimate and every one that is not significantly different from it."
         )
-    notes += verdict_notes((row.difference for row in comparisons), study)
+    notes += verdict_notes((row.difference for row in comparisons), results.runs.plan)
     if any(results.runs.beside_ours(row.arm) for row in comparisons):
         notes.append(_daggered(score))
     sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
