@@ -57,8 +57,8 @@ def _seeds(runs: StudyRuns) -> Iterator[str]:
     lacking = ", ".join(f"{n} {status}" for status, n in statuses.items() if status != "complete")
     most = "" if runs.plan.looks is None else "at most "
     yield (
-        f"Each was trained on {most}{len(study.seeds)} seeds ({ranges(study.seeds)}) in each environment: "
-        f"{statuses['complete']} of {len(runs.runs)} runs are complete"
+        f"Each was trained on {most}{len(study.seeds)} seeds ({ranges(study.seeds)}) in each "
+        f"environment: {statuses['complete']} of {len(runs.runs)} runs are complete"
         + (f" ({lacking}; none is replaced)." if lacking else ".")
     )
 
