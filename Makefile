@@ -84,7 +84,7 @@ verify: $(MARK) ## train stored runs of a study again and compare every bit (RUN
 	@$(RUN) replay-ablation verify $(OVERRIDES) $(call quoted,runs=$(value RUNS))
 
 repair: $(MARK) ## read every stored run in full and set the damaged ones aside, for the next sweep to train again
-	@$(RUN) ablation repair $(OVERRIDES)
+	@$(RUN) replay-ablation repair $(OVERRIDES)
 
 sync: $(MARK) ## upload every stored run and study that W&B does not have yet
 	$(RUN) replay-ablation sync

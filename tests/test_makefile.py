@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from pathlib import Path
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from ablation.cli.command_line import COMMANDS
 from ablation.cli.from_make import split
 
 ROOT = Path(__file__).parent.parent
 PYTHON = """#!{python}
 import json, sys
+from ablation.cli.command_line import COMMANDS
 from ablation.cli.from_make import split
 _, _, module, text, program, *words = sys.argv
 assert (module, program) == ("ablation.cli.from_make", "replay-ablation")
@@ -110,3 +113,11 @@ def test_a_quote_that_is_not_closed_is_named() -> None:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: ARGS = only=it's: no closing quotation; ")
+
+
+def test_every_program_and_command_that_a_target_runs_exists() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for program in set(re.findall(r"\$\(RUN\) (\S+)", text)):
+        assert (Path(sys.executable).parent / program).exists(), program
+    for command in set(re.findall(r"replay-ablation (\S+)", text)):
+        assert command in COMMANDS, command
