@@ -20,7 +20,7 @@ INTERVAL = re.compile(r"[-+]?[\d.]+ \[[-\d.]+, [-\d.]+\]")
 def estimates(summary: Path, name: str, signed: bool) -> list[str]:
     """Return a column of a summary file as a table shows it, for the rows that have it."""
     found = []
-    for row in csv.DictReader(summary.open(encoding="utf-8")):
+    for row in csv.DictReader(summary.read_text(encoding="utf-8").splitlines()):
         numbers = [float(row.get(f"{name}_{part}") or math.nan) for part in ("estimate", "low", "high")]
         if not math.isnan(numbers[0]):
             found.append(interval_text(Estimate(*numbers, n=10), signed=signed))
