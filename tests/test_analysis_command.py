@@ -112,7 +112,7 @@ def test_figures_are_written_where_asked(command: Any, tmp_path: Path) -> None:
         (["report", "t"], "there are: s"),
         (
             ["figure", "s", "pie"],
-            "no figure 'pie'; there are: training, cliffwalk, classes, differences",
+            "no figure 'pie'; there are: training, cliffwalk, groups, running, differences, forks",
         ),
         (["figure", "s", "interactions"], "nothing to draw as 'interactions'"),
         (["table", "s", "--kind", "effects"], "no table 'effects'; there are: table"),

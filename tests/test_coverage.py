@@ -15,7 +15,7 @@ import pytest
 from scipy import stats
 
 from analysis import statistics
-from analysis.tables.wording import ENOUGH
+from analysis.tables.coverage import ENOUGH
 from benchmarks import coverage
 
 SIMULATIONS = 200

@@ -71,7 +71,7 @@ def test_what_is_not_there_is_refused_by_name(study: Study) -> None:
         study.compare(baseline="x")
     with pytest.raises(RequestError, match="no score 'y'; there are: final"):
         study.compare(score="y")
-    with pytest.raises(RequestError, match="no table 'z'; there are: table, comparisons, spread"):
+    with pytest.raises(RequestError, match="no table 'z'; there are: table, comparisons, aggregates"):
         study.table("z")
     with pytest.raises(RequestError, match="no environment 'e'; there are: CartPole-v1"):
         study.plot.curves(environment="e")

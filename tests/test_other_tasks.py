@@ -158,7 +158,7 @@ def test_the_table_of_a_stream_says_what_was_kept_of_its_first_turn(tmp_path: Pa
     assert baseline["before learning_estimate"] == 2.5
     (figure,) = draw_figures(results, FIGURE_KINDS["running"])
     lines = {str(line.get_label()): line.get_ydata() for line in figure.figure.axes[0].lines}
-    np.testing.assert_allclose(lines["baseline (n=3)"], [2, 3])
+    np.testing.assert_allclose(lines["baseline"], [2, 3])
 
 
 def test_other_studies_have_neither(tmp_path: Path) -> None:

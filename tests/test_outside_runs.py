@@ -356,9 +356,9 @@ def test_imports_are_not_sent_to_wandb(tmp_path: Path) -> None:
 
     native(tmp_path)
     target = SimpleNamespace(name="p")
-    ids = [wanted.id for wanted in everything_to_upload(tmp_path, target)]  # type: ignore[arg-type]
+    ids = [wanted.run.id for wanted in everything_to_upload(tmp_path, target)]  # type: ignore[arg-type]
     imported(tmp_path, frame(), study="both", **(BESIDE | {"incomplete": "keep"}))
-    assert [wanted.id for wanted in everything_to_upload(tmp_path, target)] == ids  # type: ignore[arg-type]
+    assert [wanted.run.id for wanted in everything_to_upload(tmp_path, target)] == ids  # type: ignore[arg-type]
 
 
 # Bad input: one line each, nothing dropped in silence

@@ -21,6 +21,7 @@ from ablation.results.scores import SCORES
 from ablation.results.tuning_choices import choices
 from ablation.store.files import write_json
 from ablation.store.runs import Store
+from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import plan_from_json
 from ablation.study.tuning import tuning_plan
@@ -165,8 +166,9 @@ def test_a_job_logs_it_and_a_failing_one_costs_no_run(
     for name, kind in (("mean_loss", "uniform"), ("broken", "recent")):
         config = parse(values(replay__kind=kind))
         store, cell = Store(project), cell_name(config)
-        plan = {"study": {"primary_score": f"my_lab.scores:{name}", "factors": {}}}
-        write_json(store.study_directory(name) / "plan.json", plan)
+        declared = STUDY | {"name": name, "primary_score": f"my_lab.scores:{name}"}
+        plan = expand(parse_study(declared), resolve)
+        write_json(store.study_directory(name) / "plan.json", plan.as_json())
         spec = JobSpec(name, cell, [0, 1], "baseline", {}, name, "?", "cpu", 1e9)
         job.run_job(config, spec, TrackingConfig("disabled", "p", None), store)
         scores = logged[cell]

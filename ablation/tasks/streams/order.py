@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.numerics.random_streams import Stream, words
-
 TURNS = 5
 """Turns of a run."""
 
@@ -20,6 +18,9 @@ def drawn(turns: Integers, seeds: Sequence[int], steps: int) -> Integers:
 
     `turns [N]` are those of the examples. A function of (seed, step) alone.
     """
+    # It imports PyTorch, which a plan does without.
+    from ablation.numerics.random_streams import Stream, words
+
     order, first, sizes, turn = _by_turn(turns, steps)
     random = np.stack([words(seed, Stream.RESET, 0, steps, 1)[:, 0] for seed in seeds]).astype(np.int64)
     return order[first[turn] + ((random * sizes[turn]) >> 32)]
