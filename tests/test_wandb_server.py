@@ -336,7 +336,8 @@ def test_after_whatever_the_server_did_one_more_sync_has_every_run_there_once(
     fault = FAULTS[name]
     with LoopbackServer(lambda path: fault if path.endswith(STREAM) else None) as server:
         broken = sync(server, tmp_path)
-        assert broken.returncode == (0 if fault.after else 1), broken.stdout
+        # A client whose requests took effect, all answers lost, may still have given up before its last.
+        assert broken.returncode in ((0, 1) if fault.after else (1,)), broken.stdout
         server.fault = lambda _: None
         whole = sync(server, tmp_path)
         assert whole.returncode == 0, whole.stderr
@@ -380,7 +381,8 @@ def test_directories_that_go_during_an_upload_cost_a_line_and_one_more_sync(
         first = sync(server, results)
         assert "Traceback" not in first.stderr, first.stderr
         assert ("cannot be read any more: " in first.stderr) == (lose is not without_the_clients_files)
-        assert first.returncode == (0 if lose is without_the_clients_files else 1)
+        # What the client was sending when its files went may have arrived.
+        assert first.returncode in ((0, 1) if lose is without_the_clients_files else (1,))
         if (tmp_path / "elsewhere").exists():
             shutil.rmtree(results, ignore_errors=True)
             (tmp_path / "elsewhere").rename(results)
