@@ -51,6 +51,16 @@ class StudyRuns:
         """The references that environments' settings give, by environment."""
         return {name: Reference.of(given) for name, given in self.plan.references.items()}
 
+    @cached_property
+    def tuning(self) -> StudyRuns | None:
+        """The runs of the tuning stage that the study's choices follow from, None without one."""
+        if not self.plan.choices:
+            return None
+        try:
+            return load(self.plan.study.tuning_name, self.root)
+        except StudyNotFound:
+            return None
+
     @property
     def score_names(self) -> list[str]:
         """Return the scores of every study, and the study's primary one where it is a user's own."""

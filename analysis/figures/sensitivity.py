@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ablation.results.load import StudyNotFound, StudyRuns, load
+from ablation.results.load import StudyRuns
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import DesignGrid, as_number
@@ -106,11 +106,8 @@ def _draw_arm(axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve)
 def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
     """Return the tuned factor, and each arm's curve over the tuning seeds with its fresh score."""
     study = results.runs.plan.study
-    if study.tune is None:
-        return None
-    try:
-        tuning = load(study.tuning_name, results.runs.root)
-    except StudyNotFound:
+    tuning = results.runs.tuning
+    if study.tune is None or tuning is None:
         return None
     factor = study.tune.factor
     styles = arm_styles(results.runs)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from ablation.results.load import StudyNotFound, StudyRuns, load
+from ablation.results.load import StudyRuns
 from ablation.results.scores import SCORES
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import Store
@@ -30,22 +30,12 @@ def write_checklist(results: StudyResults, root: str) -> str:
 def paragraph(results: StudyResults) -> str:
     """Return the reproducibility paragraph: runs, tuning, score, intervals, compute, versions."""
     runs = results.runs
-    tuning = _tuning_runs(runs)
+    tuning = runs.tuning
     every = [*runs.runs.values(), *(tuning.runs.values() if tuning else ())]
     records = [run.record for run in every if run.status in ENDED]
     sentences = [*_seeds(runs), *_tuning(runs, tuning), *_score(results), *_compute(records)]
     sentences += _versions(records)
     return f"\\paragraph{{Reproducibility.}} {latex(' '.join(sentences))}\n"
-
-
-def _tuning_runs(runs: StudyRuns) -> StudyRuns | None:
-    """Return the runs of a study's tuning stage, None without one."""
-    if not runs.plan.choices:
-        return None
-    try:
-        return load(runs.plan.study.tuning_name, runs.root)
-    except StudyNotFound:
-        return None
 
 
 def _seeds(runs: StudyRuns) -> Iterator[str]:
