@@ -48,7 +48,7 @@ FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs sweep plan status verify repair report checklist claims papers gallery screenshots sync wandb-report view test test-slow chaos check bench \
-	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread clean
+	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread bench-tuned clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -158,6 +158,9 @@ bench-coverage: $(MARK) ## simulate the coverage of the intervals (twenty minute
 
 bench-spread: $(MARK) ## simulate tolerance intervals, failure shares and the note on two groups (ten minutes)
 	$(BIN)/python -m benchmarks.spread $(ARGS)
+
+bench-tuned: $(MARK) ## simulate the intervals of tuned arms (two minutes)
+	$(BIN)/python -m benchmarks.tuned_coverage $(ARGS)
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info

@@ -37,21 +37,29 @@ def choices(runs: StudyRuns, factor: str) -> Iterator[Choice]:
 def certainty(samples: Sequence[NDArray[np.float64]], chosen: int, score: str) -> float | None:
     """Return in what share of resamples of the tuning seeds `chosen` has the best mean of a score.
 
-    `samples` are scores `[seeds]` of each level on the same seeds, NaN where missing, which are drawn
-    together with replacement, from a fixed seed. None for fewer than two seeds.
+    `samples` are scores `[seeds]` of each level. None for fewer than two seeds.
     """
-    scores = np.array(samples)
-    seeds = scores.shape[1]
-    if seeds < 2:
+    if len(samples[0]) < 2:
         return None
+    return float(choice_shares(samples, SCORES[score].higher_is_better)[chosen])
+
+
+def choice_shares(
+    samples: Sequence[NDArray[np.float64]], higher_is_better: bool = True
+) -> NDArray[np.float64]:
+    """Return in what share of resamples of the tuning seeds each level has the best mean: `[levels]`.
+
+    `samples` are scores `[seeds]` of each level on the same seeds, NaN where missing, which are drawn
+    together with replacement, from a fixed seed. The first level counts among equals.
+    """
+    scores = np.array(samples) * (1 if higher_is_better else -1)
+    seeds = scores.shape[1]
     drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
     resampled = scores[:, drawn]
     counts = (~np.isnan(resampled)).sum(axis=2)
     means = np.nansum(resampled, axis=2) / np.maximum(counts, 1)
-    worst = -np.inf if SCORES[score].higher_is_better else np.inf
-    means[counts == 0] = worst
-    choices = means.argmax(axis=0) if SCORES[score].higher_is_better else means.argmin(axis=0)
-    return float((choices == chosen).mean())
+    means[counts == 0] = -np.inf
+    return np.bincount(means.argmax(axis=0), minlength=len(scores)) / RESAMPLES
 
 
 def best(means: dict[str, float | None], higher_is_better: bool) -> str | None:

@@ -11,6 +11,8 @@ from analysis.effects.comparability import Differences, left_out, not_reproducib
 from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import DesignGrid, design_grid
 from analysis.effects.factorial_effects import FactorialEffect, factorial_effects, pruned_levels
+from analysis.effects.tuned import means_if_tuned_again
+from analysis.statistics import Estimate
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class StudyResults:
     def comparisons(self) -> list[Comparison]:
         """Return every arm against its baseline."""
         return compare(self.runs, self.score)
+
+    @cached_property
+    def if_tuned_again(self) -> dict[tuple[str, str], Estimate]:
+        """Return each tuned arm's mean over tuning and training as a whole, by environment and arm."""
+        return means_if_tuned_again(self.runs, self.score)
 
     @cached_property
     def effects(self) -> list[FactorialEffect]:

@@ -15,6 +15,7 @@ from analysis.statistics.aggregates import (
     iqm,
 )
 from analysis.statistics.association import rank_correlation
+from analysis.statistics.choices import mean_over_choices
 from analysis.statistics.differences import (
     Difference,
     difference,
@@ -66,6 +67,7 @@ __all__ = [
     "independent_contrasts",
     "iqm",
     "mean",
+    "mean_over_choices",
     "median",
     "paired_t_power",
     "performance_profile",

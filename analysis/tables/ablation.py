@@ -16,6 +16,7 @@ from analysis.tables.columns import comparison_columns, interval_cell, p_value_c
 from analysis.tables.notes import ablation_notes, is_share
 from analysis.tables.side_columns import PublishedNumbers, SideColumns
 from analysis.tables.table import Cell, Footnotes, Table
+from analysis.tables.tuned import tuned_columns
 from analysis.tables.wording import interval_text, missing_text
 
 CHECK, CROSS = "✓", "–"
@@ -55,7 +56,10 @@ def ablation_table(
         len(name_headings),
         footnotes.texts(),
         [*sides.notes, *ablation_notes(results, comparisons)],
-        [comparison_columns(row) | sides.values(row.arm) for row in comparisons],
+        [
+            comparison_columns(row) | tuned_columns(results, row.arm) | sides.values(row.arm)
+            for row in comparisons
+        ],
     )
 
 

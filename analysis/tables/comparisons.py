@@ -17,6 +17,7 @@ from analysis.tables.columns import (
 )
 from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.table import Cell, Table
+from analysis.tables.tuned import tuned_cells, tuned_columns, tuned_headings, tuned_notes
 from analysis.tables.wording import interval_text, number, p_value_text, seeds_text
 
 IMPROVEMENT = "P(arm > baseline)"
@@ -75,6 +76,7 @@ def comparison_table(results: StudyResults) -> Table:
         IMPROVEMENT,
         "min. detectable effect",
         "seeds to find the difference",
+        *tuned_headings(results),
     ]
     several_environments = len(results.environments) > 1
     comparisons = results.comparisons
@@ -95,6 +97,7 @@ def comparison_table(results: StudyResults) -> Table:
                 interval_cell(row.improvement),
                 Cell(number(row.detectable), value=row.detectable),
                 Cell(seeds_text(row.seeds_to_find), value=row.seeds_to_find),
+                *tuned_cells(results, row.arm),
             ]
         )
     note = (
@@ -110,8 +113,16 @@ def comparison_table(results: StudyResults) -> Table:
         rows,
         names=len(names),
         label="comparisons",
-        notes=[note, *verdict_notes((row.difference for row in comparisons), results.runs.plan)],
-        values=[comparison_columns(row) for row in comparisons if row.difference is not None],
+        notes=[
+            note,
+            *verdict_notes((row.difference for row in comparisons), results.runs.plan),
+            *tuned_notes(results),
+        ],
+        values=[
+            comparison_columns(row) | tuned_columns(results, row.arm)
+            for row in comparisons
+            if row.difference is not None
+        ],
     )
 
 
