@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +18,8 @@ from analysis.figures.intervals import draw_interval, filled
 from analysis.figures.style import FAINT, WIDTH, ArmStyle, add_legend, better, style_at
 from analysis.tables.wording import axis_label, interval_text
 
+LABEL_WIDTH = 32
+"""Characters in a line of the vertical axis' label."""
 OFFSET = 0.012
 """Horizontal offset of the first and last change from their moment, in shares of the run."""
 
@@ -43,7 +46,7 @@ def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
     axis.set_xticks(ticks, [f"{moment:.0%}" if moment else "start" for moment in ticks])
     axis.set(xlabel="moment of the change, share of the run")
     label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
-    axis.set_ylabel(f"difference from the baseline:\n{label}")
+    axis.set_ylabel(textwrap.fill(f"difference from the baseline: {label}", LABEL_WIDTH))
     add_legend(axis)
     return figure, " ".join(_description(name, moments) for name, moments in changes.items())
 
