@@ -104,7 +104,7 @@ def _write_exhibits(docs: Path, results: StudyResults, figures: Sequence[StudyFi
     """Write a study's figures, and the numbers of its table; return the files."""
     numbers = docs / "results" / f"{results.runs.plan.study.name}.csv"
     numbers.parent.mkdir(exist_ok=True)
-    numbers.write_text(study_tables(results)["table"].to_csv(), encoding="utf-8")
+    numbers.write_text(leading_table(study_tables(results)).to_csv(), encoding="utf-8")
     return [
         numbers,
         *(path for figure in figures for path in save_figure(figure, docs / "figures", ("png",))),
