@@ -79,7 +79,7 @@ def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     assert "0/1 job, 0/2 runs, 0%, elapsed 0:00, ETA unknown" in progress._summary([])
     assert "compiling code (once on a machine" in progress._summary([])
     progress._since = 0
-    begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400, "seconds": 1.0}
+    begun = {"arm": "baseline", "lanes": 2, "env_step": 100, "env_steps": 400}
     begun |= {"resumed_at": 0, "saved_at": 0}
     write_json(store.job_directory("job") / "progress.json", begun)
     assert progress._read() == [begun]
@@ -107,7 +107,7 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
     spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
     store = Store(tmp_path)
     path = store.job_directory("job") / "progress.json"
-    begun = {"arm": "baseline", "lanes": 2, "env_step": 250, "env_steps": 400, "seconds": 9.0}
+    begun = {"arm": "baseline", "lanes": 2, "env_step": 250, "env_steps": 400}
     write_json(path, begun | {"resumed_at": 0, "saved_at": 200})
     jobs = [SimpleNamespace(spec=spec, env_steps=400)]
     os.utime(path, (1, 1))
@@ -117,10 +117,10 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
     assert "50%, elapsed 0:00, ETA unknown" in progress._summary(progress._read())
     write_json(path, begun | {"env_step": 0, "resumed_at": 0, "saved_at": 0})
     assert "50%, elapsed" in progress._summary(progress._read()), "it has not read its checkpoint"
-    write_json(path, begun | {"env_step": 210, "resumed_at": 200, "saved_at": 200, "seconds": 1.0})
+    write_json(path, begun | {"env_step": 210, "resumed_at": 200, "saved_at": 200})
     assert "ETA unknown" in progress._summary(progress._read())
     progress._started -= 60
-    write_json(path, begun | {"env_step": 300, "resumed_at": 200, "saved_at": 200, "seconds": 50.0})
+    write_json(path, begun | {"env_step": 300, "resumed_at": 200, "saved_at": 200})
     # 180 steps in a minute, 200 left: not the 600 that earlier launches made as well.
     assert "75%, 3 env steps/s, elapsed 1:00, ETA 1:07" in progress._summary(progress._read())
 

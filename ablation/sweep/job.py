@@ -161,7 +161,6 @@ class JobRun:
             "env_steps": self._cell.schedule.env_steps,
             "resumed_at": self._began_at,
             "saved_at": self._saved_at,
-            "seconds": time.perf_counter() - self._began,
         }
         write_json(self._directory / "progress.json", progress, durable=False)
 
