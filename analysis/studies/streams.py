@@ -11,13 +11,11 @@ from numpy.typing import NDArray
 
 from ablation.results.run import Run
 from ablation.study.plan import Arm
+from ablation.tasks.streams.order import TURNS
 from analysis import statistics
 from analysis.effects.study_results import StudyResults
 from analysis.tables.columns import interval_cell, interval_columns, provenance_line
 from analysis.tables.table import Cell, Table
-
-TURNS = 5
-"""Turns of a run, each of the same length and with its own groups of examples."""
 
 Doubles = NDArray[np.float64]
 
