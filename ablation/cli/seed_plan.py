@@ -70,10 +70,11 @@ def answer(study: OpenStudy, question: SeedQuestion) -> dict[str, Any]:
 
 def print_answers(answers: dict[str, Any], question: SeedQuestion) -> None:
     """Print the answers that `answer` has returned."""
-    from analysis.effects.pilot import PlannedContrast
-    from analysis.tables.planning import planning_table
-
     if question.power is not None:
+        # They import scipy, which a plan does without.
+        from analysis.effects.pilot import PlannedContrast
+        from analysis.tables.planning import planning_table
+
         rows = [PlannedContrast(**row) for row in answers["power"]]
         console.print(planning_table(rows, question.power).to_terminal(), end="", markup=False)
     if question.minutes is not None:

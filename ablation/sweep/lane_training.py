@@ -59,12 +59,13 @@ class LaneTraining:
     def start(self, first: State | None = None) -> None:
         """Make the trainer at its checkpoint, else at the state `first`, its fork, or its first step."""
         if not self._resume():
+            began_at = None
             if self._cell.shared_steps:
-                first, self.began_at = self._state_at_fork()
+                first, began_at = self._state_at_fork()
             self.trainer = self._make()
             if first is not None:
                 self.trainer.restore(first)
-                self.began_at = self.began_at or self.trainer.env_step
+            self.began_at = self.trainer.env_step if began_at is None else began_at
         self._context.watch(self)
 
     def run(self, until: int | None = None) -> None:

@@ -1,14 +1,13 @@
 """Mirrors runs to Weights & Biases while they train; the store stays the truth.
 
 What comes in are a job's rows and records; what goes out are W&B runs, offline or online. Tracking never
-raises into a training and never keeps it waiting. May import store and config.
+raises into a training and never keeps it waiting. May import store, config and study.
 
 runs.py     what a W&B run is called, its columns and summary          (pure)
 rows.py     the lines of a run's history                               (pure)
 client.py   the only module that imports wandb
 sink.py     the lanes of one job, mirrored by a thread of its own
 mirrors.py  what `results/wandb/` remembers, and who may upload from it
-sync.py     uploads what is not on the server yet, and asks the server what it has
 """
 
 from __future__ import annotations

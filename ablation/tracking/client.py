@@ -27,7 +27,7 @@ AXIS = "env_step"
 FINGERPRINT = "internal/fingerprint"
 """The one key that is not for people: a hash of what was sent, last in the summary, and hidden."""
 CARRIES_ROWS = "rows_sha256"
-"""In the summary of the runs that versions before 0.2 sent, with their stored rows as text."""
+"""In the summary of the runs that earlier versions sent, with their stored rows as text."""
 
 
 def prepare(root: Path) -> None:

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ablation.study.plan import Arm
+from ablation.tasks.streams.order import TURNS
 from analysis.effects.study_results import StudyResults
 from analysis.figures.curves import small_multiples
 from analysis.figures.draw import Drawing
 from analysis.figures.returns import Line, training_curve
 from analysis.figures.style import INK, PAPER
-from analysis.studies.streams import STREAMS, TURNS, Doubles, arms_of, by_group
+from analysis.studies.streams import STREAMS, Doubles, arms_of, by_group
 
 COLUMNS = 3
 WIDTH = 34
