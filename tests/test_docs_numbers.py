@@ -63,5 +63,7 @@ def test_intervals_in_the_readme_are_those_of_the_default_study() -> None:
         for signed in (False, True)
         for text in estimates(summary, name, signed)
     }
-    for text in INTERVAL.findall(readme):
+    found = INTERVAL.findall(readme)
+    assert found
+    for text in found:
         assert text in known, text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sys
 from collections.abc import Callable
@@ -175,10 +176,10 @@ def test_tables_and_page_show_decisions_their_intervals_and_different_numbers_of
     text = table.to_markdown()
     assert "Seeds were added at looks declared before (8, 11, 14, 17, 20 seeds)" in text
     assert re.search(r"capacity=16 .*\(11\).*\*", text)
-    assert not any(row["p_holm"] == row["p_holm"] and row["p_holm"] for row in table.values)
+    assert all(row["p_holm"] is None or math.isnan(row["p_holm"]) for row in table.values)
     page = write_report(tmp_path, "looked").read_text()
     assert "up to 20 seeds per arm" in page
-    assert "capacity=16 is significantly lower" in page or "16 is significantly lower" in page
+    assert "16 is significantly lower" in page
 
 
 def test_other_scores_and_claims_of_such_a_study_have_no_verdicts(tmp_path: Path, plan: Plan) -> None:

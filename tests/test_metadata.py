@@ -37,8 +37,8 @@ def test_hooks_run_the_tools_of_the_environment_and_download_nothing() -> None:
 
 
 def test_readme_and_docs_name_only_commands_that_there_are() -> None:
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-    texts = {page.name: page.read_text(encoding="utf-8") for page in pages}
+    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    texts = {str(page.relative_to(ROOT)): page.read_text(encoding="utf-8") for page in pages}
     named = {
         (name, word)
         for name, text in texts.items()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -125,8 +126,4 @@ def _seconds(study: OpenStudy, plan: Any, minutes: float) -> float:
 
 def largest(fits: Callable[[int], bool], most: int) -> int:
     """Return the largest number up to `most` that fits, 0 if not even 1 does."""
-    low, high = 0, most + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
-    return low
+    return bisect_left(range(1, most + 1), True, key=lambda count: not fits(count))

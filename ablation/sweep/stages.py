@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ablation.store.runs import Store
 from ablation.study.expand import Resolve
 from ablation.study.plan import Arm, Choice, Plan
-from ablation.study.tuning import Beyond, beyond_edges, reported_plan, tuning_plan, undecided
+from ablation.study.tuning import beyond_edges, reported_plan, tuning_plan, undecided
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.observer import SweepObserver
@@ -23,16 +23,13 @@ class Stages:
 
     def choices(self, store: Store) -> list[Choice]:
         """Return the choices that follow from the tuning runs in a store, of the arms that have all."""
-        if self.tuning is None:
+        tuning, tune = self.tuning_plan(store), self.plan.study.tune
+        if tuning is None or tune is None:
             return []
-        first = self._choices(self.tuning, store)
-        beyond = self._beyond(first)
-        if not beyond:
-            return first
-        added = {key: list(levels) for key, levels in beyond.items()}
+        declared = self.plan.study.factors[tune.factor].overrides()
         return [
-            replace(choice, widened=added.get((choice.environment, choice.arm), []))
-            for choice in self._choices(self._widened(beyond), store)
+            replace(choice, widened=[level for level in choice.means if level not in declared])
+            for choice in _choices(tuning, tune.factor, store)
         ]
 
     def tuning_plan(self, store: Store) -> Plan | None:
@@ -40,21 +37,9 @@ class Stages:
         tune = self.plan.study.tune
         if self.tuning is None or tune is None or not tune.widen:
             return self.tuning
-        beyond = self._beyond(self._choices(self.tuning, store))
-        return self._widened(beyond) if beyond else self.tuning
-
-    def _beyond(self, choices: list[Choice]) -> Beyond:
-        return beyond_edges(self.plan, choices, self.resolve)
-
-    def _widened(self, beyond: Beyond) -> Plan:
-        return tuning_plan(self.plan, self.resolve, beyond)
-
-    def _choices(self, tuning: Plan, store: Store) -> list[Choice]:
-        from ablation.results.load import read
-        from ablation.results.tuning_choices import choices
-
-        tune = self.plan.study.tune
-        return [] if tune is None else list(choices(read(tuning, store), tune.factor))
+        first = _choices(self.tuning, tune.factor, store)
+        beyond = beyond_edges(self.plan, first, self.resolve)
+        return tuning_plan(self.plan, self.resolve, beyond) if beyond else self.tuning
 
     def reported(self, choices: list[Choice]) -> Plan:
         """Return what is reported: of a study that tunes, the arms that have a choice."""
@@ -65,6 +50,13 @@ class Stages:
     def undecided(self, choices: list[Choice]) -> list[Arm]:
         """Return the arms whose cell is not known before the tuning stage is complete."""
         return [] if self.tuning is None else undecided(self.plan, choices)
+
+
+def _choices(tuning: Plan, factor: str, store: Store) -> list[Choice]:
+    from ablation.results.load import read
+    from ablation.results.tuning_choices import choices
+
+    return list(choices(read(tuning, store), factor))
 
 
 def stages_of(plan: Plan, resolve: Resolve) -> Stages:
