@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from ablation.config.near import one_of
@@ -136,12 +137,12 @@ def _checklist(arguments: argparse.Namespace) -> int:
 
     results = open_study(arguments)
     findings = lint(results)
-    path = write_checklist(results, arguments.results)
+    text = paragraph(results)
+    path = write_checklist(text, results, arguments.results)
     if arguments.json:
-        named = [{"rule": finding.rule, "text": finding.text} for finding in findings]
-        print_json({"paragraph": paragraph(results), "findings": named})
+        print_json({"paragraph": text, "findings": [asdict(finding) for finding in findings]})
     else:
-        print(paragraph(results))
+        print(text)
         print(
             "\n".join(f"{finding.rule}: {finding.text}" for finding in findings) or "No common errors."
         )

@@ -45,17 +45,17 @@ def planned_contrasts(
     The source with the most pairs counts. Arms without two pairs of pilot runs are left out.
     """
     plan, sources = plans[-1], list(_sources(plans, store))
-    return [
-        _planned(plan, arm, sources, power, difference)
-        for arm in plan.arms
-        if arm.cell != _baseline(plan, arm).cell and _pilot(plan, arm, sources)[1].size > 1
-    ]
+    found = []
+    for arm in plan.arms:
+        source, pairs = _pilot(plan, arm, sources)
+        if arm.cell != _baseline(plan, arm).cell and pairs.size > 1:
+            found.append(_planned(plan, arm, source, pairs, power, difference))
+    return found
 
 
 def _planned(
-    plan: Plan, arm: Arm, sources: Sequence[StudyRuns], power: float, difference: float
+    plan: Plan, arm: Arm, source: str, pairs: Sample, power: float, difference: float
 ) -> PlannedContrast:
-    source, pairs = _pilot(plan, arm, sources)
     cells = {other.cell for other in plan.arms if other.environment == arm.environment}
     tests, seeds = len(cells) - 1, len(arm.seeds)
     sd = statistics.standard_deviation(pairs).value

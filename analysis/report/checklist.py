@@ -11,19 +11,26 @@ from ablation.results.scores import SCORES
 from ablation.store.run_record import ENDED, RunRecord
 from ablation.store.runs import Store
 from analysis.effects.study_results import StudyResults
+from analysis.effects.verdict_rule import verdict_notes
 from analysis.tables.markup import latex
 from analysis.tables.wording import number
 
-_VERSIONS = {"python": "Python", "torch": "PyTorch", "numpy": "NumPy", "numba": "Numba"}
-"""The versions that a paper names, by what records call them; Gymnasium and the program's follow."""
+_VERSIONS = {
+    "python": "Python",
+    "torch": "PyTorch",
+    "numpy": "NumPy",
+    "numba": "Numba",
+    "gymnasium": "Gymnasium",
+}
+"""The versions that a paper names after the program's, by what records call them."""
 
 
-def write_checklist(results: StudyResults, root: str) -> str:
-    """Write a study's paragraph as `checklist.tex` into its directory; return its path."""
+def write_checklist(text: str, results: StudyResults, root: str) -> str:
+    """Write a study's `paragraph` as `checklist.tex` into its directory; return its path."""
     store = Store(root)
     directory = store.inside(store.study_directory(results.runs.plan.study.name))
     path = directory / "checklist.tex"
-    path.write_text(paragraph(results), encoding="utf-8")
+    path.write_text(text, encoding="utf-8")
     return str(path)
 
 
@@ -71,7 +78,8 @@ def _tuning(runs: StudyRuns, tuning: StudyRuns | None) -> Iterator[str]:
 def _score(results: StudyResults) -> Iterator[str]:
     score = SCORES[results.score]
     yield f"The score ({results.score}) is the {score.description}."
-    paired = all(row.paired for row in results.comparisons)
+    rows = [row for row in results.comparisons if not results.runs.beside_ours(row.arm)]
+    paired = all(row.paired for row in rows)
     if score.unit == "share":
         bars = "Wilson's for shares and Newcombe's for their differences"
         test = "of the permutation test" if paired else "of Fisher's exact test"
@@ -79,11 +87,19 @@ def _score(results: StudyResults) -> Iterator[str]:
         other = " and, paired by seed, for" if paired else ", Welch's t for unpaired"
         bars = f"Student's t for means{other} differences of means"
         test = "of the paired t test" if paired else "of Welch's t test"
+    looked = verdict_notes([], results.runs.plan)
+    if looked:
+        yield looked[0]
+        return
     yield (
         "Brackets, bands and error bars are 95 % confidence intervals over runs, not standard "
-        f"deviations: {bars}; bootstrap for interquartile means. p-values are {test}, corrected by "
-        "Holm's method over the arms of an environment; a difference counts as significant at 0.05."
+        f"deviations: {bars}; bootstrap for interquartile means."
     )
+    if any(row.judged for row in results.comparisons):
+        yield (
+            f"p-values are {test}, corrected by Holm's method over the arms of an environment; a "
+            "difference counts as significant at 0.05."
+        )
 
 
 def _compute(records: Sequence[RunRecord]) -> Iterator[str]:
@@ -125,10 +141,8 @@ def _versions(records: Sequence[RunRecord]) -> Iterator[str]:
 def _versions_text(record: RunRecord) -> str:
     core = record.config.get("core_version")
     program = f"replay-ablation {record.versions.get('replay-ablation', '')}".strip()
-    names = _VERSIONS | {"gymnasium": "Gymnasium"}
-    listed = [
-        f"{text} {record.versions[name]}" for name, text in names.items() if name in record.versions
-    ]
+    known = record.versions
+    listed = [f"{text} {known[name]}" for name, text in _VERSIONS.items() if name in known]
     return ", ".join([f"{program} (core version {core})" if core else program, *listed])
 
 

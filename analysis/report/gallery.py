@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from ablation.results.load import StudyRuns
@@ -24,6 +23,7 @@ from analysis.expectations.paper_tables import paper_table, stored_studies
 from analysis.expectations.papers import declared_papers
 from analysis.expectations.verdicts import NOT_RUN
 from analysis.figures.draw import StudyFigure, draw_figures, save_figure
+from analysis.report.checklist import job_hours
 from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS, leading_table
@@ -66,7 +66,7 @@ def _fill(page: Path, root: Path | str, docs: Path) -> list[Path]:
     written: list[Path] = []
 
     def body(match: re.Match[str]) -> str:
-        begin, study, kinds, end = match[1], match[2], match[3], match[5]
+        begin, study, kinds, end = match.groups()
         if study == CLAIMS:
             evaluated = evaluate_claims(declared_claims(), root)
             if all(row.verdict == NOT_RUN for _, row in evaluated):
@@ -92,7 +92,7 @@ def _fill(page: Path, root: Path | str, docs: Path) -> list[Path]:
 
 
 _PLACE = re.compile(
-    r"(<!-- (\S+):begin(?: figures: ([a-z_, ]+?))? -->)\n(.*?)(<!-- \2:end -->)", re.DOTALL
+    r"(<!-- (\S+):begin(?: figures: ([a-z_, ]+?))? -->)\n.*?(<!-- \2:end -->)", re.DOTALL
 )
 
 
@@ -165,15 +165,9 @@ def _first_figures(results: StudyResults, *kinds: str) -> list[StudyFigure]:
 
 def _cost(runs: StudyRuns) -> str:
     """Return a study's question, its size, and the sum of its jobs' wall clock times."""
-    # The runs of a job begin and end together.
-    spans = {(run.record.started, run.record.ended) for run in runs.runs.values()}
-    seconds = [
-        (datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds()
-        for started, ended in spans
-        if started and ended
-    ]
+    hours = job_hours(run.record for run in runs.runs.values())
     ended = sum(run.rows is not None for run in runs.runs.values())
-    minutes = f"{sum(seconds) / 60:.1f} minutes" if seconds else "an unknown time"
+    minutes = f"{60 * hours:.1f} minutes" if hours else "an unknown time"
     return (
         f"{runs.plan.study.question} {len(runs.plan.arms)} arms, {ended} of {len(runs.runs)} runs; the "
         f"wall clock times of their jobs add up to {minutes}."

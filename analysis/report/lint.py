@@ -13,12 +13,11 @@ from typing import Any
 
 from ablation.results.references import reference
 from ablation.results.scores import SCORES
+from ablation.study.declaration import VERDICTS_FROM
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.expectations.claims import Claim, declared_claims
 
-FEWEST_RUNS = 10
-"""Runs of an arm from which on a verdict is not objected to."""
 SPEED_SCORES = frozenset({"area_under_curve", "area_per_gradient_step", "steps_to_threshold"})
 """Scores that say how fast an arm learns, by greedy evaluations beside its training."""
 _SPEED = re.compile(
@@ -46,9 +45,9 @@ def lint(results: StudyResults, claims: Sequence[Claim] | None = None) -> list[F
 
 def _few_seeds(results: StudyResults) -> Iterator[str]:
     for row in results.comparisons:
-        if row.significant and row.difference is not None and row.difference.n < FEWEST_RUNS:
+        if row.significant and row.difference is not None and row.difference.n < VERDICTS_FROM:
             n = row.difference.n
-            yield f"{_arm(row.arm)} has a verdict from {n} seeds; it takes {FEWEST_RUNS} or more"
+            yield f"{_arm(row.arm)} has a verdict from {n} seeds; it takes {VERDICTS_FROM} or more"
 
 
 def _edge_choices(results: StudyResults) -> Iterator[str]:

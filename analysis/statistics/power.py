@@ -59,7 +59,7 @@ def runs_to_detect(
         return math.nan
     low, high = 1, 2
     while paired_t_power(effect, sd, high, tests, level) < power:
-        low, high = high, 2 * high
+        low, high = high, min(2 * high, MOST_RUNS)
         if low >= MOST_RUNS:
             return MOST_RUNS
     while high - low > 1:

@@ -72,7 +72,7 @@ def running_loss(results: StudyResults, environment: str) -> Drawing:
     labels = STREAMS[arms[0].env_id].steps, "loss before learning (nats)"
     lines = {arm.name: line(arm) for arm in arms}
     texts = [f"{name} {one.estimate.mean():.3f}" for name, one in lines.items() if one is not None]
-    figure = small_multiples(runs, environment, line, labels)
+    figure = small_multiples(runs, environment, lambda arm: lines.get(arm.name), labels)
     return figure, "Mean over the run: " + "; ".join(texts) + "."
 
 

@@ -27,16 +27,14 @@ Layout = Literal["auto", "arms", "components"]
 def ablation_table(
     results: StudyResults,
     layout: Layout = "auto",
-    environments: Sequence[str] | None = None,
     published: PublishedNumbers | None = None,
 ) -> Table:
     """Return the table of a study: arms (or their components as check marks) by environments.
 
-    `environments` are all of the study's if None; `published` has numbers of the score to put beside.
+    `published` has numbers of the score to put beside.
     """
-    runs, score = results.runs, results.score
-    environments = environments or runs.environments
-    comparisons = [row for row in results.comparisons if row.arm.environment in environments]
+    runs, score, comparisons = results.runs, results.score, results.comparisons
+    environments = runs.environments
     footnotes, sides = Footnotes(), SideColumns(runs, published or {})
     components = layout == "components" or (layout == "auto" and _has_only_components(results))
     name_headings, name_cells = _name_columns(results, components, footnotes)

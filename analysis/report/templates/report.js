@@ -14,7 +14,7 @@ function sort(button) {
     const cell = row.cells[heading.cellIndex], marks = cell.querySelector("sup");
     const text = cell.textContent.slice(0, marks ? -marks.textContent.length : undefined).trim();
     if (heading.classList.contains("word")) return text;
-    const number = parseFloat(text.replace(/^[≥<]\s*/, "").replaceAll(",", ""));
+    const number = parseFloat(text.replace(/^(?:[≥<]|over )\s*/, "").replaceAll(",", ""));
     return Number.isNaN(number) ? null : number;
   };
   const compare = (one, other) => typeof one === "string" ? one.localeCompare(other) : one - other;
