@@ -9,22 +9,36 @@ from pathlib import Path
 
 import pytest
 
-from analysis.statistics import Estimate
-from analysis.tables.wording import interval_text
-
 ROOT = Path(__file__).parent.parent
+PARTS = ("estimate", "low", "high")
 SUMMARIES = sorted((ROOT / "docs" / "results").glob("*.csv"))
-INTERVAL = re.compile(r"[-+]?[\d.]+ \[[-\d.]+, [-\d.]+\]")
+NUMBER = r"[-+]?\d[\d,]*(?:\.\d+)?"
+INTERVAL = re.compile(rf"({NUMBER}) \[({NUMBER}), ({NUMBER})\]")
+Triple = tuple[float, float, float]
 
 
-def estimates(summary: Path, name: str, signed: bool) -> list[str]:
-    """Return a column of a summary file as a table shows it, for the rows that have it."""
+def estimates(summary: Path, name: str) -> list[Triple]:
+    """Return estimate, low and high of the rows of a summary file that have them under a name."""
+    rows = csv.DictReader(summary.read_text(encoding="utf-8").splitlines())
     found = []
-    for row in csv.DictReader(summary.read_text(encoding="utf-8").splitlines()):
-        numbers = [float(row.get(f"{name}_{part}") or math.nan) for part in ("estimate", "low", "high")]
-        if not math.isnan(numbers[0]):
-            found.append(interval_text(Estimate(*numbers, n=10), signed=signed))
+    for row in rows:
+        estimate, low, high = (float(row.get(f"{name}_{part}") or math.nan) for part in PARTS)
+        if not math.isnan(estimate):
+            found.append((estimate, low, high))
     return found
+
+
+def shows(texts: tuple[str, ...], numbers: Triple) -> bool:
+    """Return whether texts are these numbers, rounded to the decimals that each has."""
+    return all(
+        math.isclose(float(text.replace(",", "")), number, rel_tol=1e-9, abs_tol=half_a_unit(text))
+        for text, number in zip(texts, numbers, strict=True)
+    )
+
+
+def half_a_unit(text: str) -> float:
+    """Return half a unit of a number's last decimal."""
+    return 0.5000001 * 10.0 ** -len(text.partition(".")[2])
 
 
 def section(study: str) -> str:
@@ -47,23 +61,23 @@ def test_a_table_of_the_docs_is_that_of_its_summary_file(summary: Path) -> None:
     names = [name.removesuffix("_estimate") for name in columns if name.endswith("_estimate")]
     # An ablation table shows these two of its intervals.
     names = [name for name in ("mean", "difference") if name in names] or names
-    expected = [text for name in names for text in estimates(summary, name, name == "difference")]
+    expected = [numbers for name in names for numbers in estimates(summary, name)]
+    texts = INTERVAL.findall(shown)
     assert expected
-    for text in expected:
-        assert text in shown, text
+    for numbers in expected:
+        assert any(shows(found, numbers) for found in texts), numbers
 
 
 def test_intervals_in_the_readme_are_those_of_the_default_study() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    known = {
-        text
+    known = [
+        numbers
         for summary in SUMMARIES
         if summary.stem.startswith("replay")
         for name in ("mean", "difference")
-        for signed in (False, True)
-        for text in estimates(summary, name, signed)
-    }
+        for numbers in estimates(summary, name)
+    ]
     found = INTERVAL.findall(readme)
     assert found
-    for text in found:
-        assert text in known, text
+    for texts in found:
+        assert any(shows(texts, numbers) for numbers in known), texts
