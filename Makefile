@@ -48,7 +48,7 @@ FLAGS = $(if $(value JSON),--json) $(if $(value CALIBRATE),--calibrate)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo docs sweep plan status verify repair report checklist claims papers gallery screenshots sync wandb-report view test test-slow chaos check bench \
-	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread bench-tuned clean
+	bench-engine bench-tracking bench-published bench-analysis bench-outside bench-coverage bench-spread bench-tuned release clean
 
 help: ## list the targets and variables
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -161,6 +161,11 @@ bench-spread: $(MARK) ## simulate tolerance intervals, failure shares and the no
 
 bench-tuned: $(MARK) ## simulate the intervals of tuned arms (two minutes)
 	$(BIN)/python -m benchmarks.tuned_coverage $(ARGS)
+
+release: $(MARK) ## put into dist/ the wheel and an archive of all stored runs, without their networks
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+	tar -cJf dist/runs.tar.xz --exclude=policy.npz --exclude='*.log' --exclude='*.lock' results/runs results/studies
+	cd dist && sha256sum *.whl *.tar.xz > SHA256SUMS
 
 clean: ## remove the environment and caches; results/ stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache *.egg-info
