@@ -13,9 +13,10 @@ from ablation.agent.network import StackedNetwork
 from ablation.cli.messages import console, print_plan
 from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
-from ablation.results.arithmetic import OTHER_ARITHMETIC, Arithmetic, other_arithmetic
+from ablation.results.arithmetic import OTHER_ARITHMETIC, Arithmetic, arithmetic_of, other_arithmetic
 from ablation.results.load import load
 from ablation.store.files import read_json, write_json
+from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
@@ -101,10 +102,15 @@ def test_the_smaller_group_of_each_environment_and_backend_is_left_out() -> None
     # Among equal groups the one whose run comes first stays; another backend is no other arithmetic.
     del found[RunKey(cell, 4)]
     assert list(other_arithmetic(plan, found)) == [RunKey(cell, 1), RunKey(cell, 3)]
-    by_torch = {
-        key: own._replace(trained_by="torch") if own == mine else own for key, own in found.items()
-    }
-    assert other_arithmetic(plan, by_torch) == {}
+    for change in ({"trained_by": "torch"}, {"own_code": True}):
+        changed = {key: own._replace(**change) if own == mine else own for key, own in found.items()}
+        assert other_arithmetic(plan, changed) == {}
+
+
+@pytest.mark.parametrize(("kind", "own"), [("reaper:ReaPER", True), ("proportional", False)])
+def test_a_sampler_of_ones_own_is_compared_with_built_in_ones(kind: str, own: bool) -> None:
+    record = RunRecord(arithmetic="a", config={"replay": {"kind": kind}})
+    assert arithmetic_of(record).own_code is own
 
 
 def test_runs_of_other_arithmetic_are_in_no_score_and_the_table_says_so(

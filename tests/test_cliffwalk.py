@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from ablation.tasks.cliffwalk.oracle import Oracle
 from ablation.tasks.cliffwalk.trainer import TabularTrainer
 
 from .conftest import values
+from .sweeps import WITHOUT_REPORT
+from .sweeps import run as sweep
 
 CPU = torch.device("cpu")
 KINDS = ["uniform", "greedy", "rank", "proportional", "oracle"]
@@ -230,3 +233,10 @@ def test_what_cannot_matter_gives_a_run_no_other_name() -> None:
     plain = canonical(cell("greedy", 4))
     assert plain == canonical(cell("greedy", 4, replay__replacement=False, replay__capacity=50))
     assert plain == canonical(cell("greedy", 4, replay__min_replay_size=30))
+
+
+def test_a_sweep_counts_runs_that_end_early_as_done(tmp_path: Path) -> None:
+    chosen = ["study.environments=[cliffwalk_2]", "study.seeds=2", f"results_dir={tmp_path}"]
+    done = sweep("-m", "study=schaul2016", *chosen, "launch.jobs=1", module=WITHOUT_REPORT)
+    assert done.returncode == 0, done.stderr
+    assert "5/5 jobs, 10/10 runs, 100%" in done.stderr

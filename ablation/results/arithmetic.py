@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ablation.config.source_modules import is_component
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey
 from ablation.study.plan import Plan
@@ -15,20 +16,23 @@ OTHER_ARITHMETIC = "other arithmetic"
 
 
 class Arithmetic(NamedTuple):
-    """The fingerprint of a run's arithmetic, and by what its cell is trained and stepped.
+    """The fingerprint of a run's arithmetic, and what computes in its cell.
 
-    Fingerprints are only compared where the last two are equal: a study may compare backends.
+    Fingerprints are only compared where the rest is equal: a study may compare backends, or a sampler
+    of one's own, whose fingerprint has results of NumPy and PyTorch as well, with built-in ones.
     """
 
     fingerprint: str | None
     trained_by: str | None
     stepped_by: str | None
+    own_code: bool = False
 
 
 def arithmetic_of(record: RunRecord) -> Arithmetic:
     """Return the arithmetic that a record names."""
     backends = record.setting("agent", "backend"), record.setting("env", "backend")
-    return Arithmetic(record.arithmetic, *backends)
+    own_code = any(is_component(record.setting("replay", part)) for part in ("kind", "eviction"))
+    return Arithmetic(record.arithmetic, *backends, own_code)
 
 
 def other_arithmetic(
@@ -41,7 +45,7 @@ def other_arithmetic(
     """
     environments = {arm.cell: arm.environment for arm in plan.arms}
     keys = [key for key in plan.runs() if key in arithmetic]
-    groups: dict[tuple[str, str | None, str | None], Counter[Arithmetic]] = {}
+    groups: dict[tuple[object, ...], Counter[Arithmetic]] = {}
     for key in keys:
         own = arithmetic[key]
         groups.setdefault((environments[key.cell], *own[1:]), Counter())[own] += 1
@@ -49,7 +53,7 @@ def other_arithmetic(
     left_out = {}
     for key in keys:
         own = arithmetic[key]
-        kept = largest[environments[key.cell], own.trained_by, own.stepped_by]
+        kept = largest[(environments[key.cell], *own[1:])]
         if own != kept:
             left_out[key] = own, kept
     return left_out

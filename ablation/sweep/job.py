@@ -113,6 +113,8 @@ class JobRun:
         self._store_runs("complete", None)
         if self._training is not None:
             self._training.remove_checkpoint()
+        # A run may end before its last step; what it did not need does not remain to be done.
+        self._env_step = self._cell.schedule.env_steps
         self._write_progress()
         for record in self._records.lanes:
             if record.ended and record.ended.error:
