@@ -15,7 +15,7 @@ from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
 from ablation.tasks.streams import prices as price_data
 from ablation.tasks.streams import text as text_data
-from ablation.tasks.streams.data import LabeledStream
+from ablation.tasks.streams.data import DATA_SETS, LabeledStream, spec
 from ablation.tasks.streams.order import TURNS, in_sequence
 from ablation.tasks.streams.trainer import SupervisedTrainer
 
@@ -39,6 +39,8 @@ def trainer(seeds: list[int], **changes: Any) -> SupervisedTrainer:
 
 def test_a_context_is_the_characters_before_the_one_to_predict() -> None:
     data = text_data.text()
+    assert data.train.inputs.shape[1:] == spec("text").observation_shape
+    assert data.train.labels.max() + 1 == spec("text").actions
     topic = text_data.topics[text_data.TOPICS[1]].lower()
     start, size = text_data.TRAINED, text_data.CONTEXT
     for part, group_start, offset in (
@@ -108,6 +110,8 @@ def series(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[LabeledStre
 
 def test_a_day_is_predicted_from_the_days_before_it(series: tuple[LabeledStream, np.ndarray]) -> None:
     data, returns = series
+    assert data.train.inputs.shape[1] == DATA_SETS["prices"].inputs
+    assert data.train.labels.max() + 1 == DATA_SETS["prices"].classes
     for place in (0, 1, price_data.DAYS - 1):
         day = price_data.YEAR + place
         past = returns[day - price_data.HISTORY : day][::-1]

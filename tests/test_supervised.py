@@ -14,7 +14,8 @@ from ablation.config.training_path import is_portable
 from ablation.config.validation import ConfigError
 from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.streams.classifier import Classifier
-from ablation.tasks.streams.digits import CLASSES, PIXELS, digits
+from ablation.tasks.streams.data import spec
+from ablation.tasks.streams.digits import CLASSES, digits
 from ablation.tasks.streams.order import TURNS
 from ablation.tasks.streams.trainer import SupervisedTrainer
 
@@ -28,7 +29,8 @@ def test_the_split_shares_no_image_and_has_every_class() -> None:
     data = digits()
     assert len(data.train.labels) + len(data.test.labels) == 1797
     for part in (data.train, data.test):
-        assert set(part.labels) == set(range(CLASSES))
+        assert set(part.labels) == set(range(CLASSES)) == set(range(spec("digits").actions))
+        assert part.inputs.shape[1:] == spec("digits").observation_shape
         assert part.inputs.min() == 0
         assert part.inputs.max() == 1
     assert np.bincount(data.test.labels).min() >= 34
@@ -142,7 +144,7 @@ def test_planned_bytes_are_those_of_the_numbers_of_examples() -> None:
     trainer = SupervisedTrainer(parse(values(env__id="digits", replay__capacity=150)), [1, 2], CPU)
     experience = trainer._buffer
     allocated = experience.ring._items.nbytes + experience.usage.table.nbytes
-    assert replay_bytes(Cell(trainer._config), PIXELS, 2) == allocated
+    assert replay_bytes(Cell(trainer._config), trainer._spec.observation_size, 2) == allocated
 
 
 def test_numbers_of_digits_hold_on_every_processor_unless_pytorch_trains_them() -> None:

@@ -6,11 +6,10 @@ from functools import cache
 
 import numpy as np
 
-from ablation.config.validation import ConfigError
 from ablation.tasks.streams.data import Examples, LabeledStream
 from ablation.tasks.streams.order import TURNS, drawn
 
-CLASSES, PIXELS = 10, 64
+CLASSES = 10
 TEST_EVERY = 5
 """One of so many images of a class, in the data set's order, is for testing, the same for all seeds."""
 
@@ -21,11 +20,8 @@ def digits() -> LabeledStream:
 
     Inputs are pixels in [0, 1]; the groups of tests are the classes.
     """
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError:
-        hint = "needs a package that is not installed; pip install -e '.[digits]' installs it"
-        raise ConfigError("env.id", "digits", hint) from None
+    from sklearn.datasets import load_digits
+
     pixels, labels = load_digits(return_X_y=True)
     pixels, labels = (pixels / 16).astype(np.float32), labels.astype(np.int64)
     place = np.zeros(len(labels), np.int64)
@@ -34,4 +30,5 @@ def digits() -> LabeledStream:
         place[of_class] = np.arange(len(of_class))
     tested = place % TEST_EVERY == TEST_EVERY - 1
     train, test = (Examples(pixels[part], labels[part], labels[part]) for part in (~tested, tested))
-    return LabeledStream(train, test, CLASSES, np.arange(CLASSES) * TURNS // CLASSES, drawn, True)
+    turns = np.arange(CLASSES) * TURNS // CLASSES
+    return LabeledStream(train, test, turns, drawn, by_accuracy=True)

@@ -12,8 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ablation.config.source import HASH_DIGITS
-from ablation.config.validation import ConfigError
-from ablation.tasks.streams.data import Examples, LabeledStream
+from ablation.tasks.streams.data import Examples, LabeledStream, package_missing
 from ablation.tasks.streams.order import TURNS, in_sequence
 
 FILE = "data/sp500/sp500.csv.gz"
@@ -43,7 +42,7 @@ def prices() -> LabeledStream:
     labels = 2 * (np.abs(returns[days]) > usual) + (returns[days] > 0)
     inputs = np.concatenate([past, np.abs(past)], axis=1).astype(np.float32)
     examples = Examples(inputs, labels.astype(np.int64), np.arange(DAYS) * TURNS // DAYS)
-    return LabeledStream(examples, examples, 4, np.arange(TURNS), in_sequence, False, True)
+    return LabeledStream(examples, examples, np.arange(TURNS), in_sequence, tested_first=True)
 
 
 @cache
@@ -57,5 +56,4 @@ def _file() -> Path:
     for folder in (package and package.submodule_search_locations) or ():
         if (Path(folder) / FILE).exists():
             return Path(folder) / FILE
-    hint = "needs a package that is not installed; pip install -e '.[prices]' installs it"
-    raise ConfigError("env.id", "prices", hint)
+    raise package_missing("prices")

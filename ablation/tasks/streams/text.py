@@ -31,7 +31,7 @@ def text() -> LabeledStream:
     characters = [_symbols(topic) for topic in _texts()]
     train = _examples([one[: CONTEXT + TRAINED] for one in characters])
     test = _examples([one[TRAINED + CONTEXT :] for one in characters])
-    return LabeledStream(train, test, len(SYMBOLS) + 1, np.arange(TURNS), in_sequence, False, True)
+    return LabeledStream(train, test, np.arange(TURNS), in_sequence, tested_first=True)
 
 
 @cache

@@ -18,7 +18,7 @@ from ablation.replay.buffer import ReplayBuffer, SampledBatch
 from ablation.replay.ring import Field
 from ablation.store.records import Evaluation, Records
 from ablation.tasks.streams.classifier import Classifier
-from ablation.tasks.streams.data import load_stream
+from ablation.tasks.streams.data import load_stream, spec
 from ablation.training.best import BestParameters
 from ablation.training.trainer import OnPeriod
 
@@ -51,8 +51,9 @@ class SupervisedTrainer:
         self._inputs, self._labels = torch.from_numpy(train.inputs), torch.from_numpy(train.labels)
         self._test = torch.from_numpy(test.inputs).expand(lanes, -1, -1).contiguous()
         self._test_labels = torch.from_numpy(test.labels).expand(lanes, -1).contiguous()
-        self._sizes = train.inputs.shape[1], self._data.classes
-        self._classifier = Classifier(config.agent, seeds, *self._sizes, device)
+        self._spec = spec(config.env.id)
+        sizes = self._spec.observation_size, self._spec.actions
+        self._classifier = Classifier(config.agent, seeds, *sizes, device)
         self._buffer = ReplayBuffer(config, self._schedule, FIELDS, seeds)
         self._never = torch.zeros(lanes, dtype=torch.bool)
         self._best = np.full((lanes, len(turns)), -np.inf)
@@ -113,7 +114,7 @@ class SupervisedTrainer:
     def policy(self, lane: int) -> bytes:
         """Return the file of a lane's networks, whose action is the class of an input."""
         online = self._classifier.parameters.online[lane].cpu().numpy()
-        about = self._config, self._seeds[lane], self._sizes[:1], self._sizes[1]
+        about = self._config, self._seeds[lane], self._spec.observation_shape, self._spec.actions
         return policy_bytes(*about, Parameters(online, self.env_step), self._best_parameters.of(lane))
 
     def close(self) -> None:
