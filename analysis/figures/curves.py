@@ -192,10 +192,8 @@ def _draw_line(
         return
     if single_runs and line.runs is not None:
         axis.plot(line.x, line.runs.T, color=style.color, lw=0.5, alpha=0.35)
-    (drawn,) = axis.plot(line.x, line.estimate, color=style.color, lw=1.6, label=name)
-    drawn.set_drawstyle(drawstyle)  # type: ignore[arg-type]
-    if style.dashes:
-        drawn.set_dashes(style.dashes)
+    look: Any = {"drawstyle": drawstyle, "dashes": style.dashes or (None, None)}
+    axis.plot(line.x, line.estimate, color=style.color, lw=1.6, label=name, **look)
     step: Any = "post" if drawstyle == "steps-post" else None
     axis.fill_between(line.x, line.low, line.high, step=step, color=style.color, alpha=band, lw=0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 
 from matplotlib.axes import Axes
@@ -11,9 +10,9 @@ from ablation.study.plan import Arm
 from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.intervals import draw_interval, draw_runs, filled, score_reference
-from analysis.figures.style import FAINT, arm_styles, better, draw_references, panel_grid
-from analysis.tables.wording import axis_label, interval_text
+from analysis.figures.intervals import draw_interval, draw_scores, filled, score_label, score_reference
+from analysis.figures.style import FAINT, arm_styles, draw_references, panel_grid
+from analysis.tables.wording import interval_text
 
 MIN_LEVELS = 3
 """Levels that a curve needs."""
@@ -34,8 +33,7 @@ def dose_response(results: StudyResults) -> Drawing:
         return None
     figure, axes = panel_grid(len(shown))
     texts = [_dose_panel(results, axis, *panel) for axis, panel in zip(axes, shown, strict=True)]
-    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
-    figure.supylabel(textwrap.fill(label, 30), fontsize=9)
+    figure.supylabel(score_label(results.score, 30), fontsize=9)
     return figure, " ".join(texts)
 
 
@@ -61,7 +59,8 @@ def _dose_panel(
     axis.plot(list(points), [point.value for point in points.values()], color=FAINT, lw=1, zorder=0)
     for value, row in rows.items():
         style = styles[row.arm.name]
-        draw_runs(axis, results, row.arm, value, style.color)
+        scores = results.runs.scores(row.arm, results.score)
+        draw_scores(axis, results.score, scores, value, style.color)
         draw_interval(axis, value, row.mean, style, filled(row))
     axis.set_xscale("log")
     axis.set_xticks(list(points), [levels[value][0] for value in points], minor=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,19 +86,23 @@ def draw_figures(results: StudyResults, kind: FigureKind, seeds: bool = False) -
                 yield StudyFigure(name, title, figure, description + note)
 
 
-def save_figure(figure: StudyFigure, directory: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
-    """Write a figure into a directory, a file for each format, and return the files."""
-    paths = []
+def render(figure: StudyFigure, formats: Sequence[str]) -> dict[str, bytes]:
+    """Return a figure's files by format."""
     with mpl.rc_context(STYLE), warnings.catch_warnings():
         # The description names characters that no font has.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font")
         # Layout takes as long as drawing: compute it once for all formats.
         figure.figure.draw_without_rendering()
         figure.figure.set_layout_engine("none")
-        for suffix in formats:
-            path = directory / f"{figure.name}.{suffix}"
-            path.write_bytes(_rendered(figure.figure, suffix))
-            paths.append(path)
+        return {suffix: _rendered(figure.figure, suffix) for suffix in formats}
+
+
+def save_figure(figure: StudyFigure, directory: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure into a directory, a file for each format, and return the files."""
+    paths = []
+    for suffix, data in render(figure, formats).items():
+        paths.append(directory / f"{figure.name}.{suffix}")
+        paths[-1].write_bytes(data)
     return paths
 
 

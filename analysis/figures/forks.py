@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -14,12 +12,10 @@ from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.intervals import draw_interval, filled
-from analysis.figures.style import FAINT, WIDTH, ArmStyle, add_legend, better, style_at
-from analysis.tables.wording import axis_label, interval_text
+from analysis.figures.intervals import draw_interval, draw_line, filled, score_label, side_by_side
+from analysis.figures.style import FAINT, WIDTH, ArmStyle, add_legend, style_at
+from analysis.tables.wording import interval_text
 
-LABEL_WIDTH = 32
-"""Characters in a line of the vertical axis' label."""
 OFFSET = 0.012
 """Horizontal offset of the first and last change from their moment, in shares of the run."""
 
@@ -39,14 +35,13 @@ def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axis = figure.subplots()
     axis.axhline(0, color=FAINT, lw=1, zorder=0)
-    offsets = np.linspace(-OFFSET, OFFSET, len(changes)) if len(changes) > 1 else [0.0]
+    offsets = side_by_side(len(changes), OFFSET)
     for at, (name, moments) in enumerate(changes.items()):
         _draw_change(axis, name, moments, style_at(at), offsets[at])
     ticks = sorted({moment for moments in changes.values() for moment in moments})
     axis.set_xticks(ticks, [f"{moment:.0%}" if moment else "start" for moment in ticks])
     axis.set(xlabel="moment of the change, share of the run")
-    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
-    axis.set_ylabel(textwrap.fill(f"difference from the baseline: {label}", LABEL_WIDTH))
+    axis.set_ylabel(score_label(results.score, 32, "difference from the baseline: "))
     add_legend(axis)
     return figure, " ".join(_description(name, moments) for name, moments in changes.items())
 
@@ -74,13 +69,11 @@ def _moment(arm: Arm) -> float:
 
 
 def _draw_change(axis: Axes, name: str, moments: ByMoment, style: ArmStyle, offset: float) -> None:
-    rows = {at + offset: row for at, row in moments.items() if row.difference and row.difference.n}
-    values = [row.difference.value for row in rows.values() if row.difference]
-    line = axis.plot(list(rows), values, color=style.color, lw=1.2, marker=style.marker, label=name)[0]
-    line.set_dashes(style.dashes or (None, None))
-    for x, row in rows.items():
-        if row.difference:
-            draw_interval(axis, x, row.difference, style, filled(row))
+    shown = {at + offset: row for at, row in moments.items()}
+    points = {x: row.difference for x, row in shown.items() if row.difference and row.difference.n}
+    draw_line(axis, points.items(), style, name, marker=style.marker)
+    for x, difference in points.items():
+        draw_interval(axis, x, difference, style, filled(shown[x]))
 
 
 def _description(name: str, moments: ByMoment) -> str:

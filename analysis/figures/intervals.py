@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,11 +12,11 @@ from matplotlib.transforms import offset_copy
 
 from ablation.results.references import Reference
 from ablation.results.scores import SCORES
-from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
-from analysis.figures.style import PAPER, ArmStyle
+from analysis.figures.style import PAPER, ArmStyle, better
 from analysis.statistics import Estimate, Sample
+from analysis.tables.wording import axis_label
 
 
 def filled(row: Comparison) -> bool:
@@ -42,11 +44,29 @@ def draw_seeds(axis: Axes, x: Sample, y: Sample, color: str, *, across: bool = F
     axis.plot(x, y, color=color, transform=beside, **style)
 
 
-def draw_runs(axis: Axes, results: StudyResults, arm: Arm, x: float, color: str) -> None:
-    """Draw the score of every run of an arm at `x`; of shares nothing, whose runs are 0 or 1."""
-    if SCORES[results.score].unit != "share":
-        scores = results.runs.scores(arm, results.score)
+def draw_scores(axis: Axes, score: str, scores: Sample, x: float, color: str) -> None:
+    """Draw the score of every run `[R]` at `x`; of shares nothing, whose runs are 0 or 1."""
+    if SCORES[score].unit != "share":
         draw_seeds(axis, np.full(len(scores), x), scores, color)
+
+
+def draw_line(
+    axis: Axes, points: Iterable[tuple[float, Estimate]], style: ArmStyle, label: str, **look: Any
+) -> None:
+    """Draw a line through estimates at their places."""
+    xy = np.array([(x, point.value) for x, point in points]).reshape(-1, 2)
+    look |= {"color": style.color, "dashes": style.dashes or (None, None)}
+    axis.plot(*xy.T, lw=1.2, label=label, **look)
+
+
+def side_by_side(n: int, most: float) -> Sequence[float]:
+    """Return the offsets of `n` lines that share their places on an axis, from -`most` to `most`."""
+    return [float(offset) for offset in np.linspace(-most, most, n)] if n > 1 else [0.0]
+
+
+def score_label(score: str, width: int, prefix: str = "") -> str:
+    """Return the label of a vertical axis, on lines of so many characters."""
+    return textwrap.fill(f"{prefix}{axis_label(score)} {better(score, vertical=True)}", width)
 
 
 def score_reference(results: StudyResults, environment: str) -> Reference | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,11 +85,18 @@ def training_matrix(runs: StudyRuns, arm: Arm, last: int) -> tuple[Array, Array]
     rows = [row.episodes for row in _rows(runs, arm) if _trained(row)]
     matrix = np.full((len(rows), TRAINING_POINTS), np.nan)
     for line, episodes in zip(matrix, rows, strict=True):
-        at = np.maximum(np.searchsorted(edges, episodes["env_step"]) - 1, 0)
-        counts = np.bincount(at, minlength=TRAINING_POINTS)
-        sums = np.bincount(at, weights=episodes["episode_return"], minlength=TRAINING_POINTS)
-        np.divide(sums, counts, out=line, where=counts > 0)
+        line[:] = binned(episodes["env_step"], episodes["episode_return"], edges)
     return edges[1:], matrix
+
+
+def binned(steps: NDArray[Any], values: NDArray[Any], edges: Array) -> Array:
+    """Return the mean of the values `[N]` at steps in each bin `[len(edges) - 1]`, NaN in empty ones."""
+    bins = len(edges) - 1
+    at = np.clip(np.searchsorted(edges, steps) - 1, 0, bins - 1)
+    counts = np.bincount(at, minlength=bins)
+    sums = np.bincount(at, weights=values, minlength=bins)
+    means: Array = np.full(bins, np.nan)
+    return np.divide(sums, counts, out=means, where=counts > 0)
 
 
 def learning_curve(runs: StudyRuns, arm: Arm) -> Line | None:

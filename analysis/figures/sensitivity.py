@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -16,23 +14,28 @@ from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import DesignGrid, as_number
 from analysis.effects.study_results import StudyResults
+from analysis.figures.dose_response import MIN_LEVELS
 from analysis.figures.draw import Drawing
-from analysis.figures.intervals import draw_interval, filled, score_reference
+from analysis.figures.intervals import (
+    draw_interval,
+    draw_line,
+    filled,
+    score_label,
+    score_reference,
+    side_by_side,
+)
 from analysis.figures.style import (
     PAPER,
     WIDTH,
     ArmStyle,
     add_legend,
     arm_styles,
-    better,
     draw_references,
     factor_styles,
 )
 from analysis.statistics import Estimate, mean
-from analysis.tables.wording import axis_label, interval_text
+from analysis.tables.wording import interval_text
 
-MIN_LEVELS = 3
-"""Levels that a curve needs."""
 ARM_OFFSET = 0.16
 """Horizontal offset of the first and the last arm's points from their level, in steps between levels."""
 
@@ -73,12 +76,11 @@ def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str
         return None
     factor, curves = factor_curves
     levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
-    offsets = np.linspace(-ARM_OFFSET, ARM_OFFSET, len(curves)) if len(curves) > 1 else [0.0]
+    offsets = side_by_side(len(curves), ARM_OFFSET)
     for at, (name, curve) in enumerate(curves.items()):
         _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve)
     axis.set_xticks(range(len(levels)), levels)
-    label = f"{axis_label(results.score)} {better(results.score, vertical=True)}"
-    axis.set(xlabel=factor, ylabel=textwrap.fill(label, 36))
+    axis.set(xlabel=factor, ylabel=score_label(results.score, 36))
     draw_references([axis], score_reference(results, environment))
     add_legend(axis, title=_legend_title(curves), title_fontsize=8, alignment="left")
     return " ".join(_description(name, curve) for name, curve in curves.items())
@@ -87,13 +89,12 @@ def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str
 def _draw_arm(axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve) -> None:
     style, tuned = curve.style, curve.chosen is not None
     points = {level: point for level, point in curve.by_level.items() if point.n}
-    xs = [x_of[level] for level in points]
     sizes = sorted({point.n for point in points.values()})
     n = f"n={sizes[0]}" if len(sizes) == 1 else f"n={sizes[0]} to {sizes[-1]}" if sizes else "missing"
     label = f"{name} ({n}" + (f", then {curve.fresh.n})" if tuned else ")")
-    (line,) = axis.plot(xs, [p.value for p in points.values()], color=style.color, lw=1.2, label=label)
-    line.set_dashes(style.dashes or (None, None))
-    for x, (level, point) in zip(xs, points.items(), strict=True):
+    draw_line(axis, ((x_of[level], point) for level, point in points.items()), style, label)
+    for level, point in points.items():
+        x = x_of[level]
         axis.plot([x] * 2, [point.low, point.high], color=style.color, lw=0.8, alpha=0.6)
         if not tuned:
             face = style.color if level in curve.significant else PAPER

@@ -181,9 +181,11 @@ def _short(name: str, title: str) -> str:
     return name.removeprefix(f"{title}=").removeprefix(f"{title}, ")
 
 
-def panel_grid(n: int, height: float = 2.6, shared: bool = False) -> tuple[Figure, list[Axes]]:
-    """Return a figure with `n` axes in rows of at most `COLUMNS`."""
-    columns = min(COLUMNS, n)
+def panel_grid(
+    n: int, height: float = 2.6, most: int = COLUMNS, shared: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure with `n` axes in rows of at most so many."""
+    columns = min(most, n)
     rows = -(-n // columns)
     figure = Figure(
         figsize=(WIDTH if columns > 1 else 0.65 * WIDTH, height * rows), layout="constrained"
@@ -233,13 +235,8 @@ def draw_references(axes: Iterable[Axes], reference: Reference | None) -> None:
             continue
         for axis in axes:
             axis.axhline(value, color=FAINT, lw=0.8, dashes=(2, 2), zorder=0)
-            place: Any = {
-                "xycoords": ("axes fraction", "data"),
-                "fontsize": 7,
-                "va": "bottom",
-                "ha": "right",
-            }
-            axis.annotate(text, (1, value), **place)
+            place: Any = {"xycoords": ("axes fraction", "data"), "va": "bottom", "ha": "right"}
+            axis.annotate(text, (1, value), fontsize=7, **place)
 
 
 def label_powers(axis: Axis) -> None:

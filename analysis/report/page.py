@@ -6,7 +6,6 @@ import base64
 import gzip
 import logging
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from markupsafe import Markup
 from ablation.results.scores import SCORES
 from ablation.store.files import read_json
 from analysis.effects.study_results import StudyResults
-from analysis.figures.draw import FORMATS, FigureKind, draw_figures, save_figure, whole_study
+from analysis.figures.draw import FigureKind, draw_figures, render, save_figure, whole_study
 from analysis.figures.effects import forest_plot
 from analysis.report.errors import FiguresFailed
 from analysis.report.inline_svg import inline_svg
@@ -207,12 +206,11 @@ def _figures(
     """
     try:
         for figure in draw_figures(results, kind):
-            with tempfile.TemporaryDirectory() as scratch:
-                formats = FORMATS if directory else ("svg",)
-                svg = save_figure(figure, directory or Path(scratch), formats)[0].read_text(
-                    encoding="utf-8"
-                )
-            picture = inline_svg(svg, f"{figure.name}-{results.score}", figure.title)
+            if directory is None:
+                svg = render(figure, ["svg"])["svg"]
+            else:
+                svg = save_figure(figure, directory)[0].read_bytes()
+            picture = inline_svg(svg.decode(), f"{figure.name}-{results.score}", figure.title)
             texts = {"name": figure.name, "title": figure.title, "description": figure.description}
             yield texts | {"svg": picture, "narrow": "", "details": kind.details}
     except Exception as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +12,7 @@ from ablation.results.run import Run
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
+from analysis.figures.returns import binned
 from analysis.figures.style import add_legend, label_powers, style_at
 from analysis.statistics import mean
 from analysis.studies.article import Floats, article_systems, episode_returns, losses
@@ -56,7 +56,7 @@ def _draw_system(
     if not curves:
         return "missing"
     edges = np.linspace(0, max(float(steps.max()) for steps, _ in curves), BINS + 1)
-    matrix = np.stack([_binned(steps, values, edges) for steps, values in curves])
+    matrix = np.stack([binned(steps, values, edges) for steps, values in curves])
     if logarithmic:
         matrix = np.log(matrix)
     intervals = [mean(column) for column in matrix.T]
@@ -69,16 +69,6 @@ def _draw_system(
     axis.plot(centers, estimate, color=color, label=f"{title} (n={len(curves)})")
     axis.fill_between(centers, low, high, color=color, alpha=0.2, lw=0)
     return f"{estimate[-1]:.3g}"
-
-
-def _binned(steps: Floats, values: Floats, edges: Floats) -> Floats:
-    """Return the mean of the values in each bin `[BINS]`, NaN where there is none."""
-    bins = np.clip(np.searchsorted(edges, steps, side="left") - 1, 0, BINS - 1)
-    counts = np.bincount(bins, minlength=BINS)
-    sums = np.bincount(bins, weights=values, minlength=BINS)
-    means: Floats = np.full(BINS, math.nan)
-    np.divide(sums, counts, out=means, where=counts > 0)
-    return means
 
 
 def _steps(run: Run) -> Floats:

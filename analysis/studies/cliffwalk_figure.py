@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from matplotlib.figure import Figure
 
 from analysis.effects.study_results import StudyResults
@@ -22,8 +24,8 @@ def updates_by_transitions(results: StudyResults) -> Drawing:
     titles = {arm.name: replay_title(arm) for arm in runs.plan.arms}
     for name, title in titles.items():
         style, points = styles[name], {}
-        (line,) = axis.plot([], [], style.marker, color=style.color, ls="-", lw=1.2, ms=5, label=title)
-        line.set_dashes(style.dashes or (None, None))
+        look: Any = {"marker": style.marker, "ms": 5, "dashes": style.dashes or (None, None)}
+        (line,) = axis.plot([], [], color=style.color, lw=1.2, label=title, **look)
         for environment, states in lengths.items():
             arms = [arm for arm in runs.arms(environment) if arm.name == name]
             median, unfinished = updates(runs, arms[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,13 +62,13 @@ def streams_table(results: StudyResults) -> Table | None:
     if not arms:
         return None
     words, runs, rows, values = STREAMS[arms[0].env_id], results.runs, [], []
-    columns = {**MEASURES, **({"before learning": _before_learning} if words.loss else {})}
     for arm in arms:
+        of_runs = [_measures(run, words.loss) for run in runs.of_arm(arm)]
+        columns = list(of_runs[0])
         measured = {
-            column: statistics.mean(np.array([measure(run) for run in runs.of_arm(arm)]))
-            for column, measure in columns.items()
+            column: statistics.mean(np.array([each[column] for each in of_runs])) for column in columns
         }
-        name = Cell(f"{arm.name} (n={len(runs.of_arm(arm))})")
+        name = Cell(f"{arm.name} (n={len(of_runs)})")
         rows.append([name, *map(interval_cell, measured.values())])
         flat: dict[str, Any] = {"arm": arm.name, "environment": arm.env_id}
         for column, estimate in measured.items():
@@ -85,31 +84,19 @@ def streams_table(results: StudyResults) -> Table | None:
     )
 
 
-def _first_turn(run: Run) -> tuple[int, Doubles]:
-    """Return the evaluation at which the first turn ended, and its groups' mean at each one `[T]`."""
+def _measures(run: Run, loss: bool) -> dict[str, float]:
+    """Return what the table says of a run, by column."""
     steps, values = by_group(run)
+    first = values[: len(values) // TURNS].mean(axis=0)
     ended = int(np.searchsorted(steps, run.record.setting("train", "env_steps") / TURNS))
-    return min(ended, len(steps) - 1), values[: len(values) // TURNS].mean(axis=0)
+    learned, kept = first[min(ended, len(steps) - 1)], first[-1]
+    return {
+        "first turn, at its end": learned,
+        "first turn, at the run's end": kept,
+        "change": kept - learned,
+        "all, at the run's end": values[:, -1].mean(),
+    } | ({"before learning": -run.scores["online_return"]} if loss else {})
 
 
-def _learned(run: Run) -> float:
-    ended, first = _first_turn(run)
-    return float(first[ended])
-
-
-def _kept(run: Run) -> float:
-    return float(_first_turn(run)[1][-1])
-
-
-def _before_learning(run: Run) -> float:
-    return -run.scores["online_return"]
-
-
-MEASURES: dict[str, Callable[[Run], float]] = {
-    "first turn, at its end": _learned,
-    "first turn, at the run's end": _kept,
-    "change": lambda run: _kept(run) - _learned(run),
-    "all, at the run's end": lambda run: float(by_group(run)[1][:, -1].mean()),
-}
 _NOTE = "Means over runs [95 % interval]. First turn: the mean over each {group} that is shown in it."
 _BEFORE = " Before learning: each example's loss when it is shown, before it is learned from."

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ablation.study.plan import Arm
@@ -17,10 +15,9 @@ from analysis.effects.study_results import StudyResults
 from analysis.figures.curves import small_multiples
 from analysis.figures.draw import Drawing
 from analysis.figures.returns import Line, training_curve
-from analysis.figures.style import INK, PAPER
+from analysis.figures.style import INK, PAPER, panel_grid
 from analysis.studies.streams import STREAMS, Doubles, arms_of, by_group
 
-COLUMNS = 3
 WIDTH = 34
 """Characters in a line of a panel's title."""
 
@@ -34,24 +31,15 @@ def measure_by_group(results: StudyResults, environment: str) -> Drawing:
     maps = [mean_by_group(results, arm) for arm in arms]
     seen = np.concatenate([values.ravel() for _, values, _ in maps])
     limits = (float(np.nanmin(seen)), float(np.nanmax(seen))) if words.loss else (0.0, 1.0)
-    rows = math.ceil(len(arms) / COLUMNS)
-    figure = Figure(figsize=(2.7 * COLUMNS, 1.9 * rows + 0.4), layout="constrained")
-    axes = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+    figure, axes = panel_grid(len(arms), 1.9, most=3, shared=True)
     texts = []
-    for axis, arm, (steps, values, n) in zip(axes.flat, arms, maps, strict=False):
+    for axis, arm, (steps, values, n) in zip(axes, arms, maps, strict=True):
         image = _draw_map(axis, steps, values, limits, "cividis_r" if words.loss else "cividis")
         axis.set_title(textwrap.fill(f"{arm.name} (n={n})", WIDTH), fontsize=7)
         last = ", ".join(f"{value:.2f}" for value in values[:, -1])
         texts.append(f"{arm.name} (n={n}), at the end, by {words.group} from 0: {last}")
-    for axis in axes.flat[len(arms) :]:
-        axis.set_visible(False)
-    # Label the axis of the lowest panel of each column, which need not be in the last row.
-    for column in range(min(COLUMNS, len(arms))):
-        lowest = axes[(len(arms) - 1 - column) // COLUMNS, column]
-        lowest.set_xlabel(words.steps)
-        lowest.tick_params(labelbottom=True)
-    for axis in axes[:, 0]:
-        axis.set_ylabel(words.group)
+    figure.supxlabel(words.steps, fontsize=9)
+    figure.supylabel(words.group, fontsize=9)
     figure.colorbar(image, ax=axes, label=words.measure, shrink=0.8)
     return figure, f"Mean over runs: {words.measure}. " + "; ".join(texts) + "."
 
