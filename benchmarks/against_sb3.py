@@ -102,7 +102,7 @@ def our_scores(case: Case) -> list[float]:
         "evaluation_episodes": EPISODES,
     }
     trainer = DQNTrainer(parse(values), range(case.seeds), torch.device("cpu"))
-    records = trainer.run(lambda *_: None)
+    records = trainer.run()
     trainer.close()
     return [
         float(np.mean([row["episode_return"] for row in lane.evaluations])) for lane in records.lanes

@@ -40,7 +40,7 @@ CASES: dict[str, dict[str, Any]] = {
 
 def trained(configure: Configure, case: dict[str, Any], device: torch.device = CPU) -> DQNTrainer:
     trainer = DQNTrainer(configure(**case), SEEDS, device)
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer
 
 
@@ -131,7 +131,7 @@ def test_digits_by_pytorch_equal_digits_by_compiled_loops(device: str) -> None:
     for backend, where in (("auto", "cpu"), ("torch", device)):
         config = parse(values(env__id="digits", replay__capacity=150, agent__backend=backend))
         trainer = SupervisedTrainer(config, SEEDS, torch.device(where))
-        records.append(trainer.run(lambda *_: None))
+        records.append(trainer.run())
     assert_close(*records)
 
 
@@ -139,7 +139,7 @@ def test_only_the_classifier_is_on_the_device(other_device: torch.device) -> Non
     pytest.importorskip("sklearn")
     config = parse(values(env__id="digits", agent__optimizer="rmsprop", replay__capacity=150))
     trainer = SupervisedTrainer(config, SEEDS, other_device)
-    trainer.run(lambda *_: None)
+    trainer.run()
     assert trainer.gradient_steps > 0
     assert not any(tensor.is_meta for tensor in tensors(trainer._buffer.state()))
 

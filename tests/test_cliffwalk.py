@@ -53,7 +53,7 @@ def cell(kind: str, states: int, **changes: Any) -> CellConfig:
 
 def run(kind: str, states: int, seeds: list[int], **changes: Any) -> TabularTrainer:
     trainer = TabularTrainer(cell(kind, states, **changes), seeds, CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer
 
 
@@ -176,7 +176,7 @@ def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str) -> No
     first, second = (TabularTrainer(cell(kind, 5), [2], CPU) for _ in range(2))
     first.advance(30)
     second.restore(first.state())
-    second.run(lambda *_: None)
+    second.run()
     assert second.records.lanes[0] == alone.records.lanes[0]
 
 

@@ -182,7 +182,7 @@ def test_priorities_go_stale_as_errors_change() -> None:
 
 def diagnosed(configure: Configure, **changes: Any) -> tuple[DQNTrainer, list[dict[str, Any]]]:
     trainer = DQNTrainer(configure(**changes), [4, 7], CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer, trainer.records.lanes[0].learner
 
 
@@ -191,7 +191,7 @@ def test_looking_changes_nothing_that_is_learned(configure: Configure, kind: str
     config = configure(replay__kind=kind, agent__double_q=True, agent__max_gradient_norm=1.0)
     seen, unseen = (DQNTrainer(config, [1, 2, 3], CPU, diagnosed=looked) for looked in (True, False))
     for trainer in (seen, unseen):
-        trainer.run(lambda *_: None)
+        trainer.run()
     assert torch.equal(seen._learner.parameters.online, unseen._learner.parameters.online)
     for lane, plain in zip(seen.records.lanes, unseen.records.lanes, strict=True):
         assert lane.episodes == plain.episodes
@@ -267,7 +267,7 @@ def test_the_target_drifts_until_it_is_refreshed(configure: Configure) -> None:
 
 def test_an_evaluation_sets_what_was_promised_beside_what_came(configure: Configure) -> None:
     trainer = DQNTrainer(configure(env__id=counting_id(4, 0), agent__discount=0.5), [4, 7], CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     for row in trainer.records.lanes[0].evaluations:
         assert row["episode_return"] == 1 + 2 + 3 + 4
         assert row["discounted_return"] == 1 + 2 / 2 + 3 / 4 + 4 / 8
@@ -288,12 +288,12 @@ def test_a_measure_that_fails_is_left_out_named_and_changes_no_other_number(
         raise ValueError("no such layer")
 
     config = configure()
-    undisturbed = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    undisturbed = DQNTrainer(config, [3], CPU).run()
     monkeypatch.setattr(measures, "churn", refuse)
     with pytest.raises(ValueError, match="no such layer"):
-        DQNTrainer(config, [3], CPU).run(lambda *_: None)
+        DQNTrainer(config, [3], CPU).run()
     monkeypatch.setattr(probe, "RAISES", False)
-    records = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    records = DQNTrainer(config, [3], CPU).run()
     assert records.failed_diagnostics == {"policy_churn": "ValueError: no such layer"}
     assert records.state()["failed_diagnostics"] == records.failed_diagnostics
     expected = [
@@ -303,7 +303,7 @@ def test_a_measure_that_fails_is_left_out_named_and_changes_no_other_number(
     assert records.lanes[0].learner == expected
     # A group that cannot even begin is named as one.
     monkeypatch.setattr(Diagnostics, "_networks", refuse)
-    records = DQNTrainer(config, [3], CPU).run(lambda *_: None)
+    records = DQNTrainer(config, [3], CPU).run()
     assert records.failed_diagnostics == {"networks": "ValueError: no such layer"}
 
 
@@ -313,7 +313,7 @@ def test_a_linear_network_trains_and_has_no_dormant_units(
 ) -> None:
     monkeypatch.setattr(learner, "choose_backend", lambda *_: backend)
     trainer = DQNTrainer(configure(agent__hidden_sizes=[]), [3], CPU)
-    records = trainer.run(lambda *_: None)
+    records = trainer.run()
     (row, *_) = records.lanes[0].learner
     assert "dormant_share" not in row
     assert row["policy_churn"] is not None

@@ -42,7 +42,7 @@ PARENTS: list[dict[str, Any]] = [
 def parent_at(config: CellConfig, step: int, seeds: list[int] | None = None) -> dict[str, Any]:
     """Return the state of a run after a step."""
     trainer = DQNTrainer(config, seeds or SEEDS, CPU)
-    trainer.run(lambda *_: None, step)
+    trainer.run(step)
     assert trainer.env_step == step
     return trainer.state()
 
@@ -55,7 +55,7 @@ def fork(config: CellConfig, state: Mapping[str, Any], seeds: list[int] | None =
 
 
 def finished(trainer: DQNTrainer) -> DQNTrainer:
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer
 
 

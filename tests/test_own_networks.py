@@ -39,7 +39,7 @@ OWN: dict[str, dict[str, Any]] = {
 
 def trained(seeds: list[int], case: str, **changes: Any) -> DQNTrainer:
     trainer = DQNTrainer(parse(values(**DQN | OWN[case] | changes)), seeds, CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer
 
 

@@ -39,7 +39,7 @@ def trainer(one: Cell, seeds: tuple[int, ...] = (0, 1), **how: Any) -> DQNTraine
 
 
 def tables(one: Cell, seeds: tuple[int, ...] = (0, 1), **how: Any) -> list[dict[str, Any]]:
-    return [lane.tables() for lane in trainer(one, seeds, **how).run(lambda *_: None).lanes]
+    return [lane.tables() for lane in trainer(one, seeds, **how).run().lanes]
 
 
 def played(rows: list[dict[str, Any]]) -> list[Any]:
@@ -157,7 +157,7 @@ def test_a_class_that_cannot_be_used_is_named(kind: str, options: dict[str, Any]
 
 def test_a_slot_out_of_range_ends_the_run_by_name() -> None:
     with pytest.raises(ComponentError, match=r"OneSlotOff\.sample returned slot 16 in lane ., whose 16"):
-        trainer(cell(f"{OWN}:OneSlotOff")).run(lambda *_: None)
+        trainer(cell(f"{OWN}:OneSlotOff")).run()
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def test_a_lane_that_diverges_ends_with_its_data_while_its_neighbours_go_on(
     trainer = DQNTrainer(config, seeds, CPU)
     trainer.advance(30)
     trainer._learner.parameters.online[1] = 1e38
-    trainer.run(lambda *_: None)
+    trainer.run()
     end = trainer.records.lanes[1].ended
     assert end is not None
     assert end.status == "diverged"

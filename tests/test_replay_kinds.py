@@ -102,7 +102,7 @@ def test_it_trains_and_its_options_change_the_numbers() -> None:
     def rows(decay: float) -> list[Any]:
         trainer = make_trainer(cell({"decay": decay}).config, [0, 1], CPU)
         assert isinstance(trainer._buffer.sampler, Recency)  # type: ignore[attr-defined]
-        records = trainer.run(lambda *_: None)
+        records = trainer.run()
         assert trainer.gradient_steps > 0
         return [lane.tables() for lane in records.lanes]
 

@@ -69,7 +69,7 @@ def test_the_examples_of_a_turn_come_in_their_order_each_once() -> None:
 
 def test_a_training_episode_is_the_mean_log_likelihood_before_learning() -> None:
     frozen = trainer([3], agent__learning_rate=1e-12, replay__kind="none")
-    lane = frozen.run(lambda *_: None).lanes[0]
+    lane = frozen.run().lanes[0]
     shown = frozen._shown[:, :50]
     expected = frozen._classifier.predict(*frozen._examples(shown))[1].mean()
     assert lane.episodes[0]["episode_return"] == pytest.approx(expected, rel=1e-5)
@@ -81,12 +81,12 @@ def test_a_training_episode_is_the_mean_log_likelihood_before_learning() -> None
 
 def test_a_run_of_text_learns_and_goes_on_from_its_state_between_evaluations() -> None:
     whole = trainer([1, 2])
-    lanes = whole.run(lambda *_: None).lanes
+    lanes = whole.run().lanes
     assert lanes[1].episodes[-1]["episode_return"] > lanes[1].episodes[0]["episode_return"] + 0.1
     first, second = trainer([2]), trainer([2])
     first.advance(30)
     second.restore(first.state())
-    assert second.run(lambda *_: None).lanes[0].tables() == lanes[1].tables()
+    assert second.run().lanes[0].tables() == lanes[1].tables()
 
 
 def test_a_hash_of_the_data_is_in_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

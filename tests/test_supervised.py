@@ -92,7 +92,7 @@ def run(seeds: list[int], **changes: Any) -> SupervisedTrainer:
         "train__evaluate_every": 100,
     }
     trainer = SupervisedTrainer(parse(values(**(settings | changes))), seeds, CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer
 
 
@@ -136,7 +136,7 @@ def test_runs_depend_on_no_neighbour_and_go_on_from_their_state(kind: str, backe
     first.advance(100)
     first._evaluate()
     second.restore(first.state())
-    second.run(lambda *_: None)
+    second.run()
     assert second.records.lanes[0].tables() == alone.records.lanes[0].tables()
 
 

@@ -133,7 +133,7 @@ def test_learn_period_and_target_period_count_environment_steps(configure: Confi
     learner, refreshed = trainer._learner, []
     original = learner.refresh_target
     learner.refresh_target = lambda: (refreshed.append(trainer.env_step), original())  # type: ignore[assignment,func-returns-value]
-    trainer.run(lambda *_: None)
+    trainer.run()
     assert trainer.gradient_steps == len([step for step in range(16, 201) if step % 4 == 0])
     assert refreshed == list(range(10, 201, 10))
 
@@ -231,7 +231,7 @@ def test_other_physics_change_evaluations_and_nothing_that_is_trained(
 def test_a_run_can_be_saved_at_every_evaluation_and_every_step_that_logs(configure: Configure) -> None:
     trainer = DQNTrainer(configure(train__evaluate_every=60, train__log_every=25), [1], CPU)
     seen: list[int] = []
-    trainer.run(lambda env_step, _: seen.append(env_step))
+    trainer.run(on_period=lambda: seen.append(trainer.env_step))
     assert seen == [25, 50, 60, 75, 100, 120, 125, 150, 175, 180, 200]
     assert [row["env_step"] for row in trainer.records.lanes[0].evaluations] == [
         60,

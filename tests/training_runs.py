@@ -56,7 +56,7 @@ def counting_id(terminate_at: int, truncate_at: int) -> str:
 def train(config: CellConfig, seeds: list[int]) -> DQNTrainer:
     """Return a trainer at the end of its run."""
     trainer = DQNTrainer(config, seeds, CPU)
-    trainer.run(lambda *_: None)
+    trainer.run()
     trainer.close()
     return trainer
 
@@ -82,5 +82,5 @@ def resumed(config: CellConfig, directory: Path, stops: list[int], seeds: Sequen
         assert state is not None
         trainer.restore(state)
         assert trainer.env_step == stop
-    trainer.run(lambda *_: None)
+    trainer.run()
     return trainer

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ablation.config.cell import Cell
 from ablation.config.fork import parent_of
-from ablation.store.records import Records
 from ablation.store.runs import RunKey, Store
 from ablation.sweep import prefixes
 from ablation.sweep.interrupts import Stop, Stopped
@@ -70,7 +69,7 @@ class LaneTraining:
 
     def run(self, until: int | None = None) -> None:
         """Train to the end of the run, or `until` a step; raises `Stopped` if asked to."""
-        self.trainer.run(self._on_period, until)
+        self.trainer.run(until, self._on_period)
 
     def leave(self, step: int) -> None:
         """Keep the present state for the forks of a step, unless the run is past it or ended before."""
@@ -148,7 +147,7 @@ class LaneTraining:
         finally:
             training.trainer.close()
 
-    def _on_period(self, env_step: int, records: Records) -> None:  # noqa: ARG002
+    def _on_period(self) -> None:
         context = self._context
         context.watch(self)
         due = time.perf_counter() - self._saved >= context.job.checkpoint_seconds

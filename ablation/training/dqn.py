@@ -29,7 +29,7 @@ from ablation.training.block import Block, block_fits
 from ablation.training.evaluation import Evaluator
 from ablation.training.interaction import Interaction
 from ablation.training.lane_threads import LaneThreads
-from ablation.training.trainer import OnPeriod
+from ablation.training.trainer import OnPeriod, nothing
 
 
 class DQNTrainer:
@@ -86,7 +86,7 @@ class DQNTrainer:
         """Return whether the run is at its end, or every lane has ended early."""
         return self.env_step >= self._schedule.env_steps or not self.records.going_on()
 
-    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+    def run(self, until: int | None = None, on_period: OnPeriod = nothing) -> Records:
         """Train to the end of the run, or `until` an environment step, and return its records."""
         train, last = self._config.train, self._schedule.env_steps if until is None else until
         while not self.done and self.env_step < last:
@@ -95,7 +95,7 @@ class DQNTrainer:
             self.advance(min(*steps_to_period, last - self.env_step))
             if self.env_step % train.evaluate_every == 0:
                 self._evaluate()
-            on_period(self.env_step, self.records)
+            on_period()
         return self.records
 
     def advance(self, steps: int) -> None:

@@ -7,8 +7,12 @@ from typing import Any, Protocol
 
 from ablation.store.records import Records
 
-OnPeriod = Callable[[int, Records], None]
-"""Called with the environment step after every evaluation, at every step that logs, and at the end."""
+OnPeriod = Callable[[], object]
+"""Called after every evaluation, at every step that logs, and at the end."""
+
+
+def nothing() -> None:
+    """Do nothing, as an `OnPeriod`."""
 
 
 class Trainer(Protocol):
@@ -31,7 +35,7 @@ class Trainer(Protocol):
     def done(self) -> bool:
         """Whether the run is at its end, or every lane has ended early."""
 
-    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+    def run(self, until: int | None = None, on_period: OnPeriod = nothing) -> Records:
         """Train to the end of the run, or `until` an environment step, and return its records."""
 
     def advance(self, steps: int) -> None:

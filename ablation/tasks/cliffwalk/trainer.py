@@ -15,7 +15,7 @@ from ablation.numerics.random_streams import Stream, words
 from ablation.replay.buffer import ReplayBuffer
 from ablation.store.records import EarlyEnd, Evaluation, Records
 from ablation.tasks.cliffwalk.chain import FIELDS, TOLERANCE, Tables, transitions
-from ablation.training.trainer import OnPeriod
+from ablation.training.trainer import OnPeriod, nothing
 
 
 class TabularTrainer:
@@ -53,13 +53,13 @@ class TabularTrainer:
         """Return whether the run is at its end, or every lane's table is right."""
         return self.env_step >= self._schedule.env_steps or not self.records.going_on()
 
-    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+    def run(self, until: int | None = None, on_period: OnPeriod = nothing) -> Records:
         """Train to the end of the run, or `until` a step, and return its records."""
         every, last = self._config.train.evaluate_every, self._schedule.env_steps
         last = last if until is None else until
         while not self.done and self.env_step < last:
             self.advance(min(every - self.env_step % every, last - self.env_step))
-            on_period(self.env_step, self.records)
+            on_period()
         return self.records
 
     def advance(self, steps: int) -> None:

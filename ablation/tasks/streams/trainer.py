@@ -20,7 +20,7 @@ from ablation.store.records import Evaluation, Records
 from ablation.tasks.streams.classifier import Classifier
 from ablation.tasks.streams.data import load_stream, spec
 from ablation.training.best import BestParameters
-from ablation.training.trainer import OnPeriod
+from ablation.training.trainer import OnPeriod, nothing
 
 FIELDS = {"example": Field((), torch.int64)}
 """The buffer keeps numbers of examples, which stand for (input, label): data sets do not change."""
@@ -75,7 +75,7 @@ class SupervisedTrainer:
         """Return whether the run is at its end."""
         return self.env_step >= self._schedule.env_steps
 
-    def run(self, on_period: OnPeriod, until: int | None = None) -> Records:
+    def run(self, until: int | None = None, on_period: OnPeriod = nothing) -> Records:
         """Train to the end of the run, or `until` a step, and return its records."""
         every, last = self._config.train.evaluate_every, self._schedule.env_steps
         last = last if until is None else until
@@ -83,7 +83,7 @@ class SupervisedTrainer:
             self.advance(min(every - self.env_step % every, last - self.env_step))
             if self.env_step % every == 0 or self.done:
                 self._evaluate()
-            on_period(self.env_step, self.records)
+            on_period()
         return self.records
 
     def advance(self, steps: int) -> None:
