@@ -15,7 +15,7 @@ from ablation.store.runs import TABLES, RunKey
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.tracking import TrackingConfig, open_sink
-from ablation.tracking.mirrors import Directory, directories
+from ablation.tracking.mirrors import directories
 from ablation.tracking.rows import RowFeed
 from ablation.tracking.runs import (
     EndedRun,
@@ -185,12 +185,13 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("seed", range(2 * LANES))
 def test_nothing_lands_in_a_neighbours_run(mirrored: Path, seed: int) -> None:
-    (directory,) = directories(mirrored, wandb_id(RunKey(KEY.cell, seed)))
+    of_run = wandb_id(RunKey(KEY.cell, seed))
+    (directory,) = (path for id, path in directories(mirrored) if id == of_run)
     tables = tracked.tables(seed)
     if seed == FAILED:
         tables = {name: [row for row in rows if row["env_step"] <= 200] for name, rows in tables.items()}
         assert len(tables["learner"]) < len(tracked.tables(seed)["learner"])
-    rows = tracked.offline_rows(directory.path)
+    rows = tracked.offline_rows(directory)
     assert len(rows) > 1
     assert rows == all_rows(tables, final=seed != FAILED)
 
@@ -206,8 +207,8 @@ def test_a_run_that_is_trained_again_replaces_its_directory(tmp_path: Path) -> N
         sink = open_sink(TrackingConfig("offline", "p", None), [run], tmp_path)
         sink.finish(0, EndedRun(tracked.record(7, attempt=attempt), tracked.tables(attempt), {}))
         sink.close()
-    (directory,) = directories(tmp_path)
-    assert tracked.offline_rows(directory.path) == all_rows(tracked.tables(2))
+    ((_, directory),) = directories(tmp_path)
+    assert tracked.offline_rows(directory) == all_rows(tracked.tables(2))
 
 
 def test_no_tracking_opens_nothing(tmp_path: Path) -> None:
@@ -237,7 +238,7 @@ def test_a_results_directory_that_cannot_be_written_is_one_warning(
 def test_directories_of_like_named_runs_are_told_apart(tmp_path: Path) -> None:
     for name in ("offline-run-20260101_000000-b-0001", "run-20260101_000000-a-b-0001"):
         (tmp_path / "wandb" / name).mkdir(parents=True)
-    assert [found.path.name for found in directories(tmp_path, "b-0001")] == [
-        "offline-run-20260101_000000-b-0001"
-    ]
-    assert Directory(tmp_path / "wandb" / "run-20260101_000000-a-b-0001").id == "a-b-0001"
+    assert {id: path.name for id, path in directories(tmp_path)} == {
+        "b-0001": "offline-run-20260101_000000-b-0001",
+        "a-b-0001": "run-20260101_000000-a-b-0001",
+    }

@@ -117,9 +117,9 @@ def _assert_local_directories_have_first_lines(root: Path, cell: str, offline: b
     store = Store(root)
     for seed in SEEDS:
         key = RunKey(cell, seed)
-        (directory,) = directories(root, wandb_id(key))
+        (directory,) = (path for id, path in directories(root) if id == wandb_id(key))
         wanted = ended_run(store, key).rows()
-        rows = tracked.offline_rows(directory.path)
+        rows = tracked.offline_rows(directory)
         assert rows == wanted[: len(rows)]
         assert offline or len(rows) == len(wanted)
 

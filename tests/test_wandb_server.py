@@ -511,8 +511,9 @@ def test_a_job_beside_a_sync_is_tracked_offline(
         sink.finish(0, EndedRun(tracked.record(1), tracked.tables(1), {}))
         sink.close()
     assert f"another process uploads the runs of {tmp_path} now" in caplog.text
-    (directory,) = directories(tmp_path, "a-0001")
-    assert directory.path.name.startswith("offline-run-")
+    ((id, directory),) = directories(tmp_path)
+    assert id == "a-0001"
+    assert directory.name.startswith("offline-run-")
 
 
 @pytest.mark.parametrize(
@@ -596,8 +597,8 @@ def test_of_twelve_arms_of_thirty_seeds_none_is_lost_and_none_mixed(tmp_path: Pa
     store = Store(tmp_path)
     keys = list(store.run_keys())
     assert len(keys) == len({wandb_id(key) for key in keys}) == 360
-    local = {directory.id: directory for directory in directories(tmp_path)}
+    local = dict(directories(tmp_path))
     assert set(local) == {wandb_id(key) for key in keys}
     for key in keys:
         ended, directory = ended_run(store, key), local[wandb_id(key)]
-        assert tracked.offline_rows(directory.path) == ended.rows()
+        assert tracked.offline_rows(directory) == ended.rows()

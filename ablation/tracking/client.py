@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -48,8 +49,9 @@ def open_run(root: Path, run: TrackedRun, project: str, entity: str | None, mode
 
     root.mkdir(parents=True, exist_ok=True)
     # Two local directories with one id would upload their lines twice.
-    for earlier in directories(root, first_id(run.id)):
-        earlier.remove()
+    for id, earlier in directories(root):
+        if id == first_id(run.id):
+            shutil.rmtree(earlier, ignore_errors=True)
     opened = wandb.init(
         # The default hands the previous run of this process out again.
         reinit="create_new",

@@ -7,9 +7,7 @@ at; what is uploaded later is made from the store.
 from __future__ import annotations
 
 import fcntl
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -22,22 +20,6 @@ AGAIN = "~"
 
 class Busy(Exception):
     """Another process uploads from the same results directory."""
-
-
-@dataclass(frozen=True)
-class Directory:
-    """One local W&B directory."""
-
-    path: Path
-
-    @property
-    def id(self) -> str:
-        """Return the id that the run had at first, before it had to be replaced."""
-        return first_id(self.path.name.removeprefix("offline-").split("-", 2)[2])
-
-    def remove(self) -> None:
-        """Delete the directory."""
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 def replacements(id: str) -> list[str]:
@@ -53,13 +35,11 @@ def first_id(id: str) -> str:
     return id.partition(AGAIN)[0]
 
 
-def directories(root: Path, id: str | None = None) -> Iterator[Directory]:
-    """Yield the local W&B directories of one run, or of all."""
+def directories(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the local W&B directories, each after the id that its run had before any replacement."""
     for pattern in ("run", "offline-run"):
         for path in sorted((root / "wandb").glob(f"{pattern}-[0-9]*_[0-9]*-*")):
-            directory = Directory(path)
-            if id in (None, directory.id):
-                yield directory
+            yield first_id(path.name.removeprefix("offline-").split("-", 2)[2]), path
 
 
 def remember_target(root: Path, project: str, entity: str | None) -> None:
