@@ -12,7 +12,7 @@ from ablation.config.near import one_of
 from ablation.config.schema import CellConfig
 from ablation.config.validation import ConfigError
 from ablation.study.declaration import BASELINE, CONTROL, Study
-from ablation.study.designs import Combination, combinations
+from ablation.study.designs import Combination, Overrides, combinations
 from ablation.study.plan import Arm, Merged, Plan, Pruned
 
 Resolve = Callable[[Mapping[str, Any]], CellConfig]
@@ -78,11 +78,11 @@ class _Environment:
     def _add(self, combination: Combination) -> str:
         """Add a combination as an arm, or as merged into one; return the arm that has its cell."""
         overrides = combination.all_overrides(self._study.factors)
-        every = self._study.baseline | overrides | {"env": self._environment}
-        cell = Cell(self._resolve(every))
+        every = self._every(overrides)
+        config = self._resolve(every)
         if combination.fork is not None:
-            parent = self._resolve(self._study.baseline | {"env": self._environment})
-            cell = Cell(forked(parent, cell.config, combination.fork))
+            config = forked(self._baseline, config, combination.fork)
+        cell = Cell(config)
         name = combination.label or BASELINE
         if self._arms.get(name, cell.name) != cell.name:
             name = combination.words or f"{name} ({cell.name[-4:]})"
@@ -142,15 +142,18 @@ class _Environment:
         for level in self._study.factors[name].overrides():
             try:
                 overrides = Combination({name: level}).all_overrides(self._study.factors)
-                cells[level] = self._cell(overrides)
+                cells[level] = Cell(self._resolve(self._every(overrides))).name
             except ConfigError:
                 cells[level] = ""
         return cells
 
     @cached_property
-    def _baseline_cell(self) -> str:
-        return self._cell({})
+    def _baseline(self) -> CellConfig:
+        return self._resolve(self._every({}))
 
-    def _cell(self, overrides: Mapping[str, Any]) -> str:
-        every = self._study.baseline | dict(overrides) | {"env": self._environment}
-        return Cell(self._resolve(every)).name
+    @cached_property
+    def _baseline_cell(self) -> str:
+        return Cell(self._baseline).name
+
+    def _every(self, overrides: Overrides) -> Overrides:
+        return self._study.baseline | overrides | {"env": self._environment}

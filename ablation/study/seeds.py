@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from ablation.config.cell import Cell
 from ablation.study.declaration import CONTROL_SEED_OFFSET, Study
 from ablation.study.looks import Looks
 from ablation.study.plan import Arm, Plan
@@ -27,7 +27,7 @@ def seeds_of(study: Study, count: int) -> list[int]:
 
 def with_seeds(plan: Plan, count: int) -> Plan:
     """Return a plan in which each arm is trained on `count` seeds."""
-    return _with_counts(plan, lambda _: count, plan.configured)
+    return _with_counts(plan, lambda _: count)
 
 
 def at_look(plan: Plan, looks: Looks, following: bool) -> Plan:
@@ -48,16 +48,16 @@ def at_look(plan: Plan, looks: Looks, following: bool) -> Plan:
         arms = (x for x in plan.arms if x.role == "arm" and x.environment == arm.environment)
         return max(map(own, arms), default=seeds)
 
-    return _with_counts(replace(plan, looks=looks), count, plan.configured)
+    return _with_counts(plan, count, looks=looks)
 
 
-def _with_counts(plan: Plan, count: Callable[[Arm], int], configured: Mapping[str, Cell]) -> Plan:
+def _with_counts(plan: Plan, count: Callable[[Arm], int], **changes: Any) -> Plan:
     arms = []
     for arm in plan.arms:
         seeds = seeds_of(plan.study, count(arm))
         control = [seed + CONTROL_SEED_OFFSET for seed in seeds]
         arms.append(replace(arm, seeds=control if arm.role == "control" else seeds))
     seeds = seeds_of(plan.study, max(len(arm.seeds) for arm in arms))
-    changed = replace(plan, study=replace(plan.study, seeds=seeds), arms=arms, cells={})
-    changed.add_cells(configured.values())
+    changed = replace(plan, study=replace(plan.study, seeds=seeds), arms=arms, cells={}, **changes)
+    changed.add_cells(plan.configured.values())
     return changed

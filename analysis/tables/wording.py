@@ -19,7 +19,6 @@ MOST_SEEDS = 1_000
 """Larger numbers of seeds are not worth their digits."""
 MOST_NAMED = 4
 """Arms that a verdict names."""
-TOO_FEW = "too few seeds, or no spread to judge by"
 AXIS_LABELS = {
     "final": "mean return, last 10 % of evaluations",
     "area_under_curve": "mean return, all evaluations",
@@ -151,10 +150,10 @@ def summary(rows: list[Comparison]) -> str:
     if not compared:
         return "There is nothing to compare with the baseline yet."
     judged = [row for row in compared if row.judged]
+    unjudged, why = len(compared) - len(judged), "too few seeds, or no spread to judge by"
     if not judged:
-        return f"No verdicts: {TOO_FEW}."
-    unjudged = len(compared) - len(judged)
-    without = f" No verdict on {unjudged} of {len(compared)} arms: {TOO_FEW}." if unjudged else ""
+        return f"No verdicts: {why}."
+    without = f" No verdict on {unjudged} of {len(compared)} arms: {why}." if unjudged else ""
     return _verdicts(judged) + without
 
 
