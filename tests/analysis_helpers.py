@@ -11,12 +11,15 @@ import numpy as np
 
 from ablation.config.parse import parse
 from ablation.config.schema import CellConfig
+from ablation.results.load import read
+from ablation.results.tuning_choices import choices
 from ablation.store.files import write_json
 from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm, Plan
+from ablation.study.tuning import reported_plan, tuning_plan
 
 from .conftest import values
 
@@ -50,6 +53,20 @@ COMPONENTS: dict[str, Any] = STUDY | {
         "double Q": {"levels": {"on": {}, "off": {"agent.double_q": False}}},
         "combined": {"levels": {"on": {}, "off": {"replay.combined": False}}},
     },
+}
+TUNED: dict[str, Any] = {
+    "name": "t",
+    "question": "Which capacity is best?",
+    "environments": ["CartPole-v1", "Acrobot-v1"],
+    "baseline": {"replay.capacity": 64, "agent.learning_rate": 0.01},
+    "factors": {
+        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
+        "rate": {"key": "agent.learning_rate", "levels": [0.001, 0.01, 0.1]},
+    },
+    "design": "one_factor_at_a_time",
+    "seeds": 10,
+    "primary_score": "final",
+    "tune": {"factor": "rate", "seeds": [70, 71]},
 }
 RECORD = {
     "status": "complete",
@@ -110,10 +127,20 @@ def run_record(key: RunKey, values: Mapping[str, Any]) -> RunRecord:
     return RunRecord(**{**values, "cell": key.cell, "seed": key.seed})
 
 
-def make_store(root: Path, study: Mapping[str, Any], outcome: Outcome, **record: Any) -> Plan:
-    """Write a study's plan and runs whose returns rise to `outcome` in their last evaluation."""
-    plan = expand(parse_study(study), resolve)
-    write_plan(Store(root), plan, outcome, **record)
+def make_store(
+    root: Path, study: Mapping[str, Any], outcome: Outcome, chosen: Outcome | None = None, **record: Any
+) -> Plan:
+    """Write a study's plan and runs whose returns rise to `outcome` in their last evaluation.
+
+    Of a study that tunes these are both stages, and the plan is the reported one's, whose runs come to
+    `chosen` if it is given.
+    """
+    plan, store = expand(parse_study(study), resolve), Store(root)
+    if plan.study.tune is not None:
+        tuning = tuning_plan(plan, resolve)
+        write_plan(store, tuning, outcome, **record)
+        plan = reported_plan(plan, list(choices(read(tuning, store), plan.study.tune.factor)), resolve)
+    write_plan(store, plan, chosen or outcome, **record)
     return plan
 
 

@@ -71,6 +71,7 @@ SMALL: dict[str, Any] = {
 }
 
 Configure = Callable[..., CellConfig]
+Command = Callable[..., str]
 
 
 def values(**changes: Any) -> dict[str, Any]:
@@ -85,6 +86,28 @@ def values(**changes: Any) -> dict[str, Any]:
 @pytest.fixture
 def configure() -> Configure:
     return lambda **changes: parse(values(**changes))
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return what runs a command in this process, checks its exit status, and returns what it printed.
+
+    Of one that fails that is what it printed of errors.
+    """
+
+    def run(*words: str, status: int = 0) -> str:
+        # Importing it sets environment variables.
+        from ablation.__main__ import main
+
+        monkeypatch.setattr("sys.argv", ["replay-ablation", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        assert int(ended.value.code or 0) == status, printed
+        assert "Traceback" not in printed.err
+        return printed.err if status else printed.out
+
+    return run
 
 
 @pytest.fixture(autouse=True)

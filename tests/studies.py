@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from ablation.study.declaration import parse_study
@@ -26,16 +27,18 @@ def study(**changes: Any) -> Any:
     return parse_study(STUDY | changes)
 
 
-def sweep_settings() -> SweepConfig:
-    """Return the settings of a sweep of two workers."""
-    launch: dict[str, Any] = {
-        "jobs": 2,
-        "lanes_per_job": 4,
+def sweep_settings(
+    results: Path = Path("r"), jobs: int = 2, lanes: int = 4, **changes: Any
+) -> SweepConfig:
+    """Return the settings of a sweep of some workers with so many parallel seeds a job."""
+    launch = {
+        "jobs": jobs,
+        "lanes_per_job": lanes,
         "checkpoint_seconds": 60,
         "max_attempts": 3,
         "timeout_minutes": None,
         "memory_gb": None,
     }
     tracking = {"mode": "disabled", "project": "p", "entity": None}
-    values = {"device": "cpu", "results_dir": "r", "tracking": tracking, "launch": launch}
-    return parse_sweep_config(values | {"retry": None, "only": None})
+    values = {"device": "cpu", "results_dir": results, "tracking": tracking, "launch": launch}
+    return parse_sweep_config(values | changes)

@@ -7,8 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ablation.store.runs import TABLES, RunKey, Store
 
@@ -56,6 +60,22 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     return process.returncode, error
+
+
+def wait_for(
+    condition: Callable[[], object], process: subprocess.Popen[str], may_end: bool = False
+) -> None:
+    """Wait until a condition holds, or a sweep that `start` began ends if it `may_end`."""
+    # Long enough to compile every loop on a busy machine.
+    deadline = time.monotonic() + 300
+    while not condition():
+        if process.poll() is not None:
+            assert may_end, process.communicate()
+            return
+        if time.monotonic() > deadline:
+            os.killpg(process.pid, signal.SIGKILL)
+            pytest.fail(f"waited in vain: {process.communicate()}")
+        time.sleep(0.02)
 
 
 def stored_bytes(results: Path) -> dict[RunKey, list[Any]]:

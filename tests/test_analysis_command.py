@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from ablation.__main__ import main
 from ablation.results.load import load
 from ablation.store.files import read_json, write_json
 from ablation.store.run_record import RunRecord
@@ -21,6 +20,7 @@ from analysis.effects.comparability import NotComparable, find_differences, requ
 from analysis.report.report import write_report
 
 from .analysis_helpers import CROSSED, RECORD, STUDY, make_store, outcome, run_record
+from .conftest import Command
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,20 +32,8 @@ def results(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def command(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    def run(*words: str, status: int = 0) -> str:
-        monkeypatch.setattr(sys, "argv", ["replay-ablation", *words, "--results", str(results)])
-        found = 0
-        try:
-            main()
-        except SystemExit as ended:
-            found = int(ended.code or 0)
-        printed = capsys.readouterr()
-        assert found == status, printed
-        assert "Traceback" not in printed.err
-        return printed.err if status else printed.out
-
-    return run
+def command(command: Command, results: Path) -> Command:
+    return lambda *words, status=0: command(*words, "--results", str(results), status=status)
 
 
 def change_record(results: Path, arm: str, seed: int, **changes: Any) -> None:

@@ -20,7 +20,7 @@ from ablation.store.run_record import RunRecord
 from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.study.plan import Plan
-from ablation.sweep.config import SweepConfig, parse_sweep_config
+from ablation.sweep.config import SweepConfig
 from ablation.sweep.dispatcher import SweepDispatcher
 from ablation.sweep.estimates.forecast import forecast
 from ablation.sweep.inventory import read_inventory
@@ -29,7 +29,7 @@ from analysis.report.report import open_results, study_tables, write_report
 
 from .analysis_helpers import STUDY, make_store, resolve
 from .conftest import values
-from .studies import study
+from .studies import study, sweep_settings
 
 SHARED: dict[str, Any] = {"arithmetic": "a" * 12, "portable": False, "processor": {"name": "Some CPU"}}
 OTHER: dict[str, Any] = {"arithmetic": "b" * 12, "processor": {"name": "Another CPU"}}
@@ -41,17 +41,7 @@ def change(results: Path, key: RunKey, **changes: Any) -> None:
 
 
 def settings(results: Path, **changes: Any) -> SweepConfig:
-    launch = {
-        "jobs": 1,
-        "lanes_per_job": 64,
-        "checkpoint_seconds": 60,
-        "max_attempts": 3,
-        "timeout_minutes": None,
-        "memory_gb": None,
-    }
-    tracking = {"mode": "disabled", "project": "p", "entity": None}
-    known = {"device": "cpu", "results_dir": results, "tracking": tracking, "launch": launch}
-    return parse_sweep_config(known | {"retry": None, "only": None} | changes)
+    return sweep_settings(results, jobs=1, lanes=64, **changes)
 
 
 @pytest.fixture

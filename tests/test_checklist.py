@@ -11,14 +11,8 @@ from typing import Any
 import pytest
 
 from ablation.config.project import Project
-from ablation.results.load import read
-from ablation.results.tuning_choices import choices
 from ablation.store.run_record import RunRecord
-from ablation.store.runs import Store
-from ablation.study.declaration import parse_study
-from ablation.study.expand import expand
-from ablation.study.plan import Arm, Choice, Plan
-from ablation.study.tuning import reported_plan, tuning_plan
+from ablation.study.plan import Arm, Choice
 from analysis.commands.main import run
 from analysis.expectations.claims import Claim
 from analysis.expectations.verdicts import Expectation
@@ -26,23 +20,9 @@ from analysis.report.checklist import job_hours, paragraph, ranges
 from analysis.report.lint import RULES, lint
 from analysis.report.report import open_results
 
-from .analysis_helpers import noise, resolve, write_plan
+from .analysis_helpers import TUNED, make_store, noise
 
-RATES = [0.001, 0.01, 0.1]
-TUNED: dict[str, Any] = {
-    "name": "t",
-    "question": "Which capacity is best?",
-    "environments": ["CartPole-v1", "Acrobot-v1"],
-    "baseline": {"replay.capacity": 64, "agent.learning_rate": 0.01},
-    "factors": {
-        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
-        "rate": {"key": "agent.learning_rate", "levels": RATES},
-    },
-    "design": "one_factor_at_a_time",
-    "seeds": 10,
-    "primary_score": "final",
-    "tune": {"factor": "rate", "seeds": [70, 71]},
-}
+RATE = TUNED["factors"]["rate"]
 UNTUNED = TUNED | {"factors": {"capacity": TUNED["factors"]["capacity"]}, "tune": None}
 
 
@@ -52,23 +32,12 @@ def outcome(arm: Arm, seed: int) -> float:
     return level - (30 if arm.levels.get("rate", "0.01") != "0.01" else 0) + noise(arm.name, seed)
 
 
-def swept(root: Path, study: Mapping[str, Any], **record: Any) -> Plan:
-    """Write a study with the runs of its stages; return the plan of the reported one."""
-    plan, store = expand(parse_study(study), resolve), Store(root)
-    if plan.study.tune is not None:
-        tuning = tuning_plan(plan, resolve)
-        write_plan(store, tuning, outcome, **record)
-        plan = reported_plan(plan, list(choices(read(tuning, store), "rate")), resolve)
-    write_plan(store, plan, outcome, **record)
-    return plan
-
-
 def rules(root: Path, score: str | None = None, claims: list[Claim] | None = None) -> list[str]:
     return [finding.rule for finding in lint(open_results(root, "t", score), claims or [])]
 
 
 def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_path: Path) -> None:
-    swept(tmp_path, TUNED)
+    make_store(tmp_path, TUNED, outcome)
     assert any(row.significant for row in open_results(tmp_path, "t", None).comparisons)
     assert rules(tmp_path) == []
 
@@ -82,8 +51,7 @@ def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_pat
             "capacity=16 (CartPole-v1) has a verdict from 9 seeds",
         ),
         (
-            TUNED
-            | {"factors": TUNED["factors"] | {"rate": TUNED["factors"]["rate"] | {"levels": RATES[1:]}}},
+            TUNED | {"factors": TUNED["factors"] | {"rate": RATE | {"levels": [0.01, 0.1]}}},
             "edge-choice",
             "baseline (CartPole-v1) chose rate 0.01, at the edge of 0.01, 0.1",
         ),
@@ -109,14 +77,14 @@ def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_pat
 def test_a_planted_violation_is_found_by_name(
     study: Mapping[str, Any], rule: str, text: str, tmp_path: Path
 ) -> None:
-    swept(tmp_path, study)
+    make_store(tmp_path, study, outcome)
     found = lint(open_results(tmp_path, "t", None), [])
     assert {finding.rule for finding in found} == {rule}
     assert found[0].text.startswith(text)
 
 
 def test_arms_with_unequal_numbers_of_tuning_runs_are_found(tmp_path: Path) -> None:
-    plan = swept(tmp_path, TUNED)
+    plan = make_store(tmp_path, TUNED, outcome)
 
     def fewer(choice: Choice) -> Choice:
         return replace(choice, n=choice.n | {"0.1": 1}) if choice.arm == "capacity=16" else choice
@@ -129,7 +97,7 @@ def test_arms_with_unequal_numbers_of_tuning_runs_are_found(tmp_path: Path) -> N
 
 
 def test_a_claim_about_speed_that_greedy_evaluations_decide_is_found(tmp_path: Path) -> None:
-    swept(tmp_path, TUNED)
+    make_store(tmp_path, TUNED, outcome)
     contrast = {"baseline": 1, "capacity=16": -1}
 
     def claim(measure: str) -> list[Claim]:
@@ -141,10 +109,10 @@ def test_a_claim_about_speed_that_greedy_evaluations_decide_is_found(tmp_path: P
 
 def test_every_arm_at_several_rates_counts_as_tuned(tmp_path: Path) -> None:
     crossed = TUNED | {"design": "factorial", "tune": None}
-    swept(tmp_path, crossed)
+    make_store(tmp_path, crossed, outcome)
     assert rules(tmp_path) == []
     alone = TUNED | {"design": "one_factor_at_a_time", "tune": None}
-    swept(tmp_path, alone)
+    make_store(tmp_path, alone, outcome)
     (finding,) = lint(open_results(tmp_path, "t", None), [])
     assert finding.text.startswith("capacity=16 (CartPole-v1); capacity=16 (Acrobot-v1): trained"), (
         "the baseline alone has several rates"
@@ -157,9 +125,10 @@ def test_every_rule_has_a_planted_violation() -> None:
 
 
 def test_the_paragraph_has_the_numbers_of_the_store(tmp_path: Path) -> None:
-    swept(
+    make_store(
         tmp_path,
         TUNED,
+        outcome,
         env_steps=1000,
         gradient_steps=500,
         started="2026-01-01T00:00:00+00:00",
@@ -184,8 +153,7 @@ def test_the_paragraph_has_the_numbers_of_the_store(tmp_path: Path) -> None:
 
 
 def test_the_paragraph_says_what_is_missing_and_what_shares_are(tmp_path: Path) -> None:
-    plan = expand(parse_study(UNTUNED), resolve)
-    write_plan(Store(tmp_path), plan, lambda arm, seed: "failed" if seed == 3 else 100.0)
+    make_store(tmp_path, UNTUNED, lambda arm, seed: "failed" if seed == 3 else 100.0)
     text = paragraph(open_results(tmp_path, "t", "kept_threshold"))
     assert "36 of 40 runs are complete (4 failed; none is replaced)" in text
     assert "No hyperparameter was tuned" in text
@@ -204,7 +172,7 @@ def test_hours_count_a_job_once_however_many_seeds_it_has() -> None:
 def test_the_command_writes_the_paragraph_and_ends_with_1_where_rules_are_broken(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    swept(tmp_path, UNTUNED)
+    make_store(tmp_path, UNTUNED, outcome)
     words = ["t", "--results", str(tmp_path)]
     assert run("checklist", words, Project(tmp_path)) == 1
     printed = capsys.readouterr().out
@@ -212,7 +180,7 @@ def test_the_command_writes_the_paragraph_and_ends_with_1_where_rules_are_broken
     assert (tmp_path / "studies" / "t" / "checklist.tex").read_text() in printed
     assert run("checklist", [*words, "--json"], Project(tmp_path)) == 1
     assert json.loads(capsys.readouterr().out)["findings"][0]["rule"] == "untuned-arms"
-    swept(tmp_path, TUNED)
+    make_store(tmp_path, TUNED, outcome)
     assert run("checklist", words, Project(tmp_path)) == 0
     assert "No common errors." in capsys.readouterr().out
     assert run("checklist", ["no-such-study", "--results", str(tmp_path)], Project(tmp_path)) == 2

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from ablation.sweep.scheduling import schedule_jobs, startable
 
 from .analysis_helpers import resolve
 from .studies import STUDY, study, sweep_settings
-from .sweeps import finish, start, stored_bytes
+from .sweeps import finish, start, stored_bytes, wait_for
 
 FORKED: dict[str, Any] = STUDY | {
     "baseline": {"replay.capacity": 64},
@@ -109,13 +108,6 @@ def test_forks_wait_for_the_runs_that_they_leave_and_these_know_where() -> None:
     assert sorted(job.cell.shared_steps for job in later) == [50, 50, 100, 100, 150]
 
 
-def wait_for(condition: Callable[[], Any], process: Any) -> None:
-    ends = time.monotonic() + 200
-    while not condition() and process.poll() is None:
-        assert time.monotonic() < ends
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("undisturbed")
@@ -155,7 +147,7 @@ def test_no_kill_between_parent_and_fork_changes_or_loses_anything(
     ]
     for moment in moments:
         process = start(tmp_path, *SWEEP)
-        wait_for(moment, process)
+        wait_for(moment, process, may_end=True)
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
     assert finish(start(tmp_path, *SWEEP))[0] == 0
@@ -177,7 +169,7 @@ def test_a_fork_whose_parent_left_nothing_trains_its_steps_again_in_any_grouping
     # The process ends in the middle of the steps that it trains again.
     words = [*SWEEP, "launch.lanes_per_job=2", "only='replay=none, fork*'"]
     process = start(results, *words)
-    wait_for(lambda: list(results.glob("jobs/*/parent/checkpoint.pt")), process)
+    wait_for(lambda: list(results.glob("jobs/*/parent/checkpoint.pt")), process, may_end=True)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
     assert finish(start(results, *words))[0] == 0

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -19,7 +19,6 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.expand import expand
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.code_version import CodeChanged, code_version
-from ablation.sweep.config import SweepConfig, parse_sweep_config
 from ablation.sweep.dispatcher import MAX_FRUITLESS_LAUNCHES, SweepDispatcher
 from ablation.sweep.interrupts import EndRequests
 from ablation.sweep.launch import Launch
@@ -30,8 +29,8 @@ from ablation.sweep.supervisor import WorkerExit, keep_working
 from ablation.sweep.worker_end import EndPipe
 
 from .analysis_helpers import resolve
-from .studies import study
-from .sweeps import ROOT, WITHOUT_REPORT, finish, start
+from .studies import study, sweep_settings
+from .sweeps import ROOT, WITHOUT_REPORT, finish, start, wait_for
 
 SHORT = [
     "train.evaluate_every=100",
@@ -75,17 +74,6 @@ class Foreign(CartPoleEnv):
 for name in ENDS:
     gymnasium.register(f"{name}-v0", Foreign, kwargs={"end": name}, max_episode_steps=50)
 """
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    # Long enough to compile every loop on a busy machine.
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        if time.monotonic() > deadline:
-            os.killpg(process.pid, signal.SIGKILL)
-            pytest.fail(f"waited in vain: {process.communicate()}")
-        time.sleep(0.02)
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
@@ -277,12 +265,7 @@ class Ending:
 
 
 def dispatcher(results: Path, launcher: Ending) -> SweepDispatcher:
-    launch = {"jobs": 2, "lanes_per_job": 4, "checkpoint_seconds": 60, "max_attempts": 3}
-    tracking = {"mode": "disabled", "project": "p", "entity": None}
-    values = {"device": "cpu", "results_dir": results, "tracking": tracking, "retry": None, "only": None}
-    config: SweepConfig = parse_sweep_config(
-        values | {"launch": {**launch, "memory_gb": None, "timeout_minutes": None}}
-    )
+    config = sweep_settings(results)
     observer: SweepObserver = Silent()
     found = SweepDispatcher(expand(study(), resolve), config, Store(results), launcher, observer)
     found.prepare()

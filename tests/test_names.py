@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,6 @@ from unittest.mock import patch
 
 import pytest
 
-from ablation.__main__ import main
 from ablation.results.outside.data import DamagedImport
 from ablation.results.outside.data import read as read_outside
 from ablation.store.files import read_json, write_json
@@ -28,6 +26,7 @@ from analysis.wandb.upload import _files
 
 from . import tracked
 from .analysis_helpers import STUDY, make_store, outcome, resolve
+from .conftest import Command
 from .studies import study
 from .wandb_server import LoopbackServer
 
@@ -161,8 +160,7 @@ def test_a_plan_with_values_of_a_wrong_type_is_one_line(
     tmp_path: Path,
     broken: Any,
     words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Command,
 ) -> None:
     plan = expand(study(), resolve).as_json()
     if isinstance(broken, dict) and broken:
@@ -173,29 +171,18 @@ def test_a_plan_with_values_of_a_wrong_type_is_one_line(
             broken = {"study": plan["study"] | broken["study"]}
         broken = plan | broken
     write_json(tmp_path / "studies" / "s" / "plan.json", broken)
-    monkeypatch.setattr(sys, "argv", ["replay-ablation", *words, "--results", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    refused = command(*words, "--results", str(tmp_path), status=2)
+    assert len(refused.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["report"], ["scores"], ["wandb-report", "--dry-run"]], ids=str)
 def test_a_study_of_the_command_line_is_no_path(
-    tmp_path: Path,
-    words: list[str],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, words: list[str], command: Command
 ) -> None:
     make_store(tmp_path / "other", STUDY, outcome)
     root = tmp_path / "results"
-    monkeypatch.setattr(
-        sys, "argv", ["replay-ablation", *words, "../../other/studies/s", "--results", str(root)]
-    )
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 2
-    assert "study = '../../other/studies/s': must be letters" in capsys.readouterr().err
+    refused = command(*words, "../../other/studies/s", "--results", str(root), status=2)
+    assert "study = '../../other/studies/s': must be letters" in refused
     assert not root.exists()
 
 

@@ -22,7 +22,7 @@ from ablation.store.runs import TABLES, RunKey, Store
 from ablation.sweep.claims import ClaimOwner, RunClaims
 from ablation.sweep.processes import start_time
 
-from .sweeps import finish, start
+from .sweeps import finish, start, wait_for
 
 SHORT = [
     "train.evaluate_every=100",
@@ -86,14 +86,6 @@ def stored(results: Path) -> dict[Any, Any]:
     return {
         key: [store.read_table(key, name).to_pylist() for name in TABLES] for key in store.run_keys()
     }
-
-
-def wait_for(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 import pytest
 from rich.console import Console
 
-from ablation.__main__ import main
 from ablation.cli import messages
 from ablation.store.runs import RunKey
 from ablation.study.plan import Arm
@@ -27,6 +26,7 @@ from analysis.report.report import open_results, study_tables, write_report
 from analysis.tables.markup import latex, markdown, only_lualatex
 
 from .analysis_helpers import STUDY, make_store
+from .conftest import Command
 
 NAMES = [
     r"$\textsc{lr}$ up",
@@ -184,7 +184,7 @@ def test_tables_of_odd_names_compile(tmp_path: Path, program: str, names: list[s
 
 
 def test_a_figure_that_fails_costs_itself_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Command
 ) -> None:
     make_store(tmp_path, STUDY, level)
     first, *others = page_module.FIGURE_KINDS.values()
@@ -201,8 +201,4 @@ def test_a_figure_that_fails_costs_itself_alone(
     assert failed.value.lines == (line,)
     assert line in html.unescape(failed.value.page.read_text(encoding="utf-8"))
     assert (failed.value.page.parent / "curves-CartPole-v1.svg").exists()
-    monkeypatch.setattr("sys.argv", ["replay-ablation", "report", "s", "--results", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 1
-    assert line in capsys.readouterr().err
+    assert line in command("report", "s", "--results", str(tmp_path), status=1)

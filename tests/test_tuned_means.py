@@ -12,34 +12,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from ablation.results.load import read
-from ablation.results.tuning_choices import choice_shares, choices
-from ablation.store.runs import Store
-from ablation.study.declaration import parse_study
-from ablation.study.expand import expand
+from ablation.results.load import load
+from ablation.results.tuning_choices import choice_shares
 from ablation.study.plan import Arm
-from ablation.study.tuning import reported_plan, tuning_plan
 from analysis import statistics
 from analysis.report.report import open_results, study_tables
 from analysis.tables.table import Table
 from benchmarks.tuned_coverage import GAPS, SHAPES, coverage
 
-from .analysis_helpers import noise, resolve, write_plan
+from .analysis_helpers import TUNED, make_store, noise
 
 GOOD, BAD = np.array([1.0, 2.0, 6.0]), np.array([-3.0, 0.0, 1.0, 2.0])
-STUDY: dict[str, Any] = {
-    "name": "t",
-    "question": "?",
-    "environments": ["CartPole-v1"],
-    "baseline": {"replay.capacity": 64, "agent.batch_size": 8},
-    "factors": {
-        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
-        "rate": {"key": "agent.learning_rate", "levels": [0.001, 0.01, 0.1]},
-    },
-    "design": "one_factor_at_a_time",
-    "seeds": 12,
-    "primary_score": "final",
-}
+STUDY: dict[str, Any] = TUNED | {"environments": ["CartPole-v1"], "seeds": 12}
 COLUMNS = ("tuned_again_estimate", "tuned_again_low", "tuned_again_high")
 
 
@@ -99,18 +83,12 @@ def test_the_interval_at_the_chosen_level_holds_the_whole_procedures_mean_too_ra
 def tables(root: Path, tuning_seeds: int, score: str | None = None) -> dict[str, Table]:
     """Return the tables of a study whose tuning leads to 0.01, or to 0.1 by luck."""
     tune = {"factor": "rate", "seeds": tuning_seeds}
-    plan = expand(parse_study(STUDY | {"tune": tune}), resolve)
-    tuning, store = tuning_plan(plan, resolve), Store(root)
 
     def outcome(arm: Arm, seed: int) -> float:
         level = {"0.001": 0.0, "0.01": 50.0, "0.1": 47.0}[arm.levels["rate"]]
         return level + 10 * noise(arm.name, seed)
 
-    write_plan(store, tuning, outcome)
-    found = list(choices(read(tuning, store), "rate"))
-    write_plan(
-        store, reported_plan(plan, found, resolve), lambda arm, seed: 50 + 10 * noise(arm.name, seed)
-    )
+    make_store(root, STUDY | {"tune": tune}, outcome, lambda arm, seed: 50 + 10 * noise(arm.name, seed))
     return study_tables(open_results(root, "t", score))
 
 
@@ -121,12 +99,7 @@ def rows(table: Table) -> list[dict[str, str]]:
 def test_ten_tuning_seeds_give_the_tables_the_mean_of_the_whole_procedure(tmp_path: Path) -> None:
     made = tables(tmp_path, 10)
     results = open_results(tmp_path, "t", None)
-    tuning = read(
-        tuning_plan(
-            expand(parse_study(STUDY | {"tune": {"factor": "rate", "seeds": 10}}), resolve), resolve
-        ),
-        Store(tmp_path),
-    )
+    tuning = load("t-tuning", tmp_path)
     for row in rows(made["table"]):
         candidates = [arm for arm in tuning.plan.arms if arm.candidate_of == row["arm"]]
         samples = {arm.levels["rate"]: tuning.scores(arm, "final") for arm in candidates}
@@ -172,8 +145,7 @@ def test_a_tuning_stage_that_is_not_stored_is_named(tmp_path: Path) -> None:
 
 
 def test_a_study_that_tunes_nothing_has_no_such_column(tmp_path: Path) -> None:
-    plan = expand(parse_study(STUDY), resolve)
-    write_plan(Store(tmp_path), plan, lambda arm, seed: 50 + noise(arm.name, seed))
+    make_store(tmp_path, STUDY | {"tune": None}, lambda arm, seed: 50 + noise(arm.name, seed))
     made = study_tables(open_results(tmp_path, "t", None))
     assert COLUMNS[0] not in rows(made["table"])[0]
     assert not [text for text in made["comparisons"].notes if "tuned again" in text]

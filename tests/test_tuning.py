@@ -20,23 +20,10 @@ from analysis.figures.draw import draw_figures
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS
 
-from .analysis_helpers import resolve, write_plan
+from .analysis_helpers import TUNED, make_store, resolve, write_plan
 from .sweeps import SHORT, WITHOUT_REPORT, run
 
-STUDY: dict[str, Any] = {
-    "name": "t",
-    "question": "?",
-    "environments": ["CartPole-v1", "Acrobot-v1"],
-    "baseline": {"replay.capacity": 64, "agent.batch_size": 8, "agent.learning_rate": 0.01},
-    "factors": {
-        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
-        "rate": {"key": "agent.learning_rate", "levels": [0.001, 0.01, 0.1]},
-    },
-    "design": "one_factor_at_a_time",
-    "seeds": [0, 1],
-    "primary_score": "final",
-    "tune": {"factor": "rate", "seeds": [7, 8]},
-}
+STUDY: dict[str, Any] = TUNED | {"seeds": [0, 1], "tune": {"factor": "rate", "seeds": [7, 8]}}
 BEST = {
     ("CartPole-v1", "baseline"): "0.1",
     ("CartPole-v1", "capacity=16"): "0.001",
@@ -106,12 +93,8 @@ def test_the_second_stage_has_each_arm_at_its_own_choice_on_the_studys_seeds(tmp
 
 
 def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: Path) -> None:
-    plan = plan_of(environments=["CartPole-v1"], control=True)
-    tuning, store = tuning_plan(plan, resolve), Store(tmp_path)
-    write_plan(store, tuning, outcome)
-    write_plan(
-        store, reported_plan(plan, chosen(store, tuning), resolve), lambda arm, seed: 80.0 + 4 * seed
-    )
+    one = STUDY | {"environments": ["CartPole-v1"], "control": True}
+    make_store(tmp_path, one, outcome, lambda arm, seed: 80.0 + 4 * seed)
     results = open_results(tmp_path, "t", None)
     table = study_tables(results)["table"]
     assert table.headings[:2] == ["arm", "rate"]

@@ -6,7 +6,6 @@ import csv
 import io
 import math
 import re
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from typing import Any
 import pytest
 
 import analysis
-from ablation.__main__ import main
 from ablation.config.validation import ConfigError
 from ablation.results.outside.request import ImportRefused, Request
 from ablation.study.declaration import VERDICTS_FROM, parse_study
@@ -27,6 +25,7 @@ from analysis.report.report import open_results, study_tables, write_report
 from analysis.tables.macros import to_macros
 
 from .analysis_helpers import CROSSED, STUDY, make_store, noise, resolve
+from .conftest import Command
 
 FEW = {key: value for key, value in STUDY.items() if key != "verdicts_from"} | {"seeds": 9}
 ASKED = FEW | {"verdicts_from": 9}
@@ -93,14 +92,10 @@ def test_the_notebook_follows_the_same_rule(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("study", "judged"), [(FEW, False), (ASKED, True)])
 def test_compare_prints_p_values_of_enough_seeds_alone(
-    study: dict[str, Any], judged: bool, tmp_path: Path, monkeypatch: Any, capsys: Any
+    study: dict[str, Any], judged: bool, tmp_path: Path, command: Command
 ) -> None:
     make_store(tmp_path, study, outcome)
-    words = ["compare", "s", "--results", str(tmp_path), "--arms", "capacity=16", "baseline"]
-    monkeypatch.setattr(sys, "argv", ["replay-ablation", *words])
-    with pytest.raises(SystemExit):
-        main()
-    printed = capsys.readouterr().out
+    printed = command("compare", "s", "--results", str(tmp_path), "--arms", "capacity=16", "baseline")
     assert ("permutation test: p" in printed) == judged
     assert ("p <0.001" in printed) == judged
     assert ("Fewer than 10 seeds" in printed) != judged

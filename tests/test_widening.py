@@ -26,21 +26,12 @@ from ablation.sweep.stages import Stages, stages_of, sweep
 from analysis.report.lint import lint
 from analysis.report.report import open_results, study_tables
 
-from .analysis_helpers import resolve, write_plan
+from .analysis_helpers import TUNED, resolve, write_plan
 from .sweeps import SHORT, WITHOUT_REPORT, run
 
-STUDY: dict[str, Any] = {
+STUDY: dict[str, Any] = TUNED | {
     "name": "w",
-    "question": "?",
     "environments": ["CartPole-v1"],
-    "baseline": {"replay.capacity": 64, "agent.learning_rate": 0.01},
-    "factors": {
-        "capacity": {"key": "replay.capacity", "levels": [16, 64]},
-        "rate": {"key": "agent.learning_rate", "levels": [0.001, 0.01, 0.1]},
-    },
-    "design": "one_factor_at_a_time",
-    "seeds": 10,
-    "primary_score": "final",
     "tune": {"factor": "rate", "seeds": [70, 71], "widen": 1},
 }
 BEST = {"baseline": 0.01, "capacity=16": 0.01}
