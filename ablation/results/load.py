@@ -136,15 +136,20 @@ def load(study: str, root: Path | str = RESULTS) -> StudyRuns:
     The bare name of a study that has sizes stands for its `default` one, or else for its `quick` one.
     """
     store = Store(root)
+    plan, command = load_plan(study, store)
+    return read(plan, store, command)
+
+
+def load_plan(study: str, store: Store) -> tuple[Plan, str]:
+    """Return a stored study's plan and the command that made it, as `load` finds it; raises likewise."""
     path = _plan_path(store, study)
     values = read_json(path)
     if values is None:
         raise StudyNotFound(_not_found(store, study, path))
     try:
-        plan = plan_from_json(values)
+        return plan_from_json(values), str(values.get("command", ""))
     except ConfigError as error:
         raise StudyNotFound(f"{path} is no plan that this version reads: {error}") from None
-    return read(plan, store, str(values.get("command", "")))
 
 
 def _plan_path(store: Store, study: str) -> Path:

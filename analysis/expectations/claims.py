@@ -22,8 +22,6 @@ from analysis.expectations.verdicts import (
 )
 from analysis.tables.table import Cell, Table
 
-CLAIMS_FILE = Path(__file__).with_name("claims.yaml")
-
 
 @dataclass(frozen=True)
 class Claim:
@@ -34,11 +32,12 @@ class Claim:
     tests: Sequence[Expectation]
 
 
-def declared_claims(path: Path = CLAIMS_FILE) -> list[Claim]:
-    """Return the claims in the order of their file."""
+def declared_claims() -> list[Claim]:
+    """Return the claims in the order of `claims.yaml`."""
+    file = Path(__file__).with_name("claims.yaml")
     return [
         Claim(entry["id"], entry["claim"], [Expectation(**test) for test in entry["tests"]])
-        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in yaml.safe_load(file.read_text(encoding="utf-8"))
     ]
 
 

@@ -96,7 +96,7 @@ class Paper:
 
 
 @cache
-def declared_papers(path: Path = PAPERS_FILE) -> tuple[Paper, ...]:
+def declared_papers() -> tuple[Paper, ...]:
     """Return the papers in the order of their file."""
     return tuple(
         Paper(
@@ -107,7 +107,7 @@ def declared_papers(path: Path = PAPERS_FILE) -> tuple[Paper, ...]:
             entry.get("declared", BEFORE),
             entry.get("figure"),
         )
-        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))
+        for entry in yaml.safe_load(PAPERS_FILE.read_text(encoding="utf-8"))
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ablation.store.runs import Store
-from analysis.expectations.claims import CLAIMS_FILE, claims_table, declared_claims, evaluate_claims
+from analysis.expectations.claims import claims_table, declared_claims, evaluate_claims
 from analysis.expectations.paper_tables import tables_by_study
 from analysis.report.files import put_in_place_together
 from analysis.report.page import write_table_page
@@ -14,9 +14,9 @@ from analysis.tables.table import Table
 from analysis.tables.writers import write_tables
 
 
-def write_claims(root: Path | str, path: Path = CLAIMS_FILE) -> tuple[Table, Path]:
+def write_claims(root: Path | str) -> tuple[Table, Path]:
     """Evaluate the declared claims; write and return their table, and the page that shows it."""
-    table = claims_table(evaluate_claims(declared_claims(path), root))
+    table = claims_table(evaluate_claims(declared_claims(), root))
     title = "The article's claims beside the runs"
     return table, _write(title, {"claims": table}, Store(root).root / "claims")
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ablation.results.load import StudyRuns
 from analysis.effects.comparisons import Comparison
+from analysis.effects.spread import Spread
 from analysis.statistics import Estimate
 from analysis.tables.table import Cell, is_missing
 from analysis.tables.wording import interval_text, p_value_text
@@ -22,15 +23,7 @@ def comparison_columns(row: Comparison) -> dict[str, Any]:
         "n": row.mean.n,
     }
     columns |= interval_columns("mean", row.mean) | interval_columns("iqm", row.interquartile_mean)
-    tolerance, failures = row.spread.tolerance, row.spread.failures
-    columns |= {
-        "sd": row.spread.standard_deviation.value,
-        "tolerance_low": tolerance.low,
-        "tolerance_high": tolerance.high,
-        "tolerance_method": tolerance.method,
-    }
-    columns |= interval_columns("failures", failures)
-    columns |= interval_columns("difference", row.difference)
+    columns |= spread_columns(row.spread) | interval_columns("difference", row.difference)
     columns |= {"difference_n": row.difference.n if row.difference else None, "p_holm": row.p_value}
     columns |= {"significant": row.significant, "among_best": row.among_best, "censored": row.censored}
     columns |= interval_columns("unpaired", row.unpaired)
@@ -41,6 +34,16 @@ def comparison_columns(row: Comparison) -> dict[str, Any]:
         "detectable": row.detectable,
         "seeds_to_find": row.seeds_to_find,
     }
+
+
+def spread_columns(spread: Spread) -> dict[str, Any]:
+    """Return the numbers of an arm's spread by the names of the CSV's columns."""
+    return {
+        "sd": spread.standard_deviation.value,
+        "tolerance_low": spread.tolerance.low,
+        "tolerance_high": spread.tolerance.high,
+        "tolerance_method": spread.tolerance.method,
+    } | interval_columns("failures", spread.failures)
 
 
 def provenance_line(runs: StudyRuns) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.statistics import runs_for_tolerance
-from analysis.tables.columns import interval_cell, interval_columns
+from analysis.tables.columns import interval_cell, interval_columns, spread_columns
 from analysis.tables.table import Cell, Footnotes, Table
 from analysis.tables.wording import NO_INTERVAL, interval_text, modes_text, number
 
@@ -36,10 +36,7 @@ def spread_table(comparisons: Sequence[Comparison], score: str, several_environm
         values.append(
             {"arm": row.arm.name, "environment": row.arm.env_id, "n": row.mean.n}
             | interval_columns("mean", row.mean)
-            | {"sd": spread.standard_deviation.value}
-            | {"tolerance_low": spread.tolerance.low, "tolerance_high": spread.tolerance.high}
-            | {"tolerance_method": spread.tolerance.method}
-            | interval_columns("failures", spread.failures)
+            | spread_columns(spread)
             | {"two_modes": spread.modes is not None}
         )
     names = ["arm", "environment"] if several_environments else ["arm"]

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ablation.config.near import one_of
-from ablation.results.load import StudyNotFound
+from ablation.results.load import load_plan
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
 from ablation.study.declaration import Study
-from ablation.study.plan import Plan, plan_from_json
+from ablation.study.plan import Plan
 from ablation.tracking import client
 from ablation.tracking.runs import STUDY, TRAIN, arm_column
 from analysis.report.page import WANDB_LINK
@@ -49,9 +48,10 @@ def publish(root: Path, study: str, target: Target) -> str:
     Its id is kept next to the plan, so that the next call updates the same report. Raises `Unreachable`.
     """
     client.prepare(root)
-    path = Store(root).study_directory(study) / WANDB_LINK
+    plan, _ = load_plan(study, Store(root))
+    path = Store(root).study_directory(plan.study.name) / WANDB_LINK
     known = read_json(path) or {}
-    report = _report(root, study, target.project, target.entity)
+    report = _report(root, plan, target.project, target.entity)
     if known.get("project") == target.name:
         report.id = known["id"]
     try:
@@ -59,25 +59,26 @@ def publish(root: Path, study: str, target: Target) -> str:
     except Exception as error:
         raise Unreachable(client.reason(error)) from None
     write_json(path, {"id": report.id, "url": report.url, "project": target.name})
-    current_report(root, study)
+    current_report(root, plan.study.name)
     return str(report.url)
 
 
 def save_report(root: Path, study: str, project: str) -> Path:
     """Write the W&B report that `publish` would send to a file, and return its path."""
     client.prepare(root)
-    model = _report(root, study, project, "")._to_model()
-    path = Store(root).study_directory(study) / "report" / DRY_RUN
+    plan, _ = load_plan(study, Store(root))
+    model = _report(root, plan, project, "")._to_model()
+    path = Store(root).study_directory(plan.study.name) / "report" / DRY_RUN
     content = {"title": model.display_name, "description": model.description}
     spec = model.spec.model_dump_json(by_alias=True, exclude_none=True)
     write_json(path, content | {"spec": json.loads(spec)})
     return path
 
 
-def _report(root: Path, study: str, project: str, entity: str) -> Any:
+def _report(root: Path, plan: Plan, project: str, entity: str) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
-    plan = _plan(root, study)
+    study = plan.study.name
     report, column = current_report(root, study), f"config.{arm_column(study)}"
     table = (report / "table.md").read_text(encoding="utf-8")
     return wr.Report(
@@ -168,13 +169,3 @@ def _comparisons(study: Study) -> list[Any]:
         ),
         wr.RunComparer(diff_only="split", layout=wr.Layout(x=0, y=10, w=24, h=12)),
     ]
-
-
-def _plan(root: Path, study: str) -> Plan:
-    store = Store(root)
-    saved = read_json(store.study_directory(study) / "plan.json")
-    if saved is None:
-        known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
-        there = one_of(study, known, "there are")
-        raise StudyNotFound(f"no study '{study}' below {root}; {there}")
-    return plan_from_json(saved)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ablation.config.near import one_of
+from ablation.results.load import StudyNotFound, load_plan
 from ablation.results.outside import data as stored
 from ablation.results.outside.checks import check_rows, run_text
 from ablation.results.outside.formats import FORMATS, read_files
@@ -143,12 +144,10 @@ def store_import(store: Store, imported: Imported, command: str = "", replace: b
 
 def plan_beside(store: Store, study: str) -> Plan:
     """Return the stored plan of a study of ours; raises `ImportRefused` if there is none."""
-    values = read_json(store.study_directory(study) / "plan.json")
-    if values is None:
-        known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
-        there = one_of(study, known, "there are")
-        raise ImportRefused(f"--beside {study}: no study of that name; {there}")
-    plan = plan_from_json(values)
+    try:
+        plan, _ = load_plan(study, store)
+    except StudyNotFound as error:
+        raise ImportRefused(f"--beside {study}: {error}") from None
     if has_outside(plan.cells):
         raise ImportRefused(
             f"--beside {study}: is itself an import; import its files together with these"
