@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from .processes import installed
 
 ROOT = Path(__file__).parent.parent
 FILE = re.compile(r"# (\S+\.(?:py|yaml))\n")
@@ -43,10 +42,6 @@ def commands(page: str) -> Iterator[list[str]]:
 
 def run_command(words: Sequence[str], directory: Path) -> str:
     """Run a command of ours as a user would, who has no variables of W&B; return what it prints."""
-    variables = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    command = [sys.executable, "-P", "-m", "ablation", *words]
-    done = subprocess.run(
-        command, cwd=directory, capture_output=True, text=True, timeout=600, check=False, env=variables
-    )
+    done = installed(*words, cwd=directory)
     assert done.returncode == 0, f"{' '.join(words)}: {done.stderr}"
     return done.stdout + done.stderr

@@ -16,7 +16,9 @@ import pytest
 
 from ablation.store.runs import TABLES, RunKey, Store
 
-ROOT = Path(__file__).parent.parent
+from . import processes
+from .processes import ROOT
+
 WITHOUT_REPORT = "tests.sweep_without_report"
 SHORT = [
     "train.env_steps=400",
@@ -32,11 +34,8 @@ def run(*arguments: str, module: str = "ablation") -> subprocess.CompletedProces
     """Run a command, by default `sweep`, to its end, without W&B settings of the environment."""
     if module == "ablation" and "=" in arguments[0]:  # no command: a sweep
         arguments = ("sweep", *arguments)
-    command = [sys.executable, "-m", module, *arguments]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment
-    )
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("WANDB")}
+    return processes.run(sys.executable, "-m", module, *arguments, variables=variables)
 
 
 def start(results: Path, *words: str, **variables: str) -> subprocess.Popen[str]:

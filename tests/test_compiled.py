@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -12,6 +11,8 @@ import pytest
 from numba.core.caching import _CacheLocator
 
 from ablation.numerics import compiled
+
+from . import processes
 
 PACKAGE = Path(compiled.__file__).parent.parent
 
@@ -84,10 +85,7 @@ def test_without_a_writable_directory_or_a_home_everything_works_and_it_is_said_
         "print(elementary.__file__, elementary.exp(0.0), elementary.log(1.0))"
     )
     environment = {"PATH": "/usr/bin:/bin", "HOME": "/dev/null/nobody"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = processes.run(sys.executable, "-c", code, cwd=tmp_path, variables=environment)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(tmp_path / "ablation/numerics/elementary.py"), "1.0", "0.0"]
     assert done.stderr.count("will be compiled again") == 1

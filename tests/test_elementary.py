@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ablation.numerics import elementary
+
+from .processes import python
 
 COUNT = 10**6
 BITS = "d46314f7611ab1e2"
@@ -88,14 +88,7 @@ def test_values_are_within_a_unit_in_the_last_place_of_the_c_librarys(name: str)
 )
 def test_no_processor_changes_a_bit(changed: dict[str, str]) -> None:
     code = "from tests.test_elementary import digest; print(digest())"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | changed,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.strip() == BITS, done.stderr
+    assert python("-c", code, variables=os.environ | changed).strip() == BITS
 
 
 def test_a_million_values_of_each_function_are_pinned() -> None:

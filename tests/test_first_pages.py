@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
 
-from .pages import ROOT, blocks, commands, run_command, write_files
+from .pages import blocks, commands, run_command, write_files
+from .processes import BARE, python
 
 SMALL = (
     "train.env_steps=1500",
@@ -42,16 +41,7 @@ def test_results_of_other_programs_are_read_as_the_readme_says(tmp_path: Path) -
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "runs.csv", index=False)
     (code,) = [block for block in blocks("README.md", "python") if "from_frame" in block]
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ppo" in done.stdout
+    assert "ppo" in python("-c", code, cwd=tmp_path, variables=BARE)
 
 
 def test_the_tutorial_leads_from_an_empty_directory_to_a_table(tmp_path: Path) -> None:

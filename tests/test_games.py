@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from ablation.numerics.pixels import BYTE_VALUES
 from ablation.training.dqn import DQNTrainer
 
 from .conftest import Configure
+from .processes import python
 from .training_runs import digest, resumed, train
 
 minatar = pytest.importorskip("minatar", reason="needs the extra minatar")
@@ -348,9 +348,7 @@ def test_fifty_thousand_steps_of_atari_end_to_end(tmp_path: Path) -> None:
         "agent.batch_size=8",
         "agent.learn_period=10",
     ]
-    command = [sys.executable, "-m", "ablation", "sweep", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    python("-m", "ablation", "sweep", *words)
     (run,) = results.glob("runs/Atari-Breakout-*/0000")
     record = json.loads((run / "run.json").read_text())
     assert (record["status"], record["env_steps"]) == ("complete", 50_000)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
 import sys
 from functools import cache
 from typing import Any
@@ -23,6 +22,7 @@ from ablation.tasks.registry import make_trainer
 
 from .conftest import values
 from .golden import rows
+from .processes import python
 
 DQN = rows.CELLS["uniform"]
 RUNS: dict[str, dict[str, Any]] = {
@@ -88,17 +88,13 @@ def columns(name: str) -> dict[str, str]:
 @cache
 def trained(names: tuple[str, ...], changed: tuple[tuple[str, str], ...] = ()) -> dict[str, str]:
     """Return the columns of runs that a child process trained with environment variables changed."""
-    command = [sys.executable, "-m", "tests.test_machine_independence", *names]
     ours = {
         *PLAINEST,
         *(key for one in (*LIBRARIES.values(), *OPENBLAS.values(), *NUMBA.values()) for key in one),
     }
     plain = {key: value for key, value in os.environ.items() if key not in ours}
-    done = subprocess.run(
-        command, env=plain | dict(changed), check=False, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    found: dict[str, str] = json.loads(done.stdout)
+    printed = python("-m", "tests.test_machine_independence", *names, variables=plain | dict(changed))
+    found: dict[str, str] = json.loads(printed)
     return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ablation.cli.command_line import COMMANDS
 from ablation.cli.from_make import split
+
+from .processes import BARE, run
 
 ROOT = Path(__file__).parent.parent
 PYTHON = """#!{python}
@@ -33,21 +34,14 @@ def make(tmp_path: Path):  # type: ignore[no-untyped-def]
     mark = tmp_path / "installed"
     mark.touch()
 
-    def run(target: str, **variables: str) -> list[str]:
+    def words_of(target: str, **variables: str) -> list[str]:
         given = [f"{name}={value}" for name, value in variables.items()]
         command = ["make", "-s", "-o", str(mark), target, f"BIN={tmp_path}", f"MARK={mark}", *given]
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        )
+        done = run(*command, variables=BARE)
         assert done.returncode == 0, done.stderr
         return list(json.loads(done.stdout))
 
-    return run
+    return words_of
 
 
 def test_lists_have_spaces_and_names_have_quotes(make) -> None:  # type: ignore[no-untyped-def]
@@ -100,8 +94,7 @@ def test_a_report_takes_its_study_as_text(make) -> None:  # type: ignore[no-unty
     [("SEED", "SEED: no such variable; did you mean SEEDS? "), ("a;b", "a;b: no such")],
 )
 def test_a_variable_that_nothing_reads_is_refused(given: str, said: str) -> None:
-    command = ["make", "-n", "sweep", f"{given}=5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("make", "-n", "sweep", f"{given}=5")
     assert done.returncode == 2
     assert said in done.stderr
     assert "allowed: STUDY, SIZE, SEEDS" in done.stderr
@@ -109,8 +102,7 @@ def test_a_variable_that_nothing_reads_is_refused(given: str, said: str) -> None
 
 def test_a_quote_that_is_not_closed_is_named() -> None:
     assert split("a=[1, 2, {b: 3}] c") == ["a=[1, 2, {b: 3}]", "c"]
-    command = [sys.executable, "-m", "ablation.cli.from_make", "only=it's", "replay-ablation"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run(sys.executable, "-m", "ablation.cli.from_make", "only=it's", "replay-ablation")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ARGS = only=it's: no closing quotation; ")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +9,8 @@ import pytest
 
 from ablation.cli.new_project import TEMPLATE
 from ablation.store.runs import Store
+
+from .processes import installed, run
 
 QUICK = [
     "study.seeds=1", "tracking=disabled", "agent.hidden_sizes=[8]", "train.env_steps=400",
@@ -28,18 +28,10 @@ primary_score: final
 """
 
 
-def ours(*words: str, cwd: Path, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        [sys.executable, "-P", "-m", "ablation", *words],
-        cwd=cwd, capture_output=True, text=True, check=False, timeout=300, env=environment, input=stdin,
-    )  # fmt: skip
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("empty")
-    done = ours("new", "my_lab", cwd=directory)
+    done = installed("new", "my_lab", cwd=directory)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == "Wrote my_lab/. Next: cd my_lab; make check; make plan; make sweep\n"
     (directory / "my_lab/conf/study/walk.yaml").write_text(STUDY)
@@ -56,8 +48,7 @@ def test_every_file_of_the_example_is_written_under_the_new_name(project: Path) 
 
 
 def test_its_own_tests_pass(project: Path) -> None:
-    command = [sys.executable, "-m", "unittest"]
-    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
+    done = run(sys.executable, "-m", "unittest", cwd=project)
     assert done.returncode == 0, done.stderr
     assert "Ran 2 tests" in done.stderr
 
@@ -72,7 +63,7 @@ def test_its_own_tests_pass(project: Path) -> None:
     ],
 )
 def test_a_name_that_does_not_fit_is_refused(project: Path, words: list[str], said: str) -> None:
-    done = ours("new", *words, cwd=project.parent)
+    done = installed("new", *words, cwd=project.parent)
     assert (done.returncode, done.stderr) == (2, f"error: {said}\n")
 
 
@@ -83,18 +74,18 @@ def test_run_trains_one_run_where_a_breakpoint_stops_it(project: Path) -> None:
     environments.write_text(text.replace("arrived =", stop, 1))
     try:
         words = ["run", "capacity=100", "0", "study=walk", *QUICK]
-        done = ours(*words, cwd=project, stdin="print('cell is', self.cell)\nq\n")
+        done = installed(*words, cwd=project, stdin="print('cell is', self.cell)\nq\n")
         assert "cell is 3" in done.stdout
         assert done.returncode == 130, done.stderr
         assert "Stopped: nothing is stored of this run." in done.stdout
     finally:
         environments.write_text(text)
     assert not list(Store(project / "results").run_keys())
-    done = ours(*words, cwd=project / "tests")
+    done = installed(*words, cwd=project / "tests")
     assert done.returncode == 0, done.stderr
     (key,) = Store(project / "results").run_keys()
     assert done.stdout == f"complete: results/runs/{key.cell}/0000\n"
-    assert ours(*words, cwd=project).stdout.startswith("complete already: ")
+    assert installed(*words, cwd=project).stdout.startswith("complete already: ")
 
 
 def test_run_shows_where_a_component_failed_and_stores_that(project: Path) -> None:
@@ -104,7 +95,7 @@ def test_run_shows_where_a_component_failed_and_stores_that(project: Path) -> No
     late = "self.n = getattr(self, 'n', 0) + 1\n        1 / (self.n != 150)\n        arrived ="
     environments.write_text(text.replace("arrived =", late, 1))
     try:
-        done = ours("run", "baseline", "0", "study=walk", *QUICK, cwd=project)
+        done = installed("run", "baseline", "0", "study=walk", *QUICK, cwd=project)
     finally:
         environments.write_text(text)
     assert done.returncode == 1
@@ -123,7 +114,7 @@ def test_run_shows_where_a_component_failed_and_stores_that(project: Path) -> No
     ],
 )
 def test_what_is_not_in_the_study_is_named(project: Path, words: list[str], said: str) -> None:
-    done = ours(*words, cwd=project)
+    done = installed(*words, cwd=project)
     assert done.returncode == 2
     assert f"error: {said}" in done.stderr
 
@@ -131,12 +122,12 @@ def test_what_is_not_in_the_study_is_named(project: Path, words: list[str], said
 def test_a_study_and_its_file_have_one_name(project: Path) -> None:
     (project / "conf/study/hike.yaml").write_text(STUDY)
     for command in ("plan", "sweep"):
-        done = ours(command, "study=hike", cwd=project)
+        done = installed(command, "study=hike", cwd=project)
         assert done.returncode == 2
         assert (
             done.stderr == "error: study.name = walk: its file is study/hike.yaml: give both one name\n"
         )
-    assert ours("plan", "study=hike", "study.name=other", *QUICK, cwd=project).returncode == 0
+    assert installed("plan", "study=hike", "study.name=other", *QUICK, cwd=project).returncode == 0
 
 
 def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) -> None:
@@ -145,12 +136,12 @@ def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) ->
     words += ["agent.optimizer=torch.optim:RMSprop", "agent.optimizer_options={alpha: 0.9}"]
     words += ["train.env_steps=80", "train.evaluate_every=80", "replay.min_replay_size=70"]
     words += ["study.seeds=1", "tracking=disabled"]
-    done = ours("sweep", *words, cwd=project)
+    done = installed("sweep", *words, cwd=project)
     assert done.returncode == 0, done.stderr
     (stored,) = project.glob("results/studies/adhoc/plan.json")
     assert '"power": 4.0' in stored.read_text()
     assert "++" not in stored.read_text()
-    done = ours("sweep", *words, "agent.btch_size=3", cwd=project)
+    done = installed("sweep", *words, "agent.btch_size=3", cwd=project)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "did you mean agent.batch_size?" in done.stderr
 
@@ -158,10 +149,7 @@ def test_options_of_components_are_given_to_a_sweep_as_to_plan(project: Path) ->
 def test_a_variable_that_its_makefile_does_not_read_is_refused(project: Path) -> None:
     # As it is also where these tests are themselves run by make.
     command = ["make", "--no-print-directory", "-n", "plan"]
-    plain, wrong = (
-        subprocess.run([*command, word], cwd=project, capture_output=True, text=True, check=False)
-        for word in ("ARGS=study.seeds=2", "SEED=5")
-    )
+    plain, wrong = (run(*command, word, cwd=project) for word in ("ARGS=study.seeds=2", "SEED=5"))
     assert (plain.returncode, plain.stdout) == (0, "replay-ablation plan study=sampling study.seeds=2\n")
     assert wrong.returncode == 2
     assert "SEED: not read; there are STUDY and ARGS" in wrong.stderr

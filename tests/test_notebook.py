@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pydoc
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from analysis.notebook.study import Study
 from analysis.report.errors import RequestError
 
 from .analysis_helpers import CROSSED, SEEDS, STUDY, make_store, noise, outcome
+from .processes import python
 
 NOTEBOOK = Path(__file__).parent.parent / "examples/notebook.ipynb"
 
@@ -129,7 +128,7 @@ def test_help_lists_what_there_is() -> None:
 
 def test_importing_the_analysis_loads_no_numpy() -> None:
     code = "import sys, analysis; sys.exit('numpy' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    python("-c", code)
 
 
 def test_the_worked_notebook_runs(tmp_path: Path) -> None:
@@ -138,9 +137,5 @@ def test_the_worked_notebook_runs(tmp_path: Path) -> None:
     assert all(not cell["outputs"] for cell in cells if cell["cell_type"] == "code")
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     environment = os.environ | {"MPLBACKEND": "agg"}
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert "\\begin{table}" in done.stdout
+    printed = python("-W", "error", "-c", code, cwd=tmp_path, variables=environment)
+    assert "\\begin{table}" in printed

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ import pytest
 
 from .analysis_helpers import CROSSED, STUDY, make_store
 from .conftest import Command
-from .pages import ROOT, blocks
+from .pages import blocks
+from .processes import BARE, python
 
 PAGE = "docs/outside-runs.md"
 
@@ -65,10 +64,5 @@ def test_the_commands_of_the_page_run(
 
 def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
     files(tmp_path)
-    command = [sys.executable, "-c", "\n".join(blocks(PAGE, "python"))]
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    assert "ppo" in done.stdout
+    code = "\n".join(blocks(PAGE, "python"))
+    assert "ppo" in python("-c", code, cwd=tmp_path, variables=BARE)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +25,7 @@ from analysis.notebook.study import Study
 
 from .analysis_helpers import STUDY, make_store, outcome
 from .conftest import Configure, values
+from .processes import python
 from .training_runs import CPU, resumed, train
 
 SEEDS = [3, 8]
@@ -134,6 +133,4 @@ def test_acting_needs_no_environment_or_tracking(configure: Configure, tmp_path:
         f"print(ra.load_policy({str(directory)!r}).act([0, 0, 0, 0]))\n"
         "sys.exit(any(name in sys.modules for name in ('gymnasium', 'hydra', 'wandb', 'pandas')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() in {"0", "1"}
+    assert python("-c", code).strip() in {"0", "1"}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +26,8 @@ from ablation.numerics.products import (
 from ablation.numerics.scalars import address_of, fma
 from ablation.numerics.transposes import transpose
 from benchmarks.setting import cell_values, young_values
+
+from .processes import python
 
 ROOT = Path(__file__).parent.parent
 Array = NDArray[np.floating]
@@ -202,13 +202,5 @@ def test_gradient_steps_are_the_same_bits_on_every_kind_of_processor(name: str) 
     if "avx512" in name and not get_host_cpu_features().get("avx512vl"):
         pytest.skip("this processor has no AVX-512")
     code = "from tests.test_products import digest; print(digest())"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        env=os.environ | PROCESSORS[name],
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[-1] == digest_here()
+    printed = python("-c", code, variables=os.environ | PROCESSORS[name])
+    assert printed.split()[-1] == digest_here()

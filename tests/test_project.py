@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +11,8 @@ from ablation.cli.command_line import COMMANDS, listing
 from ablation.config.near import did_you_mean
 from ablation.config.project import OWN_CONFIGURATION, Project, project_of
 from ablation.config.validation import ConfigError
+
+from .processes import installed, python, run
 
 STUDY = """
 name: {name}
@@ -32,15 +32,6 @@ def made(root: Path, env: str = "cartpole") -> Path:
         (root / "conf" / group).mkdir(parents=True)
     (root / "conf/study/mine.yaml").write_text(STUDY.format(name="mine", env=env))
     return root
-
-
-def ours(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    # -P: as the installed program, which does not look for our packages in the current directory.
-    command = [sys.executable, "-P", "-m", "ablation", *words]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=120, env=environment
-    )
 
 
 def test_the_nearest_directory_with_our_groups_is_the_project(tmp_path: Path) -> None:
@@ -109,12 +100,13 @@ def test_a_project_is_planned_from_everywhere_with_its_own_defaults(tmp_path: Pa
         (root / f"{name}.py").write_text("raise RuntimeError('not this one')\n")
     (root / "deep").mkdir()
     for words, place in ((["plan"], root / "deep"), (["--config-dir", "mine/conf", "plan"], tmp_path)):
-        done = ours(*words, "study=mine", "--json", cwd=place)
+        done = installed(*words, "study=mine", "--json", cwd=place)
         assert done.returncode == 0, done.stderr
         assert "long_pole:Long-v0" in done.stdout
-    assert "env_steps: 5000" in ours("sweep", "study=mine", "--cfg", "job", cwd=root / "deep").stdout
+    done = installed("sweep", "study=mine", "--cfg", "job", cwd=root / "deep")
+    assert "env_steps: 5000" in done.stdout
     # From elsewhere the study is unknown, with the near miss named.
-    done = ours("plan", "study=claim", cwd=tmp_path)
+    done = installed("plan", "study=claim", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith("error: study = claim: did you mean claims? allowed: ")
 
@@ -127,7 +119,7 @@ def test_a_command_that_is_misspelled_or_missing_is_named() -> None:
             "error: command = study=replay: a command comes first: replay-ablation sweep s",
         ),
     ):
-        done = ours(*words, cwd=Path.cwd())
+        done = installed(*words, cwd=Path.cwd())
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.startswith(said)
 
@@ -145,7 +137,7 @@ def test_the_list_of_commands_loads_no_library() -> None:
         "try: main()\n"
         "finally: print(*sys.modules, file=sys.stderr)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run(sys.executable, "-c", code)
     assert done.stdout.startswith("usage: replay-ablation COMMAND")
     loaded = set(done.stderr.split())
     assert not {"numpy", "torch", "hydra", "omegaconf", "pandas", "numba", "wandb"} & loaded
@@ -163,14 +155,8 @@ def test_a_notebook_beside_files_of_our_names_gets_ours(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(
         "import replay_ablation as ra; print(ra.statistics.iqm([1.0, 2.0]))"
     )
-    done = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    python("script.py", cwd=tmp_path)
     (tmp_path / "late.py").write_text(
         "import sys; sys.modules['analysis'] = sys; import replay_ablation"
     )
-    done = subprocess.run(
-        [sys.executable, "late.py"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert "import replay_ablation first" in done.stderr
+    assert "import replay_ablation first" in run(sys.executable, "late.py", cwd=tmp_path).stderr

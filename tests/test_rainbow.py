@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 import torch
 
 from ablation.store.files import read_json
+
+from .processes import python
 
 ROOT = Path(__file__).parent.parent
 PROJECT = ROOT / "examples" / "rainbow"
@@ -138,11 +139,6 @@ def test_values_of_distributions_are_their_means() -> None:
     assert logits.shape == (6, 3, 11)
 
 
-def command(results: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "ablation", *words, f"results_dir={results}"]
-    return subprocess.run(line, cwd=PROJECT, capture_output=True, text=True, check=False)
-
-
 def test_the_study_leaves_out_and_adds_each_component_and_a_run_of_all_is_stored(tmp_path: Path) -> None:
     short = [
         "study.seeds=2",
@@ -150,16 +146,8 @@ def test_the_study_leaves_out_and_adds_each_component_and_a_run_of_all_is_stored
         "train.evaluate_every=75",
         "replay.min_replay_size=70",
     ]
-    done = command(
-        tmp_path,
-        "sweep",
-        "study=rainbow",
-        "only=baseline",
-        "study.environments=[cartpole]",
-        "tracking=disabled",
-        *short,
-    )
-    assert not done.returncode, done.stdout + done.stderr
+    words = ["study=rainbow", "only=baseline", "study.environments=[cartpole]", "tracking=disabled"]
+    python("-m", "ablation", "sweep", *words, *short, f"results_dir={tmp_path}", cwd=PROJECT)
     plan = read_json(tmp_path / "studies" / "rainbow-quick" / "plan.json")
     arms = {arm["name"] for arm in plan["arms"]}
     assert arms == {

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.registry import make_trainer
 
 from .conftest import values
+from .processes import python
 from .recency import KIND, Recency
 
 ROOT = Path(__file__).parent.parent
@@ -185,7 +184,7 @@ def test_a_third_optimizer_leaves_the_constants_of_the_others_out_of_its_identit
 
 
 @pytest.mark.parametrize("study", ["replay", "digits", "schaul2016"])
-def test_planning_imports_no_torch(study: str) -> None:
+def test_planning_imports_no_torch_and_no_data(study: str) -> None:
     code = (
         "import sys; from ablation.cli.compose import *; from ablation.cli.config_errors import *\n"
         "from ablation.sweep.estimates.forecast import forecast\n"
@@ -194,8 +193,6 @@ def test_planning_imports_no_torch(study: str) -> None:
         f"    values = to_plain(loader.load_configuration('config', ['study={study}'], RunMode.RUN))\n"
         "    plan = plan_of(Composer(loader), values['study'], CommandLine())\n"
         "assert plan.arms\n"
-        "print([name for name in ('torch', 'numba') if name in sys.modules])"
+        "print([name for name in ('torch', 'numba', 'sklearn') if name in sys.modules])"
     )
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert python("-c", code).strip() == "[]"

@@ -13,6 +13,7 @@ import pytest
 
 from ablation.store.runs import RunKey, Store
 
+from . import processes
 from .sweeps import SHORT, WITHOUT_REPORT, run
 
 ROOT = Path(__file__).parent.parent
@@ -251,15 +252,8 @@ def test_a_job_that_raises_is_recorded_named_and_does_not_stop_the_others(tmp_pa
     results = tmp_path / "results"
     environment = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONSTARTUP": ""}
     words = ["-m", "env.id=broken_env:Broken-v0,CartPole-v1", "study.seeds=1", f"results_dir={results}"]
-    done = subprocess.run(
-        [sys.executable, "-m", WITHOUT_REPORT, *words, *SHORT, "tracking=disabled"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env=environment,
-    )
+    command = [sys.executable, "-m", WITHOUT_REPORT, *words, *SHORT, "tracking=disabled"]
+    done = processes.run(*command, variables=environment)
     assert done.returncode == 1, done.stderr
     assert "the pole is missing" in done.stderr
     records = [json.loads(path.read_text()) for path in results.glob("runs/*/*/run.json")]

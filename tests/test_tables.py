@@ -6,7 +6,6 @@ import csv
 import io
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from analysis.tables.table import FILE_WIDTH, Cell, Table
 from analysis.tables.wording import number
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
+from .processes import run
 
 TWO = STUDY | {"name": "two", "environments": ["CartPole-v1", "Acrobot-v1"]}
 
@@ -177,14 +177,7 @@ def test_tables_and_macros_compile(tmp_path: Path, study: dict[str, object]) -> 
         "\\end{document}",
     ]
     (tmp_path / "paper.tex").write_text("\n".join(document))
-    done = subprocess.run(
-        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = run("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
 

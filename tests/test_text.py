@@ -7,8 +7,6 @@ import io
 import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -27,6 +25,7 @@ from analysis.tables.markup import latex, markdown, only_lualatex
 
 from .analysis_helpers import STUDY, make_store
 from .conftest import Command
+from .processes import python, run
 
 NAMES = [
     r"$\textsc{lr}$ up",
@@ -150,11 +149,8 @@ def test_a_table_that_pdflatex_cannot_set_says_so(tmp_path: Path) -> None:
 def test_files_are_utf_8_whatever_the_locale(tmp_path: Path) -> None:
     make_store(tmp_path, odd(FOREIGN, "plain"), level)
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    command = [sys.executable, "-m", "ablation", "report", "odd", "--results", str(tmp_path)]
-    done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | locale, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    words = ["-m", "ablation", "report", "odd", "--results", str(tmp_path)]
+    python(*words, variables=os.environ | locale)
     report = tmp_path / "studies" / "odd" / "report"
     for name in ("index.html", "table.md", "table.csv", "differences.svg"):
         assert FOREIGN in (report / name).read_text(encoding="utf-8"), name
@@ -177,8 +173,7 @@ def test_tables_of_odd_names_compile(tmp_path: Path, program: str, names: list[s
     body = "\n".join(table.to_latex() for table in tables)
     text = f"{head}\\begin{{document}}\n{body}\n\\end{{document}}\n"
     (tmp_path / "paper.tex").write_text(text, encoding="utf-8")
-    command = [program, "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = run(program, "-interaction=nonstopmode", "-halt-on-error", "paper.tex", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]
     assert (tmp_path / "paper.pdf").stat().st_size > 0
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ablation.numerics.library_settings import DEFAULTS, library_settings
+
+from .processes import ROOT, python
 
 APP = """
 import json, os, pkgutil, sys, threading
@@ -48,16 +48,9 @@ def _run(tmp_path: Path, how: str) -> dict[str, Any]:
     file = tmp_path / "app.py"
     file.write_text(APP)
     environment = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
-    root = str(Path(__file__).parent.parent)
-    done = subprocess.run(
-        [sys.executable, str(file), how, "hydra.run.dir=.", "hydra.output_subdir=null"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment | {"PYTHONPATH": root},
-    )
-    result: dict[str, Any] = json.loads(done.stdout)
+    words = [str(file), how, "hydra.run.dir=.", "hydra.output_subdir=null"]
+    printed = python(*words, cwd=tmp_path, variables=environment | {"PYTHONPATH": str(ROOT)})
+    result: dict[str, Any] = json.loads(printed)
     return result
 
 
@@ -74,15 +67,7 @@ def test_an_unrelated_hydra_application_runs_as_without_us(tmp_path: Path) -> No
 
 def _printed(code: str) -> str:
     environment = {name: value for name, value in os.environ.items() if name not in DEFAULTS}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=Path(__file__).parent.parent,
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-    return done.stdout
+    return python("-c", code, variables=environment)
 
 
 def test_importing_sets_no_variable() -> None:
