@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,6 +18,7 @@ from ablation.study.declaration import Study
 from ablation.study.designs import Factor
 from ablation.study.plan import Arm, Plan
 from analysis.statistics import AGGREGATES, bootstrap
+from benchmarks.measure import of_command
 
 CELLS, SEEDS, EVALUATIONS, EPISODES = 20, 50, 500, 5
 REPETITIONS, ARMS = 50_000, 3
@@ -90,18 +88,6 @@ def bootstrap_seconds(runs: int, tasks: int) -> float:
     return time.process_time() - started
 
 
-def report_seconds(root: Path) -> tuple[float, float, float]:
-    """Return seconds, processor seconds and peak bytes of writing the report in its own process."""
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "ablation", "report", "large", "--results", str(root)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"the report ended with status {status}")
-    processor = usage.ru_utime + usage.ru_stime
-    return time.perf_counter() - started, processor, usage.ru_maxrss * 1024
-
-
 def main() -> None:
     """Measure, print and write the JSON file."""
     found: dict[str, float] = {}
@@ -112,7 +98,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
         make_study(root)
-        seconds, processor, peak = report_seconds(root)
+        seconds, processor, peak = of_command("report", "large", "--results", str(root))
     size = f"{CELLS} cells x {SEEDS} seeds x {EVALUATIONS} evaluations of {EPISODES} episodes"
     found |= {
         f"report of {size}, seconds": round(seconds, 1),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from ablation.config.parse import parse
 from ablation.config.schema import AgentConfig
 from ablation.config.validation import ConfigError
 from ablation.envs.spec import env_spec
-from benchmarks.measure import median, repeat
+from benchmarks.measure import median, microseconds, repeat
 from benchmarks.setting import WARM_UP, young_values
 
 SHAPE, ACTIONS, BATCH, FILTERS, HIDDEN = (4, 10, 10), 6, 32, 16, 128
@@ -175,12 +174,8 @@ def microseconds_of_training(lanes: int) -> float:
 
 
 def _microseconds(step: Callable[[], object], count: int) -> float:
-    for _ in range(10):
-        step()
-    began = time.process_time()
-    for _ in range(count):
-        step()
-    return (time.process_time() - began) / count * 1e6
+    microseconds(step, 10)
+    return microseconds(step, count)
 
 
 def main() -> None:

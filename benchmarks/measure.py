@@ -7,7 +7,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ablation.numerics.library_settings import library_settings
@@ -51,6 +52,25 @@ def repeat(codes: Mapping[str, str], repetitions: int) -> dict[str, list[dict[st
         for name, code in codes.items():
             results[name].append(in_process(code))
     return results
+
+
+def microseconds(step: Callable[[], object], count: int) -> float:
+    """Return the processor's microseconds of a step, the mean of so many."""
+    began = time.process_time()
+    for _ in range(count):
+        step()
+    return (time.process_time() - began) / count * 1e6
+
+
+def of_command(*words: str) -> tuple[float, float, float]:
+    """Return seconds, processor seconds and peak bytes of a command of ours in its own process."""
+    began = time.perf_counter()
+    command = [sys.executable, "-m", "ablation", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def median(values: Sequence[float]) -> float:

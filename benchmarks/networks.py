@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from torch.nn import functional
 
 from ablation.agent.learner import Learner
 from ablation.config.parse import parse
-from benchmarks.measure import in_process, median
+from benchmarks.measure import in_process, median, microseconds
 from benchmarks.setting import BATCH_SIZE, HIDDEN, cell_values
 
 SHAPE, ACTIONS = (4,), 2
@@ -107,17 +106,10 @@ def rounds(count: int) -> dict[str, list[list[float]]]:
     for number in range(count + 1):
         for name, of_lanes in steps.items():
             for place, (step, lanes) in enumerate(zip(of_lanes, LANES, strict=True)):
-                measured = _microseconds(step, max(10, 200 // lanes)) / lanes
+                measured = microseconds(step, max(10, 200 // lanes)) / lanes
                 # The first round compiles and warms up.
                 found[name][place] += [measured] if number else []
     return found
-
-
-def _microseconds(step: Callable[[], object], count: int) -> float:
-    began = time.process_time()
-    for _ in range(count):
-        step()
-    return (time.process_time() - began) / count * 1e6
 
 
 def main() -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +10,7 @@ import pyarrow
 from pyarrow import csv
 
 from ablation.store.files import write_json
+from benchmarks.measure import of_command
 
 ARMS, ENVIRONMENTS, SEEDS, ROWS = 20, 5, 100, 1000
 OUTPUT = Path("results/benchmarks/outside.json")
@@ -40,18 +37,6 @@ def write_runs(path: Path) -> int:
     return len(run)
 
 
-def measured(*arguments: str) -> tuple[float, float, float]:
-    """Return seconds, processor seconds and peak bytes of a command of the analysis."""
-    started = time.perf_counter()
-    command = [sys.executable, "-m", "ablation", *arguments]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    seconds = time.perf_counter() - started
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
-
-
 def main() -> None:
     """Measure, print and write the JSON file."""
     results: dict[str, float] = {}
@@ -64,7 +49,7 @@ def main() -> None:
             "report": ("report", "large", root),
         }
         for name, command in commands.items():
-            seconds, processor, peak = measured(*command)
+            seconds, processor, peak = of_command(*command)
             results[f"{name}, seconds"] = round(seconds, 1)
             results[f"{name}, processor seconds"] = round(processor, 1)
             results[f"{name}, peak memory, MB"] = round(peak / 1e6)
