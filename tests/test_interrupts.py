@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -234,17 +233,11 @@ def test_a_worker_hears_ctrl_c_although_its_launcher_blocks_or_ignores_it(
     assert not list(tmp_path.glob("jobs/workers/late*"))
 
 
-class Silent:
-    """An observer that prints nothing."""
+class Silent(SweepObserver):
+    """Prints nothing."""
 
     def training(self, *_: object) -> threading.Lock:
         return threading.Lock()
-
-    def waiting_for(self, owners: Sequence[str]) -> None: ...
-
-    def stopping(self, note: str) -> None: ...
-
-    def tuned(self, *_: object) -> None: ...
 
 
 class Ending:
@@ -266,8 +259,7 @@ class Ending:
 
 def dispatcher(results: Path, launcher: Ending) -> SweepDispatcher:
     config = sweep_settings(results)
-    observer: SweepObserver = Silent()
-    found = SweepDispatcher(expand(study(), resolve), config, Store(results), launcher, observer)
+    found = SweepDispatcher(expand(study(), resolve), config, Store(results), launcher, Silent())
     found.prepare()
     return found
 

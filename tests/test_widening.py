@@ -53,8 +53,7 @@ def peak(best: Mapping[str, float]) -> Any:
 
 
 class Silent(SweepObserver):
-    def tuned(self, *_: Any) -> None:
-        """Print nothing."""
+    """Prints nothing."""
 
 
 def trained(root: Path, best: Mapping[str, float], **changes: Any) -> tuple[Stages, list[Plan]]:
