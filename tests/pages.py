@@ -7,9 +7,8 @@ import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from .processes import installed
+from .processes import ROOT, installed
 
-ROOT = Path(__file__).parent.parent
 FILE = re.compile(r"# (\S+\.(?:py|yaml))\n")
 
 

@@ -29,7 +29,6 @@ minatar = pytest.importorskip("minatar", reason="needs the extra minatar")
 ale_py = pytest.importorskip("ale_py", reason="needs the extra atari")
 cv2 = pytest.importorskip("cv2", reason="needs the extra atari")
 
-ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 LANES = 3
 GAMES = [f"MinAtar/{name}" for name in MINATAR_GAMES]

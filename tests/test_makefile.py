@@ -13,9 +13,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from ablation.cli.command_line import COMMANDS
 from ablation.cli.from_make import split
 
-from .processes import BARE, run
+from .processes import BARE, ROOT, run
 
-ROOT = Path(__file__).parent.parent
 PYTHON = """#!{python}
 import json, sys
 from ablation.cli.command_line import COMMANDS

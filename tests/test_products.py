@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +28,6 @@ from benchmarks.setting import cell_values, young_values
 
 from .processes import python
 
-ROOT = Path(__file__).parent.parent
 Array = NDArray[np.floating]
 
 

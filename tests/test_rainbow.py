@@ -12,9 +12,8 @@ import torch
 
 from ablation.store.files import read_json
 
-from .processes import python
+from .processes import ROOT, python
 
-ROOT = Path(__file__).parent.parent
 PROJECT = ROOT / "examples" / "rainbow"
 COMPONENTS = ("double", "prioritized", "dueling", "n-step", "distributional", "noisy")
 

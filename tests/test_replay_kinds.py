@@ -27,10 +27,9 @@ from ablation.sweep.estimates.memory import replay_bytes
 from ablation.tasks.registry import make_trainer
 
 from .conftest import values
-from .processes import python
+from .processes import ROOT, python
 from .recency import KIND, Recency
 
-ROOT = Path(__file__).parent.parent
 CPU = torch.device("cpu")
 
 

@@ -16,8 +16,6 @@ from ablation.store.runs import RunKey, Store
 from . import processes
 from .sweeps import SHORT, WITHOUT_REPORT, run
 
-ROOT = Path(__file__).parent.parent
-
 
 @pytest.fixture(scope="module")
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:

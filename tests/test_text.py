@@ -36,7 +36,6 @@ NAMES = [
     "*star* `tick` |pipe| __dunder__ [a](b) --- ~~",
     ":smile: {{ 7 * 7 }} {% raw %}",
 ]
-ROOT = Path(__file__).parent.parent
 FOREIGN = "学习率 α 🙂"
 QUESTION = r"Does <b>bold</b> & $\alpha$ come out as written?"
 
