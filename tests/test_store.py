@@ -13,7 +13,8 @@ import pytest
 
 from ablation.config.identity import name_of
 from ablation.store.run_record import RunRecord
-from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS, RunKey, Store
+from ablation.store.runs import RunKey, Store
+from ablation.store.tables import EPISODE_COLUMNS, EVALUATION_COLUMNS
 from ablation.sweep.inventory import read_inventory
 
 CONFIG = {"env": {"id": "CartPole-v1"}}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.store.runs import EPISODE_COLUMNS, EVALUATION_COLUMNS
+from ablation.store.tables import EPISODE_COLUMNS, EVALUATION_COLUMNS
 
 Row = dict[str, Any]
 """Numbers and truth values by column; None for a diagnostic that is not defined."""

@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 from ablation.store.files import put_in_place, temporary, write_json
 from ablation.store.keys import BadName, RunKey, check_name
 from ablation.store.run_record import ENDED, STORED_STATUSES, UNREADABLE, Refused, RunRecord
-from ablation.store.tables import EPISODE_COLUMNS, EVALUATION_COLUMNS, TABLES, write_table
+from ablation.store.tables import TABLES, write_table
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["EPISODE_COLUMNS", "EVALUATION_COLUMNS", "FILES", "TABLES", "BadName", "RunKey", "Store"]
+__all__ = ["FILES", "TABLES", "RunKey", "Store"]
 
 POLICY = "policy.npz"
 """A complete run's trained networks, not a table: see `ablation.agent.policy`."""

@@ -27,16 +27,9 @@ from ablation.sweep.interrupts import Stop, Stopped
 from ablation.sweep.lane_training import LaneTraining, TrainingContext
 from ablation.sweep.origin import record_of
 from ablation.sweep.queue import JobSpec
-from ablation.tracking import (
-    EndedRun,
-    Filing,
-    Sink,
-    TrackingConfig,
-    filings,
-    open_sink,
-    tracked_run,
-    wandb_id,
-)
+from ablation.tracking import TrackingConfig, open_sink
+from ablation.tracking.runs import EndedRun, Filing, filings, tracked_run, wandb_id
+from ablation.tracking.sink import Sink
 
 log = logging.getLogger(__name__)
 

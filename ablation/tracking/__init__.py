@@ -19,20 +19,8 @@ from typing import Literal
 from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass
 
-from ablation.tracking.runs import EndedRun, Filing, TrackedRun, filings, tracked_run, wandb_id
+from ablation.tracking.runs import TrackedRun
 from ablation.tracking.sink import Sink, WandbSink
-
-__all__ = [
-    "EndedRun",
-    "Filing",
-    "Sink",
-    "TrackedRun",
-    "TrackingConfig",
-    "filings",
-    "open_sink",
-    "tracked_run",
-    "wandb_id",
-]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
