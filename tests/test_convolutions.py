@@ -324,11 +324,15 @@ def test_rmsprop_as_mnih_et_al_have_it_takes_the_root_of_variance_and_epsilon(
 
 REFUSED = [
     ((4,), [(16, 3, 1)], "agent.convolutions = 16 of 3x3: needs images; .* observes 4 numbers"),
-    ((4, 10, 10), [(16, 11, 1)], "agent.convolutions.0.kernel_size = 11: an image of 10x10 is left"),
+    (
+        (4, 10, 10),
+        [(16, 11, 1)],
+        r"agent.convolutions \(entry 1\).kernel_size = 11: an image of 10x10 is left",
+    ),
     (
         (4, 10, 6),
         [(8, 3, 2), (8, 3, 1)],
-        "agent.convolutions.1.kernel_size = 3: an image of 4x2 is left",
+        r"agent.convolutions \(entry 2\).kernel_size = 3: an image of 4x2 is left",
     ),
 ]
 

@@ -81,7 +81,7 @@ def test_paired_factors_move_together() -> None:
     found = plan(design="paired", factors=pair, baseline={})
     assert names(found) == ["baseline", "batch=2, capacity=16", "batch=4, capacity=32"]
     assert [merged.name for merged in found.merged] == ["batch=8, capacity=64"]
-    with pytest.raises(ConfigError, match=r"design\.0\.factors = .*equally many"):
+    with pytest.raises(ConfigError, match=r"design \(entry 1\)\.factors = .*equally many"):
         plan(design="paired", factors=THREE)
 
 
@@ -173,26 +173,50 @@ def test_the_control_is_the_baseline_on_other_seeds() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"design": ["factorial", "random"]}, r"study\.design\.1\.design = random: .*'factorial'"),
+        ({"design": ["factorial", "random"]}, r"design \(entry 2\)\.design = random: .*'factorial'"),
         ({"design": []}, r"study\.design = \[\]: at least one"),
         (
             {"design": [{"design": "factorial", "factors": ["x"]}]},
-            r"design\.0\.factors = x: factors are",
+            r"design \(entry 1\)\.factors = x: factors are",
         ),
-        ({"design": "arms"}, r"design\.0\.arms = None: goes with"),
+        ({"design": "arms"}, r"design \(entry 1\)\.arms = None: goes with"),
         (
             {"design": [{"design": "arms", "arms": [{"levels": {"loss": "x"}}]}]},
-            r"arms\.0\.levels\.loss = x: allowed: huber, squared",
+            r"arms \(entry 1\)\.levels\.loss = x: allowed: huber, squared",
         ),
         (
             {"design": [{"design": "arms", "arms": [{"overrides": {"agent.discount": 1}}]}]},
-            r"arms\.0\.name = None",
+            r"arms \(entry 1\)\.name = None",
         ),
-        ({"constraints": [{"reason": "r"}]}, r"constraints\.0 = r: takes either"),
-        ({"constraints": [{"forbid": {"loss": "x"}, "reason": "r"}]}, r"constraints\.0\.loss = x"),
-        ({"constraints": [{"collapse": ["loss"], "reason": "r"}]}, r"constraints\.0\.when = None"),
-        ({"constraints": [{"forbid": {"loss": "huber"}}]}, r"constraints\.0\.reason = .*required"),
-        ({"control": "yes"}, r"study\.control = yes: .*boolean"),
+        ({"constraints": [{"reason": "r"}]}, r"constraints \(entry 1\) = r: takes either"),
+        (
+            {"constraints": [{"forbid": {"loss": "x"}, "reason": "r"}]},
+            r"constraints \(entry 1\)\.loss = x",
+        ),
+        (
+            {"constraints": [{"collapse": ["loss"], "reason": "r"}]},
+            r"constraints \(entry 1\)\.when = None",
+        ),
+        (
+            {"constraints": [{"forbid": {"loss": "huber"}}]},
+            r"constraints \(entry 1\)\.reason = .*required",
+        ),
+        ({"control": "yes"}, r"study\.control = yes: must be true or false"),
+        (
+            {"design": [{"design": "factorial", "fork": {"at": 0.5, "factors": ["loss"]}}]},
+            r"design \(entry 1\)\.fork\.factors = .*: unknown key; did you mean .*\.fork\.at\?",
+        ),
+        (
+            {"design": [{"design": "factorial", "fork": {"att": 0.5}}]},
+            r"design \(entry 1\)\.fork\.att = 0\.5: unknown key; did you mean .*\.fork\.at\?",
+        ),
+        (
+            {"factors": {"loss": {"key": "agent.loss", "level": ["huber"]}}},
+            r"factors\.loss\.level = .*: unknown key; did you mean study\.factors\.loss\.levels\?",
+        ),
+        ({"factors": {"loss": {"levels": 5}}}, r"study\.factors\.loss\.levels = 5: must be a list"),
+        ({"seeds": "ten"}, r"study\.seeds = ten: must be how many seeds, 1 or more, or a list of seeds"),
+        ({"name": "a b"}, r"study\.name = a b: must be letters, digits, '\.', '_' and '-', first a"),
     ],
 )
 def test_a_wrong_design_is_refused_naming_the_key(changes: dict[str, Any], message: str) -> None:
@@ -203,5 +227,7 @@ def test_a_wrong_design_is_refused_naming_the_key(changes: dict[str, Any], messa
 @pytest.mark.parametrize("name", ["baseline", CONTROL])
 def test_no_arm_has_the_name_of_the_baseline_or_its_control(name: str) -> None:
     arms = [{"name": name, "levels": {"capacity": "16"}}]
-    with pytest.raises(ConfigError, match=rf"study\.design\.0\.arms\.0\.name = {name}: is the name of"):
+    with pytest.raises(
+        ConfigError, match=rf"study\.design \(entry 1\)\.arms \(entry 1\)\.name = {name}: is the name of"
+    ):
         plan(design=[{"design": "arms", "arms": arms}], factors=THREE, baseline={}, control=True)

@@ -76,7 +76,7 @@ def test_a_design_with_a_fork_has_an_arm_for_every_moment_and_merges_what_change
 
 @pytest.mark.parametrize("at", [0, 1, 1.5, -0.5, "half", True, []])
 def test_a_moment_outside_of_the_run_is_refused(at: Any) -> None:
-    with pytest.raises(ConfigError, match=r"study\.design\.0\.fork\.at"):
+    with pytest.raises(ConfigError, match=r"study\.design \(entry 1\)\.fork\.at"):
         plan(design=[{"design": "one_factor_at_a_time", "fork": {"at": at}}])
 
 
@@ -93,7 +93,7 @@ def test_what_is_no_agent_in_an_environment_is_refused() -> None:
 
 def test_a_study_that_tunes_has_no_forks() -> None:
     rate = {"rate": {"key": "agent.learning_rate", "levels": [0.1, 0.2]}}
-    with pytest.raises(ConfigError, match=r"study\.design\.0\.fork = .*study\.tune"):
+    with pytest.raises(ConfigError, match=r"study\.design \(entry 1\)\.fork = .*study\.tune"):
         plan(factors=FORKED["factors"] | rate, tune={"factor": "rate", "seeds": [9]})
 
 

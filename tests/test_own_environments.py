@@ -191,7 +191,7 @@ def test_a_wrapper_that_cannot_be_made_is_refused_with_the_reason(wrapper: str, 
         ({"env__kwargs": {"level": float("nan")}}, "env.kwargs"),
         ({"env__kwargs": {1: 2}}, "env.kwargs.1"),
         ({"env__wrappers": "FlattenObservation"}, "env.wrappers"),
-        ({"env__wrappers": [{"nme": "FlattenObservation"}]}, "env.wrappers.0.name"),
+        ({"env__wrappers": [{"nme": "FlattenObservation"}]}, "env.wrappers.0.nme"),
         ({"env__scale_observation": "yes"}, "env.scale_observation"),
     ],
 )

@@ -129,7 +129,7 @@ BAD_INPUT = [
         ["agent.lerning_rate=1"],
         r"agent\.lerning_rate = 1: unknown key; did you mean agent\.learning_rate\? allowed here: ",
     ),
-    (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*greater than or equal to 1"),
+    (["agent.learn_period=-3"], r"agent\.learn_period = -3: .*must be 1 or more"),
     (["agent.learning_rate=abc"], r"agent\.learning_rate = abc: .*number"),
     (["replay.capacity=4"], r"replay\.capacity = 4: must be at least agent\.batch_size"),
     (["env.id=CartPole-v9"], r"env\.id = CartPole-v9: .*did you mean CartPole-v1"),
@@ -156,9 +156,12 @@ BAD_INPUT = [
     ),
     (
         ["study.seeds=[18446744073709551616]"],
-        r"study\.seeds\.0 = 184\d+: a seed is .* from 0 to 9007199254740991",
+        r"study\.seeds \(entry 1\) = 184\d+: a seed is .* from 0 to 9007199254740991",
     ),
-    (["study.seeds=[-1]"], r"study\.seeds\.0 = -1: a seed is a whole number from 0 to 9007199254740991"),
+    (
+        ["study.seeds=[-1]"],
+        r"study\.seeds \(entry 1\) = -1: a seed is a whole number from 0 to 9007199254740991",
+    ),
     (["study.seeds=20240101"], r"study\.seeds = 20240101: .*how many seeds .* is written \[20240101\]"),
     (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
     (["device=tpu"], "device = tpu: "),

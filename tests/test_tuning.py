@@ -172,11 +172,11 @@ def test_tuning_seeds_given_by_number_lie_apart_from_reported_ones() -> None:
         ({"tune": {"factor": "rate", "seeds": 1, "rule": "luck"}}, r"study\.tune\.rule = luck"),
         (
             {"design": [{"design": "factorial", "factors": ["capacity", "rate"]}]},
-            r"design\.0\.factors = rate: is tuned",
+            r"design \(entry 1\)\.factors = rate: is tuned",
         ),
         (
             {"constraints": [{"forbid": {"rate": 0.1}, "reason": "?"}]},
-            r"constraints\.0 = rate: is tuned",
+            r"constraints \(entry 1\) = rate: is tuned",
         ),
         (
             {

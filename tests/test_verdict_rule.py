@@ -120,7 +120,7 @@ def test_asking_for_verdicts_is_checked_and_part_of_the_plan() -> None:
     plain, asked = (expand(parse_study(study), resolve) for study in (FEW, ASKED))
     default = expand(parse_study(FEW | {"verdicts_from": VERDICTS_FROM}), resolve)
     assert plain.hash == default.hash != asked.hash
-    with pytest.raises(ConfigError, match=r"study\.verdicts_from = 1: .*greater than or equal to 2"):
+    with pytest.raises(ConfigError, match=r"study\.verdicts_from = 1: .*must be 2 or more"):
         parse_study(FEW | {"verdicts_from": 1})
     with pytest.raises(ImportRefused, match="verdicts_from 1: a whole number from 2 on"):
         Request("out", verdicts_from=1)

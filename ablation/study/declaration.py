@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from ablation.config.near import one_of
@@ -36,6 +37,12 @@ VERDICTS_FROM = 10
 _SCHEMA = ConfigDict(extra="forbid")
 
 
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name):
+        raise ValueError("must be letters, digits, '.', '_' and '-', first a letter or digit")
+    return name
+
+
 @dataclass(frozen=True, config=_SCHEMA)
 class Tune:
     """A factor whose level each arm chooses for itself in each environment, on seeds of their own.
@@ -60,7 +67,7 @@ class Study:
     Comparisons of fewer than `verdicts_from` seeds are reported without p-values and verdicts.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+    name: Annotated[str, AfterValidator(_check_name)]
     question: str
     environments: Annotated[list[str], Field(min_length=1)]
     baseline: Overrides

@@ -15,8 +15,10 @@ LARGEST_SEED = 2**53 - 1
 
 
 def _seed_list(value: object, first: int = 0) -> object:
-    if not isinstance(value, int) or isinstance(value, bool):
+    if isinstance(value, list) and value:
         return value
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ValueError("must be how many seeds, 1 or more, or a list of seeds")
     if value > MOST_SEEDS:
         raise ValueError(
             f"a number alone is how many seeds to train, at most {MOST_SEEDS:,}; one seed of this value "
