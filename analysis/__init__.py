@@ -55,13 +55,16 @@ def from_frame(
     """
     from ablation.results.load import read
     from ablation.results.outside.importing import import_frame, plan_beside
-    from ablation.results.outside.request import Request
+    from ablation.results.outside.request import ImportRefused, Request, in_python
     from ablation.store.runs import Store
     from analysis.notebook.study import Study
 
     store = Store(_results(root))
-    request = Request(study, baseline=baseline, **declared)
-    imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
+    try:
+        request = Request(study, baseline=baseline, **declared)
+        imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
+    except ImportRefused as error:
+        raise ImportRefused(in_python(str(error))) from None
     return Study(read(imported.plan, store, outside=imported.data), allow, "from a frame, not stored")
 
 

@@ -66,6 +66,7 @@ def refusal(values: pd.DataFrame, **declared: Any) -> str:
     with pytest.raises(ImportRefused) as error:
         from_frame(values, **declared)
     assert "\n" not in str(error.value)
+    assert "--" not in str(error.value), "a notebook has arguments, no options of a command line"
     return str(error.value)
 
 
@@ -369,7 +370,10 @@ def test_missing_columns_are_named_with_the_nearest() -> None:
     assert "no column for episode_return" in message
     assert "retrun" in message
     assert "seed" in refusal(frame().drop(columns="seed"))
-    assert "--baseline" in refusal(frame(), baseline="dqm")
+    assert "name it with columns={'seed': 'COLUMN'}, or seed='N' for all rows" in refusal(
+        frame().drop(columns="seed")
+    )
+    assert refusal(frame(), baseline="dqm").startswith("baseline 'dqm' is no arm of the files; ")
     assert "nearest: return" in refusal(frame(), columns={"episode_return": "retrun"})
 
 
@@ -513,7 +517,7 @@ def test_a_score_that_one_run_lacks_is_missing_for_that_run() -> None:
 def test_names_that_no_table_can_show_are_refused() -> None:
     assert "printable" in refusal(frame({"dqn": 1.0, "a\nb": 2.0}))
     assert "printable" in refusal(frame({"dqn": 1.0, "": 2.0}))
-    assert "--study" in refusal(frame(), study="../x")
+    assert refusal(frame(), study="../x").startswith("study '../x': letters, digits")
 
 
 def test_seeds_that_are_no_numbers_are_numbered_and_said(tmp_path: Path) -> None:

@@ -58,7 +58,10 @@ def return_curves(runs: StudyRuns, environment: str) -> ReturnCurves | None:
     rows = [row for arm in runs.arms(environment) for row in _rows(runs, arm)]
     scale = runs.reference(runs.baseline(environment))
     if any(len(row.curve[0]) for row in rows):
-        return ReturnCurves(lambda arm: learning_curve(runs, arm), "greedy evaluation return", scale)
+        # How runs from elsewhere were evaluated is not known.
+        ours = not any(map(runs.is_outside, runs.arms(environment)))
+        label = f"{'greedy ' if ours else ''}evaluation return"
+        return ReturnCurves(lambda arm: learning_curve(runs, arm), label, scale)
     last = max((int(row.episodes["env_step"][-1]) for row in rows if _trained(row)), default=0)
     if not last:
         return None

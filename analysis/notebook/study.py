@@ -25,6 +25,7 @@ from analysis.report.report import study_tables
 from analysis.tables.columns import comparison_columns
 from analysis.tables.comparisons import effects_table
 from analysis.tables.table import Table
+from analysis.tables.wording import score_description
 
 if TYPE_CHECKING:
     from analysis.notebook.plots import Plots
@@ -162,7 +163,7 @@ class Study:
             f"  environments: {', '.join(runs.environments)}",
             f"  {len({arm.name for arm in runs.plan.arms})} arms; factors {levels or 'none'}",
             f"  {len(runs.runs)} runs, {len(study.seeds)} seeds an arm: {statuses}",
-            f"  primary score {study.primary_score}: {SCORES[study.primary_score].description}",
+            f"  primary score {study.primary_score}: {score_description(runs, study.primary_score)}",
         )
         return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 1]}…" for line in lines)
 

@@ -79,7 +79,7 @@ def score_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     tables = {"table": ablation_table(results, layout, published=published_numbers(results))}
     if not results.empty:
         tables["comparisons"] = comparison_table(results)
-        tables["aggregates"] = aggregate_table(results.across, results.score, len(results.environments))
+        tables["aggregates"] = aggregate_table(results)
     return {kind: table for kind, table in tables.items() if table.rows or kind == "table"}
 
 
@@ -93,7 +93,7 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     if results.empty:
         return tables
     tables |= {
-        "spread": spread_table(results.comparisons, results.score, several),
+        "spread": spread_table(results),
         "effects": effects_table(results),
     }
     tables |= extra_tables(results) | _paper_table(results)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from ablation.results.scores import SCORES
 from ablation.study.declaration import BASELINE
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
@@ -17,7 +16,7 @@ from analysis.tables.notes import ablation_notes, is_share
 from analysis.tables.side_columns import PublishedNumbers, SideColumns
 from analysis.tables.table import Cell, Footnotes, Table
 from analysis.tables.tuned import tuned_columns
-from analysis.tables.wording import interval_text, missing_text
+from analysis.tables.wording import interval_text, missing_text, score_description
 
 CHECK, CROSS = "✓", "–"
 AT_LEAST = "≥ "
@@ -47,7 +46,7 @@ def ablation_table(
     groups = [("", len(name_headings))]
     groups += [(runs.arms(environment)[0].env_id, len(columns)) for environment in environments]
     return Table(
-        f"Study {runs.plan.study.name}: {SCORES[score].description}; estimate [95 % interval]",
+        f"Study {runs.plan.study.name}: {score_description(runs, score)}; estimate [95 % interval]",
         [*name_headings, *columns * len(environments)],
         rows,
         groups if len(environments) > 1 else [],

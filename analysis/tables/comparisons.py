@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from ablation.results.scores import SCORES
-from analysis.effects.aggregates import ArmAggregates
 from analysis.effects.study_results import StudyResults
 from analysis.effects.verdict_rule import verdict_notes
 from analysis.tables.columns import (
@@ -18,13 +15,14 @@ from analysis.tables.columns import (
 from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.table import Cell, Table
 from analysis.tables.tuned import tuned_cells, tuned_columns, tuned_headings, tuned_notes
-from analysis.tables.wording import interval_text, number, p_value_text, seeds_text
+from analysis.tables.wording import interval_text, number, p_value_text, score_description, seeds_text
 
 IMPROVEMENT = "P(arm > baseline)"
 
 
-def aggregate_table(rows: Sequence[ArmAggregates], score: str, environments: int) -> Table:
+def aggregate_table(results: StudyResults) -> Table:
     """Return the table of normalized scores over all environments, aggregated as rliable does."""
+    rows, environments = results.across, len(results.environments)
     labels = {"mean": "mean", "median": "median", "iqm": "IQM", "optimality_gap": "optimality gap"}
     if environments == 1:
         del labels["median"]  # The median over one environment is its mean.
@@ -56,7 +54,7 @@ def aggregate_table(rows: Sequence[ArmAggregates], score: str, environments: int
     smallest = min((row.aggregates["mean"].n // environments for row in rows), default=0)
     return Table(
         f"{'All environments together' if environments > 1 else 'Normalized'}: "
-        f"{SCORES[score].description}, from random actions (0) to solved (1)",
+        f"{score_description(results.runs, results.score)}, from random actions (0) to solved (1)",
         ["arm", *labels.values(), IMPROVEMENT],
         cells,
         label="aggregates",

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ablation.results.scores import SCORES
 from ablation.study.plan import Arm
 from analysis import statistics
 from analysis.effects.diagnostics import SHOWN_DIAGNOSTICS, arm_diagnostics
@@ -15,6 +14,7 @@ from analysis.effects.study_results import StudyResults
 from analysis.statistics import Estimate, Sample
 from analysis.tables.columns import interval_cell, interval_columns, provenance_line
 from analysis.tables.table import Cell, Table
+from analysis.tables.wording import score_description
 
 UNDEFINED = "not defined"
 
@@ -44,9 +44,9 @@ def diagnostics_table(results: StudyResults, environment: str) -> Table | None:
     cells = [interval_cell(correlations[key], signed=True, missing=UNDEFINED) for key in shown]
     rows.append([Cell(f"rank correlation with the score ({n} runs)"), Cell(""), *cells])
     values.append({"row": "rank correlation", "n": n} | _columns(correlations))
+    score = score_description(results.runs, results.score)
     return Table(
-        f"Diagnostics by arm, {arms[0].env_id}: {SCORES[results.score].description}, and diagnostics; "
-        "estimate [95 % interval]",
+        f"Diagnostics by arm, {arms[0].env_id}: {score}, and diagnostics; estimate [95 % interval]",
         ["arm", "difference from baseline", *(SHOWN_DIAGNOSTICS[key].heading for key in shown)],
         rows,
         notes=[*_notes(shown), *_missing(results, arms), provenance_line(results.runs)],

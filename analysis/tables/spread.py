@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
+from analysis.effects.study_results import StudyResults
 from analysis.statistics import runs_for_tolerance
 from analysis.tables.columns import interval_cell, interval_columns, spread_columns
 from analysis.tables.table import Cell, Footnotes, Table
-from analysis.tables.wording import NO_INTERVAL, interval_text, modes_text, number
+from analysis.tables.wording import NO_INTERVAL, interval_text, modes_text, number, score_description
 
 
-def spread_table(comparisons: Sequence[Comparison], score: str, several_environments: bool) -> Table:
+def spread_table(results: StudyResults) -> Table:
     """Return the table of how single runs spread, one row for each arm with runs."""
+    comparisons, several_environments = results.comparisons, len(results.environments) > 1
     footnotes = Footnotes()
     rows, values = [], []
     for row in comparisons:
@@ -47,7 +48,7 @@ def spread_table(comparisons: Sequence[Comparison], score: str, several_environm
         "threshold, Wilson's interval."
     )
     return Table(
-        f"Spread of single runs: {SCORES[score].description}",
+        f"Spread of single runs: {score_description(results.runs, results.score)}",
         [*names, "n", "mean [95 % interval]", "sd", "tolerance (90 % of runs)", "failures"],
         rows,
         names=len(names),

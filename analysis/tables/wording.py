@@ -73,6 +73,14 @@ def axis_label(score: str) -> str:
     return AXIS_LABELS.get(score, score.replace("_", " "))
 
 
+def score_description(runs: StudyRuns, score: str) -> str:
+    """Return what a score of a study is; how runs from elsewhere were evaluated is not known."""
+    text = SCORES[score].description
+    if any(map(runs.is_outside, runs.plan.arms)):
+        return text.replace("a greedy", "an").replace("greedy ", "")
+    return text
+
+
 def better_direction(score: str) -> str:
     """Return which direction of a score is better: `higher` or `lower`."""
     return "higher" if SCORES[score].higher_is_better else "lower"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -16,6 +17,13 @@ Incomplete = Literal["refuse", "missing", "keep"]
 
 class ImportRefused(Exception):
     """Runs from elsewhere that cannot be taken as they are; one line that says what helps."""
+
+
+def in_python(message: str) -> str:
+    """Return a refusal's line with options of the command line as arguments of `from_frame`."""
+    message = re.sub(r"--columns (\w+)=([^\s,;)]+)", r"columns={'\1': '\2'}", message)
+    message = re.sub(r"--([a-z-]+) ([A-Z.]+|missing)\b", r"--\1='\2'", message)
+    return re.sub(r"--([a-z-]+)", lambda option: option[1].replace("-", "_"), message)
 
 
 @dataclass(frozen=True)
