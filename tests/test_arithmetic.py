@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from ablation.agent.network import StackedNetwork
-from ablation.cli.messages import console, print_plan
+from ablation.cli.messages import print_plan
+from ablation.cli.terminal import console
 from ablation.config.parse import parse
 from ablation.config.validation import ConfigError
 from ablation.results.arithmetic import OTHER_ARITHMETIC, Arithmetic, arithmetic_of, other_arithmetic
@@ -126,7 +127,9 @@ def test_status_counts_them_apart(stored: tuple[Path, Plan, list[RunKey]]) -> No
     assert found.as_json()["statuses"] == {"complete": 16, OTHER_ARITHMETIC: 2}
     with console.capture() as printed:
         print_plan(plan, found.inventory)
-    assert "2 runs of other arithmetic, left out of tables: RETRY=arithmetic" in printed.get()
+    assert (
+        "2 runs of other arithmetic, left out of tables: a sweep with retry=arithmetic" in printed.get()
+    )
     assert "nothing to train" in printed.get()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ablation.cli.as_swept import as_swept
-from ablation.cli.messages import console
 from ablation.cli.open_study import open_study
+from ablation.cli.terminal import console
 from ablation.config.project import Project
 from ablation.store.runs import Store
 from ablation.study.history import save_plan

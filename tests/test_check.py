@@ -107,17 +107,17 @@ def test_the_command_prints_a_line_for_each_property_and_its_status_says_whether
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert check(CONF, ["tests.own_samplers:Proportional", "floor=0.1"]) == 0
-    lines = capsys.readouterr().err.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines] == [f"pass  {name}" for name in checks.PROPERTIES]
     assert check(CONF, ["tests.own_samplers:ForgottenState"]) == 1
-    assert "FAIL  checkpoint round trip: " in capsys.readouterr().err
+    assert "FAIL  checkpoint round trip: " in capsys.readouterr().out
 
 
 def test_an_option_that_the_class_does_not_take_fails_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert check(CONF, ["tests.own_samplers:Proportional", "flor=0.1"]) == 1
-    assert "Proportional(lanes, capacity, batch_size, flor) cannot be made" in capsys.readouterr().err
+    assert "Proportional(lanes, capacity, batch_size, flor) cannot be made" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_a_sweep_says_what_is_not_reproducible_and_ends_a_failure_that_repeats_i
     ids = ",".join(f"{walk_id(trait)}" for trait in traits)
     words = [f"study.environments=[{ids}]", "study.seeds=2", f"results_dir={results}", *SHORT]
     shown = run("plan", *words)
-    assert f"{walk_id('global_generator')}: not reproducible (draws from NumPy's" in shown.stderr
+    assert f"{walk_id('global_generator')}: not reproducible (draws from NumPy's" in shown.stdout
     done = run("sweep", *words, "tracking=disabled", "launch.checkpoint_seconds=0")
     assert done.returncode == 1, done.stderr
     store = Store(results)
@@ -228,7 +228,7 @@ def test_references_of_an_environments_file_count_in_its_scores(
 def test_the_command_check_tries_an_environment_and_fails_one_that_is_not_reproducible() -> None:
     good, dubious = (run("check", walk_id(trait)) for trait in ("array_reward", "global_generator"))
     assert good.returncode == 0
-    assert "rewards are arrays of one number" in good.stderr
+    assert "rewards are arrays of one number" in good.stdout
     assert dubious.returncode == 1
-    assert "draws from NumPy's global generator" in dubious.stderr
+    assert "draws from NumPy's global generator" in dubious.stdout
     assert run("check", walk_id("old_step")).returncode == 2

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -234,9 +236,13 @@ def test_a_worker_hears_ctrl_c_although_its_launcher_blocks_or_ignores_it(
 
 
 class Silent(SweepObserver):
-    """Prints nothing."""
+    """Prints nothing, and keeps how many jobs it was to show."""
 
-    def training(self, *_: object) -> threading.Lock:
+    def __init__(self) -> None:
+        self.shown: list[int] = []
+
+    def training(self, jobs: Sequence[object], *_: object) -> threading.Lock:
+        self.shown.append(len(jobs))
         return threading.Lock()
 
 
@@ -257,9 +263,9 @@ class Ending:
         return ""
 
 
-def dispatcher(results: Path, launcher: Ending) -> SweepDispatcher:
-    config = sweep_settings(results)
-    found = SweepDispatcher(expand(study(), resolve), config, Store(results), launcher, Silent())
+def dispatcher(results: Path, launcher: Ending, observer: Silent | None = None) -> SweepDispatcher:
+    config, own = sweep_settings(results), Silent() if observer is None else observer
+    found = SweepDispatcher(expand(study(), resolve), config, Store(results), launcher, own)
     found.prepare()
     return found
 
@@ -271,6 +277,34 @@ def test_launches_without_progress_are_counted_whatever_workers_say(tmp_path: Pa
     assert launcher.launches == MAX_FRUITLESS_LAUNCHES
     assert result.broken
     assert not result.stopped
+
+
+def test_progress_is_that_of_all_jobs_over_all_launches(tmp_path: Path) -> None:
+    launcher, observer = Ending("done"), Silent()
+    found = dispatcher(tmp_path, launcher, observer)
+    jobs = len(found.jobs(found.prepare()))
+    found.run()
+    assert launcher.launches > 1
+    assert observer.shown == [jobs]
+
+
+def test_a_second_ctrl_c_ends_a_sweep_with_its_last_words() -> None:
+    script = """
+        import os, signal
+        from ablation.sweep.interrupts import stoppable
+        with stoppable(lambda: print("asked", flush=True), lambda: print("ended", flush=True)):
+            for _ in range(2):
+                os.kill(os.getpid(), signal.SIGINT)
+            print("goes on")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "asked\nended\n", "")
 
 
 def test_what_another_launch_would_not_mend_is_launched_once(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 import re
 import sys
 from collections.abc import Callable
@@ -13,9 +14,10 @@ import pytest
 
 from ablation.__main__ import main
 from ablation.cli.looks import LookByLook
+from ablation.cli.open_study import open_study
 from ablation.config.validation import ConfigError
 from ablation.results.load import load
-from ablation.store.files import read_json
+from ablation.store.files import read_json, write_json
 from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
@@ -26,6 +28,7 @@ from analysis.expectations.verdicts import Expectation, evaluate
 from analysis.report.report import open_results, study_tables, write_report
 
 from .analysis_helpers import STUDY, noise, resolve, write_plan
+from .sweeps import run
 
 LOOKED_AT = STUDY | {
     "name": "looked",
@@ -146,7 +149,7 @@ def test_other_configurations_begin_with_looks_of_their_own(tmp_path: Path, plan
 def test_time_that_is_over_leaves_the_rest_undecided_until_the_next_sweep(
     tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LookByLook, "_fits", lambda _self, stage: len(stage.study.seeds) <= 20)
+    monkeypatch.setattr(LookByLook, "_seconds", lambda _self, stage: 29.0 * len(stage.study.seeds))
     late = iter([False, False, True])
     monkeypatch.setattr(LookByLook, "_late", lambda _self: next(late, True))
     stages = sweep(tmp_path, plan, minutes=10)
@@ -221,3 +224,28 @@ def test_too_few_seeds_for_looks_are_refused(tmp_path: Path) -> None:
     plan = expand(parse_study(LOOKED_AT | {"seeds": 9}), resolve)
     with pytest.raises(ConfigError, match="stop = resolved: 9 seeds an arm: looks need at least 10"):
         LookByLook(config(tmp_path), Store(tmp_path), trainer(tmp_path, []))(plan)
+
+
+def test_a_time_that_is_too_short_says_what_the_fewest_seeds_take(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LookByLook, "_seconds", lambda _self, stage: 60.0 * len(stage.study.seeds))
+    looks = LookByLook(config(tmp_path, minutes=15), Store(tmp_path), trainer(tmp_path, []))
+    looks.require_time(None, plan)
+    with pytest.raises(ConfigError, match="10 seeds an arm, the fewest, take about 30:00 with tuning"):
+        looks.require_time(plan, plan)
+    short = LookByLook(config(tmp_path, minutes=5), Store(tmp_path), trainer(tmp_path, []))
+    with pytest.raises(ConfigError, match=r"minutes = 5\.0: 10 seeds an arm, .* about 10:00$"):
+        short.require_time(None, plan)
+
+
+def test_a_sweep_refuses_such_a_time_before_it_tunes(tmp_path: Path) -> None:
+    words = ["study=replay", "size=quick", f"results_dir={tmp_path}"]
+    plans = open_study(str(Path(__file__).parent.parent / "conf"), words).plans
+    slow = {cell: {"seconds": 1.0, "lanes": 1} for plan in plans for cell in plan.cells}
+    write_json(tmp_path / "calibration.json", {platform.node(): slow})
+    refused = run(*words, "stop=resolved", "minutes=1")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("error: minutes = 1.0: 10 seeds an arm, the fewest, take about ")
+    assert refused.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()

@@ -10,8 +10,9 @@ from types import SimpleNamespace
 import pytest
 
 from ablation.cli.commands import _time
-from ablation.cli.messages import console, failure_lines, plural, print_plan, print_unread_variables
+from ablation.cli.messages import failure_lines, print_plan, print_unread_variables
 from ablation.cli.progress import Progress, clock
+from ablation.cli.terminal import console, plural
 from ablation.config.near import arms_like
 from ablation.store.files import write_json
 from ablation.store.runs import RunKey, Store
@@ -42,7 +43,7 @@ def test_a_plan_of_one_run_and_what_changed_are_printed() -> None:
         print_plan(plan, inventory, PlanDiff("0123", [], ["c"], 0, 18))
     text = printed.get()
     assert "1 arm x 1 seed, 1 configuration, 1 run (plan" in text
-    assert "18 earlier runs are not in this plan (stored runs are kept on disk)" in text
+    assert "the last sweep of this study (plan 0123): 18 runs left out (kept where they" in text
     assert "1 run is complete: nothing to train." in text
 
 
@@ -75,7 +76,7 @@ def test_of_many_arms_the_likeliest_are_named_and_the_others_counted() -> None:
 def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     spec = JobSpec("job", "c", [0, 1], "baseline", {}, "s", "?", "cpu", 60.0)
     store = Store(tmp_path)
-    progress = Progress([SimpleNamespace(spec=spec, env_steps=400)], store)
+    progress = Progress([SimpleNamespace(spec=spec, own_steps=400)], store)
     assert "0/1 job, 0/2 runs, 0%, elapsed 0:00, ETA unknown" in progress._summary([])
     assert "compiling code (once on a machine" in progress._summary([])
     progress._since = 0
@@ -94,9 +95,18 @@ def test_progress_says_speed_elapsed_time_and_eta(tmp_path: Path) -> None:
     assert "ETA 0:00" in progress._summary([begun | {"env_step": 400}])
 
 
+def test_a_forks_progress_begins_at_its_fork(tmp_path: Path) -> None:
+    spec = JobSpec("job", "c", [0], "baseline", {}, "s", "?", "cpu", 60.0)
+    progress = Progress([SimpleNamespace(spec=spec, own_steps=100)], Store(tmp_path))
+    begun = {"lanes": 1, "env_steps": 400, "shared_steps": 300, "resumed_at": 300}
+    assert "0/1 job, 0/1 run, 0%" in progress._summary([begun | {"env_step": 0}])
+    assert "0/1 job, 0/1 run, 50%" in progress._summary([begun | {"env_step": 350}])
+    assert "1/1 job, 1/1 run, 100%" in progress._summary([begun | {"env_step": 400}])
+
+
 def test_an_end_is_not_told_from_a_second_of_steps(tmp_path: Path) -> None:
     spec = JobSpec("job", "c", [0], "baseline", {}, "s", "?", "cpu", 60.0)
-    progress = Progress([SimpleNamespace(spec=spec, env_steps=10**9)], Store(tmp_path))
+    progress = Progress([SimpleNamespace(spec=spec, own_steps=10**9)], Store(tmp_path))
     begun = {"lanes": 1, "env_step": 1, "env_steps": 10**9, "resumed_at": 0}
     progress._summary([begun])
     progress._started -= 1
@@ -109,7 +119,7 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
     path = store.job_directory("job") / "progress.json"
     begun = {"arm": "baseline", "lanes": 2, "env_step": 250, "env_steps": 400}
     write_json(path, begun | {"resumed_at": 0, "saved_at": 200})
-    jobs = [SimpleNamespace(spec=spec, env_steps=400)]
+    jobs = [SimpleNamespace(spec=spec, own_steps=400)]
     os.utime(path, (1, 1))
     assert Progress(jobs, store)._read() == [], "without a checkpoint it begins anew"
     (path.parent / "checkpoint.pt").touch()
@@ -126,8 +136,9 @@ def test_a_resumed_sweep_begins_at_its_checkpoint_and_counts_only_its_own_steps(
 
 
 def test_an_unknown_time_says_how_to_measure_it() -> None:
-    assert _time(None).startswith("no timing data yet; make plan CALIBRATE=1")
-    assert _time(1149).startswith("19:09")
+    told = "no timing data yet; measure for a few seconds: replay-ablation plan --calibrate"
+    assert _time(None, "replay-ablation plan --calibrate") == told
+    assert _time(1149, "").startswith("19:09")
 
 
 def test_failures_are_named_with_their_seeds_and_last_line() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from ablation.__main__ import main
 from ablation.cli.seed_plan import largest
+from ablation.config.cell import Cell
 from ablation.results.load import load
 from ablation.results.tuning_choices import choices
 from ablation.store.files import write_json
@@ -24,6 +26,7 @@ from ablation.study.expand import expand
 from ablation.study.plan import Arm
 from ablation.study.seeds import with_seeds
 from ablation.study.tuning import reported_plan, tuning_plan
+from ablation.sweep.estimates import forecast
 from analysis import statistics
 from analysis.effects.pilot import planned_contrasts
 from analysis.report.report import open_results
@@ -122,7 +125,7 @@ def plan_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -
             main()
         printed = capsys.readouterr()
         assert int(ended.value.code or 0) == status, printed
-        return str(printed.err if status else printed.out or printed.err)
+        return str(printed.err if status else printed.out)
 
     return run
 
@@ -136,7 +139,6 @@ def plan_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -
         ("difference=40", "difference = 40.0: goes with power"),
         ("minutes=0", "minutes = 0: a number of minutes above 0"),
         ("minutes=nan", "minutes = nan: a number of minutes above 0"),
-        ("minutes=30", "minutes = 30.0: no timing data yet"),
     ],
 )
 def test_what_cannot_be_answered_is_one_line(plan_command: Any, word: str, said: str) -> None:
@@ -158,4 +160,21 @@ def test_minutes_say_how_many_seeds_fit(plan_command: Any, tmp_path: Path) -> No
     assert json.loads(plan_command(*words))["estimated_seconds"] <= 300
     words = ("--json", f"study.seeds={few + 1}")
     assert json.loads(plan_command(*words))["estimated_seconds"] > 300
-    assert f"5 minutes: about {few} seeds an arm" in plan_command("minutes=5")
+    assert plan_command("minutes=5") == f"5 minutes: enough for about {few} seeds an arm\n"
+    none = plan_command("minutes=0.01")
+    assert none.startswith("0.01 minutes: too few: one seed of every arm takes about 0:")
+
+
+def test_a_question_of_minutes_measures_what_it_needs_to_know(
+    plan_command: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = []
+
+    def calibrate(store: Store, cells: Sequence[tuple[Cell, int]], _: str) -> None:
+        measured.append([cell.name for cell, _ in cells])
+        speeds = {cell.name: {"seconds": 1e-4, "lanes": 1} for cell, _ in cells}
+        write_json(store.root / "calibration.json", {platform.node(): speeds})
+
+    monkeypatch.setattr(forecast, "calibrate", calibrate)
+    assert "5 minutes: enough for about" in plan_command("minutes=5")
+    assert len(measured) == 1

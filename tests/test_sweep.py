@@ -90,12 +90,13 @@ def test_a_second_sweep_trains_nothing_and_more_seeds_train_only_those(
 
 def test_plan_and_status_count_without_training(tmp_path: Path) -> None:
     plan = run("plan", "study=replay", f"results_dir={tmp_path}")
-    assert plan.returncode == 0
-    assert "288 to train" in plan.stderr
-    assert "480 to train" in plan.stderr
-    assert "replay=none, settings=online" in plan.stderr
+    assert (plan.returncode, plan.stderr) == (0, ""), "what was asked for goes to stdout"
+    assert "288 to train" in plan.stdout
+    assert "480 to train" in plan.stdout
+    assert "replay=none, settings=online" in plan.stdout
     status = run("status", "study=replay", f"results_dir={tmp_path}")
-    assert status.returncode == 0
+    assert (status.returncode, status.stderr) == (0, "")
+    assert "288 to train" in status.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,6 +164,10 @@ BAD_INPUT = [
         r"study\.seeds \(entry 1\) = -1: a seed is a whole number from 0 to 9007199254740991",
     ),
     (["study.seeds=20240101"], r"study\.seeds = 20240101: .*how many seeds .* is written \[20240101\]"),
+    (
+        ["tracking=disabled"],
+        r"study = \(not given\): say which: article, .*; or what to compare, as in replay=uniform,none",
+    ),
     (["launch.jobs=0"], r"launch\.jobs = 0: must be"),
     (["device=tpu"], "device = tpu: "),
     (["plan", "study=nope"], "study = nope: allowed: .*replay"),

@@ -96,7 +96,7 @@ def test_figures_show_names_as_written(store: Path, page: str) -> None:
         assert name in shown
 
 
-def test_the_terminal_shows_names_as_written(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_terminal_shows_names_as_written(store: Path) -> None:
     results = open_results(store, "odd", None)
     text = study_tables(results)["table"].to_terminal()
     for name in NAMES:
@@ -105,11 +105,10 @@ def test_the_terminal_shows_names_as_written(store: Path, monkeypatch: pytest.Mo
         messages.console.print("[/red] :smile:")
     assert printed.get() == "[/red] :smile:\n"
     console = Console(file=io.StringIO(), width=500, markup=False, emoji=False)
-    monkeypatch.setattr(messages, "console", console)
     plan = results.runs.plan
     key = RunKey(plan.arms[1].cell, 0)
     inventory = RunInventory({key: "failed"}, errors={key: "E: [/red] :smile:"})
-    messages.print_plan(plan, inventory)
+    messages.print_plan(plan, inventory, to=console)
     for line in messages.failure_lines(inventory):
         console.print(line)
     assert "E: [/red] :smile:" in console.file.getvalue()

@@ -232,7 +232,7 @@ def test_a_results_directory_that_cannot_be_written_is_one_warning(
     sink.close()
     (warning,) = caplog.messages
     assert "W&B is not tracking this job" in warning
-    assert "`make sync`" in warning
+    assert "replay-ablation sync`" in warning
 
 
 def test_directories_of_like_named_runs_are_told_apart(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_a_sweep_trains_both_stages_and_what_is_there_only_once(tmp_path: Path) 
     ]
     planned = run("plan", *words)
     assert planned.returncode == 0, planned.stderr
-    assert planned.stderr.count("known after tuning") == 2
+    assert planned.stdout.count("known after tuning") == 2
     part = run(*words, "only=baseline", module=WITHOUT_REPORT)
     assert part.returncode == 0, part.stderr
     before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/*/run.json")}
@@ -222,4 +222,4 @@ def test_a_sweep_trains_both_stages_and_what_is_there_only_once(tmp_path: Path) 
     assert sorted(path.parent.name for path in after) == ["0000", "0000", *["10000"] * 4]
     stored = {path.parent.name for path in tmp_path.glob("studies/*/plan.json")}
     assert stored == {"adhoc", "adhoc-tuning"}
-    assert "known after tuning" not in run("plan", *words).stderr
+    assert "known after tuning" not in run("plan", *words).stdout

@@ -69,7 +69,7 @@ CASES = {
     "dies in mid-run": Case(dies=True, warning="W&B does not have 3 of 3 runs"),
     "429": Case(lambda _: Fault(429), warning="W&B cannot be used"),
     "500 while it trains": Case(_stream(Fault(500)), warning="W&B does not have 3 of 3 runs"),
-    # The client gives such a run up in silence: only `make sync` finds that it is not there.
+    # The client gives such a run up in silence: only `replay-ablation sync` finds that it is not there.
     "404 while it trains": Case(_stream(Fault(404))),
     "slow": Case(lambda _: Fault(delay=0.4)),
     "too slow": Case(lambda _: Fault(delay=20), warning="W&B cannot be used"),
@@ -103,7 +103,7 @@ def test_training_ends_as_if_there_were_no_server(name: str, tmp_path: Path) -> 
     store, cell = Store(tmp_path), cell_name(parse(plain))
     for seed in SEEDS:
         assert store.read_record(RunKey(cell, seed)).status == "complete"
-    warnings = [line for line in output.splitlines() if "make sync" in line]
+    warnings = [line for line in output.splitlines() if "replay-ablation sync" in line]
     assert len(warnings) == (case.warning is not None), output
     if case.warning is not None:
         assert case.warning in warnings[0]

@@ -61,7 +61,7 @@ def test_an_empty_directory_is_enough_to_plan_and_to_report(programs: Path, tmp_
     program = programs / "replay-ablation"
     plan = run(program, "plan", "study=replay", cwd=tmp_path)
     assert plan.returncode == 0, plan.stderr
-    assert "480 to train" in plan.stderr
+    assert "480 to train" in plan.stdout
     claims = run(program, "claims", cwd=tmp_path)
     assert claims.returncode == 0, claims.stderr
     assert (tmp_path / "results/claims/index.html").exists()

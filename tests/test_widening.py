@@ -224,4 +224,4 @@ def test_a_sweep_widens_once_and_says_so(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "All 6 runs are complete: nothing to train." in again.stderr
     planned = run("plan", *words)
-    assert "widened by" in planned.stderr
+    assert "widened by" in planned.stdout

@@ -9,7 +9,7 @@ from hydra.types import RunMode
 
 from ablation.cli.compose import CONFIG_NAME, to_plain
 from ablation.cli.config_errors import config_loader
-from ablation.cli.messages import console
+from ablation.cli.terminal import console
 from ablation.store.runs import Store
 from ablation.study.history import stored_command
 from ablation.study.sizes import sized

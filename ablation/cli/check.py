@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ablation.cli.compose import Composer
 from ablation.cli.config_errors import config_loader
-from ablation.cli.messages import console
+from ablation.cli.terminal import output
 from ablation.config.source import check_component
 from ablation.config.source_modules import is_component
 from ablation.config.validation import ConfigError
@@ -88,7 +88,7 @@ def _outcomes(path: str, options: Mapping[str, Any], resolve: Resolve) -> Iterab
 
 
 def _print(holds: bool | None, name: str, seen: str) -> None:
-    console.print(Text.assemble(WORDS[holds], f"  {name}: {seen}"), soft_wrap=True)
+    output.print(Text.assemble(WORDS[holds], f"  {name}: {seen}"), soft_wrap=True)
 
 
 def _option(word: str) -> tuple[str, Any]:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ablation.config.near import one_of
+from ablation.config.program import PROGRAM
 from ablation.config.project import Project, project_of
 from ablation.config.validation import ConfigError
 from analysis.commands import COMMANDS as ANALYSIS
 
 EXIT_REFUSED = 2
-PROGRAM = "replay-ablation"
 Run = Callable[[str, Sequence[str], Project], int | None]
 """Runs a command by its name, its words and the project; returns its exit status, None for 0."""
 
@@ -84,10 +84,10 @@ def listing() -> str:
     )
 
 
-def usage(name: str, flags: Collection[str]) -> str:
+def usage(name: str, flags: Collection[str], words: str = "[key=value ...]") -> str:
     """Return what a command takes and does."""
     options = "".join(f" [{flag}]" for flag in flags)
-    return f"usage: {PROGRAM} {name} [key=value ...]{options}\n\n{COMMANDS[name].help}"
+    return f"usage: {PROGRAM} {name} {words}{options}\n\n{COMMANDS[name].help}"
 
 
 def _unknown(name: str) -> str:

@@ -11,10 +11,8 @@ from rich.table import Table
 from ablation.cli.as_swept import as_swept
 from ablation.cli.check import check
 from ablation.cli.messages import (
-    console,
     diagnostic_lines,
     failure_lines,
-    plural,
     print_choices,
     print_left_behind,
     print_plan,
@@ -25,13 +23,15 @@ from ablation.cli.open_study import OpenStudy, open_study
 from ablation.cli.progress import clock
 from ablation.cli.repair import repair
 from ablation.cli.run_one import run_one
-from ablation.cli.seed_plan import answer, print_answers, seed_question
+from ablation.cli.seed_plan import answer, forecasts, print_answers, seed_question
+from ablation.cli.terminal import output, plural
 from ablation.cli.verify import verify
+from ablation.config.program import command
 from ablation.config.training_path import why_not_portable
 from ablation.results.arithmetic import OTHER_ARITHMETIC
 from ablation.store.run_record import CORRUPT, FAILED, MISSING, RUNNING
 from ablation.study.plan import Arm
-from ablation.sweep.estimates.forecast import Forecast, forecast
+from ablation.sweep.estimates.forecast import Forecast
 from ablation.sweep.estimates.limits import machine_bytes
 from ablation.sweep.scheduling import check_fit, worker_bytes
 from analysis.tables.writers import plain_json
@@ -42,11 +42,11 @@ SHOWN_STATUSES = ("complete", RUNNING, FAILED, "diverged", OTHER_ARITHMETIC, MIS
 def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
     """Print every configuration of a study with its arm, runs, memory, and the time left to train.
 
-    With `--calibrate`, speeds are measured first. `power=` adds which effects the seeds can find,
-    `minutes=` how many seeds fit. Raises `ConfigError` for what memory cannot hold.
+    With `--calibrate`, speeds are measured first. Instead, `power=` prints which effects the seeds can
+    find, `minutes=` how many seeds fit. Raises `ConfigError` for what memory cannot hold.
     """
-    question, arguments = seed_question(arguments)
-    opened = open_study(config_directory, _without_flags(arguments))
+    question, words = seed_question(arguments)
+    opened = open_study(config_directory, _without_flags(words))
     study = _forecasts(opened)
     if "--calibrate" in arguments:
         for stage in study.stages:
@@ -54,15 +54,10 @@ def show_plan(config_directory: str, arguments: Sequence[str]) -> None:
     answers = answer(opened, question)
     if "--json" in arguments:
         print(json.dumps(plain_json(study.as_json() | answers), indent=1))
-    else:
-        for stage in study.stages:
-            print_plan(stage.plan, stage.inventory, stage.changed)
-            print_choices(stage.plan.choices)
-            print_undecided(study.undecided_in(stage), len(stage.plan.study.seeds))
-            _print_cells(stage, {arm.cell for arm in study.undecided_in(stage)})
-        if len(study.stages) > 1:
-            console.print(f"Estimated time of both stages: {_time(study.seconds)}")
+    elif answers:
         print_answers(answers, question)
+    else:
+        _print_stages(study, command("plan", *words, "--calibrate"))
     for stage in study.stages:
         check_fit(stage.jobs, len(stage.inventory.to_do), stage.settings)
 
@@ -75,21 +70,20 @@ def show_status(config_directory: str, arguments: Sequence[str]) -> None:
         print(json.dumps(study.as_json(errors=True), indent=1))
         return
     for stage in study.stages:
-        print_plan(stage.plan, stage.inventory, stage.changed)
-        waiting = study.undecided_in(stage)
-        print_undecided(waiting, len(stage.plan.study.seeds))
+        print_plan(stage.plan, stage.inventory, stage.changed, output)
+        print_undecided(study.undecided_in(stage), len(stage.plan.study.seeds), output)
         present = {status for arm in stage.plan.arms for status in stage.counts(arm)}
         shown = [status for status in SHOWN_STATUSES if status in present]
         shown = list(dict.fromkeys(["complete", *shown, MISSING]))
         table = _table(("arm", "environment"), shown)
         for arm in stage.plan.arms:
-            counts = Counter({MISSING: len(arm.seeds)}) if arm in waiting else stage.counts(arm)
+            counts = stage.counts(arm)
             table.add_row(arm.name, arm.env_id, *(str(counts[status]) for status in shown))
-        console.print(table)
+        output.print(table)
         for line in failure_lines(stage.inventory, unless=MISSING):
-            console.print(line, soft_wrap=True)
+            output.print(line, soft_wrap=True)
         for line in diagnostic_lines(stage.inventory):
-            console.print(line, soft_wrap=True)
+            output.print(line, soft_wrap=True)
     print_left_behind(study.stages[0].store)
 
 
@@ -144,8 +138,20 @@ def _without_flags(arguments: Sequence[str]) -> list[str]:
 
 
 def _forecasts(study: OpenStudy) -> StudyForecast:
-    forecasts = [forecast(plan, study.settings, study.store) for plan in study.plans]
-    return StudyForecast(forecasts, study.undecided)
+    return StudyForecast(forecasts(study), study.undecided)
+
+
+def _print_stages(study: StudyForecast, calibrate: str) -> None:
+    """Print each stage of a study; `calibrate` is the command that measures speeds."""
+    for stage in study.stages:
+        print_plan(stage.plan, stage.inventory, stage.changed, output)
+        print_choices(stage.plan.choices, output)
+        print_undecided(study.undecided_in(stage), len(stage.plan.study.seeds), output)
+        _print_cells(stage, {arm.cell for arm in study.undecided_in(stage)})
+        if stage.jobs:
+            output.print(f"Estimated time: {_time(stage.seconds, calibrate)}", soft_wrap=True)
+    if len(study.stages) > 1 and all(stage.jobs for stage in study.stages):
+        output.print(f"Estimated time of both stages: {_time(study.seconds, calibrate)}", soft_wrap=True)
 
 
 def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
@@ -156,24 +162,21 @@ def _print_cells(stage: Forecast, unknown: Collection[str]) -> None:
         new, again = stage.due(arm)
         size = stage.size(arm).size
         sizes = (f"{size.replay_bytes / 1e6:,.1f}", f"{size.peak_bytes / 1e6:,.0f}")
-        if arm.cell in unknown:
-            cell, counts = "known after tuning", ("", str(len(arm.seeds)), "")
-        else:
-            cell, counts = arm.cell, (str(stage.counts(arm)["complete"]), str(new), str(again))
+        cell = "known after tuning" if arm.cell in unknown else arm.cell
+        counts = str(stage.counts(arm)["complete"]), str(new), str(again)
         table.add_row(arm.name, arm.env_id, cell, *counts, *sizes)
-    console.print(table)
+    output.print(table)
     _print_dependent(stage)
     for line in notes(stage.plan):
-        console.print(line, soft_wrap=True)
+        output.print(line, soft_wrap=True)
     failed = stage.failed_for_good
     if failed:
         used = "has used up its" if failed == 1 else "have used up their"
-        console.print(f"{plural(failed, 'failed run')} {used} attempts; retry=failed gives new ones")
+        output.print(f"{plural(failed, 'failed run')} {used} attempts; retry=failed gives new ones")
     if stage.jobs:
-        console.print(
+        output.print(
             f"{plural(len(stage.jobs), 'job')}, {plural(stage.workers, 'worker')}: {_memory(stage)}"
         )
-        console.print(f"Estimated time: {_time(stage.seconds)}")
 
 
 def _print_dependent(stage: Forecast) -> None:
@@ -182,7 +185,7 @@ def _print_dependent(stage: Forecast) -> None:
     counts = Counter(reason for reason in reasons if reason is not None)
     if counts:
         listed = "; ".join(f"{plural(n, 'configuration')}: {why}" for why, n in counts.items())
-        console.print(f"Equal numbers only on one machine with the same versions: {listed}")
+        output.print(f"Equal numbers only on one machine with the same versions: {listed}")
 
 
 def _memory(stage: Forecast) -> str:
@@ -194,9 +197,9 @@ def _memory(stage: Forecast) -> str:
     return f"{stage.settings.launch.kind} is asked for {asked:.2f} GB of memory for each"
 
 
-def _time(seconds: float | None) -> str:
+def _time(seconds: float | None, calibrate: str) -> str:
     if seconds is None:
-        return "no timing data yet; make plan CALIBRATE=1 measures for a few seconds"
+        return f"no timing data yet; measure for a few seconds: {calibrate}"
     return f"{clock(seconds)} (without evaluations where only calibrated)"
 
 

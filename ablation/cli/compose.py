@@ -185,7 +185,13 @@ def plan_of(
     from ablation.agent.check import check_agent
     from ablation.envs.spec import env_spec
 
-    plan = expand(study_of(study_values, line, size), composer.resolve)
+    asked = line.cell or line.axes or any(word.startswith("study=") for word in line.rest)
+    study = study_of(study_values, line, size)
+    if not (asked or study.factors):
+        studies = ", ".join(name for name in composer.options("study") if name != "adhoc")
+        allowed = f"say which: {studies}; or what to compare, as in replay=uniform,none"
+        raise ConfigError("study", "(not given)", allowed)
+    plan = expand(study, composer.resolve)
     given = {name: composer.references(name) for name in plan.study.environments}
     plan.references.update({name: own for name, own in given.items() if own is not None})
     check_environments((cell.config.env for cell in plan.configured.values()), results_dir)

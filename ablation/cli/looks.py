@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ablation.cli.messages import console, plural
-from ablation.cli.seed_plan import largest
+from ablation.cli.progress import clock
+from ablation.cli.seed_plan import largest, measured_seconds
+from ablation.cli.terminal import console, plural
 from ablation.config.validation import ConfigError
 from ablation.results.load import read
 from ablation.store.runs import Store
@@ -45,21 +46,33 @@ class LookByLook:
             status = max(status, ended)
             looks = _take(stage, looks, self._store)
 
-    def _declare(self, plan: Plan) -> Looks:
-        most = len(plan.study.seeds)
-        if self._config.minutes is not None:
-            most = largest(lambda seeds: self._fits(with_seeds(plan, seeds)), MOST_SEEDS)
+    def require_time(self, tuning: Plan | None, plan: Plan) -> None:
+        """Raise `ConfigError`, before anything is trained, for a plan that leaves no looks."""
+        if stored_looks(self._store, plan) is None:
+            before = 0.0
+            if tuning is not None and self._config.minutes is not None:
+                before = self._seconds(tuning)
+            self._declare(plan, before)
+
+    def _declare(self, plan: Plan, before: float = 0.0) -> Looks:
+        """Return the looks of a plan that is trained after so many seconds."""
+        most, minutes = len(plan.study.seeds), self._config.minutes
+
+        def seconds(seeds: int) -> float:
+            return before + self._seconds(with_seeds(plan, seeds))
+
+        if minutes is not None:
+            most = largest(lambda seeds: seconds(seeds) <= self._left, MOST_SEEDS)
+            if most < FEWEST:
+                needed = f"{FEWEST} seeds an arm, the fewest, take about {clock(seconds(FEWEST))}"
+                raise ConfigError("minutes", minutes, needed + (" with tuning" if before else ""))
         if most < FEWEST:
-            key = "stop" if self._config.minutes is None else "minutes"
-            value = self._config.stop if self._config.minutes is None else self._config.minutes
-            raise ConfigError(key, value, f"{plural(most, 'seed')} an arm: looks need at least {FEWEST}")
+            too_few = f"{plural(most, 'seed')} an arm: looks need at least {FEWEST}"
+            raise ConfigError("stop", self._config.stop, too_few)
         return declare(most)
 
-    def _fits(self, plan: Plan) -> bool:
-        estimate = forecast(plan, self._config, self._store)
-        if estimate.seconds is None:
-            estimate.calibrate()
-        return (estimate.seconds or 0.0) <= self._left
+    def _seconds(self, plan: Plan) -> float:
+        return measured_seconds(forecast(plan, self._config, self._store))
 
     @property
     def _left(self) -> float:

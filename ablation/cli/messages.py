@@ -10,6 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from ablation.cli.terminal import console, plural
+from ablation.config.program import command
 from ablation.results.arithmetic import other_arithmetic
 from ablation.store.run_record import FAILED, RUNNING
 from ablation.store.runs import RunKey, Store
@@ -19,17 +21,6 @@ from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.inventory import RunInventory
 from ablation.sweep.result import SweepResult
 from ablation.sweep.slurm_queue import SlurmSilent, as_line, cancel_command, left_behind
-
-# Names, levels and messages of users are text: nothing in them is read as markup or as an emoji.
-console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-if not console.is_terminal:
-    # There is no width to fit into: long lines are better than cut ones.
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=160)
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun: "1 arm", "2 arms"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def print_unread_variables(results: Path, mode: str, project: str, entity: str | None) -> None:
@@ -46,32 +37,34 @@ def print_unread_variables(results: Path, mode: str, project: str, entity: str |
             )
 
 
-def print_plan(plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None) -> None:
+def print_plan(
+    plan: Plan, inventory: RunInventory, changed: PlanDiff | None = None, to: Console = console
+) -> None:
     """Print the size of the study, its merged and pruned arms, and how much is left to train."""
     runs, in_plan = len(inventory.statuses), len(list(plan.runs()))
-    console.print(
+    to.print(
         Text.assemble("Study ", (plan.study.name, "bold"), ": ") + f"{plural(len(plan.arms), 'arm')} x "
         f"{plural(len(plan.study.seeds), 'seed')}, {plural(len(plan.cells), 'configuration')}, "
         f"{plural(in_plan, 'run')} (plan {plan.hash})"
-        + (f"; {plural(runs, 'run')} selected by ONLY" if runs != in_plan else "")
+        + (f"; {plural(runs, 'run')} selected by only" if runs != in_plan else "")
     )
     for line in _left_out(plan):
-        console.print(f"  {line}", style="dim")
+        to.print(f"  {line}", style="dim")
     if changed:
-        console.print(_changes(changed))
+        to.print(_changes(changed))
     # Of a part of the plan it would not be known which group is the larger one.
     others = other_arithmetic(plan, inventory.arithmetic) if runs == in_plan else {}
     if others:
-        console.print(
-            f"{plural(len(others), 'run')} of other arithmetic, left out of tables: RETRY=arithmetic "
-            "(retry=arithmetic) trains them again"
+        to.print(
+            f"{plural(len(others), 'run')} of other arithmetic, left out of tables: "
+            "a sweep with retry=arithmetic trains them again"
         )
     if not inventory.to_do:
         all_runs = "1 run is" if runs == 1 else f"All {runs:,} runs are"
-        console.print(f"{all_runs} complete: nothing to train.")
+        to.print(f"{all_runs} complete: nothing to train.")
         return
     failed = len(inventory.with_status(FAILED))
-    console.print(
+    to.print(
         f"{runs - len(inventory.to_do)} complete, {len(inventory.to_do)} to train"
         + (f", {failed} of them failed before" if failed else "")
     )
@@ -99,22 +92,20 @@ def _merged(merged: Merged) -> str:
 def _changes(changed: PlanDiff) -> str:
     parts = []
     if changed.new_runs:
-        cells = plural(len(changed.new_cells), "new configuration")
-        parts.append(f"{plural(changed.new_runs, 'new run')} ({cells})")
+        cells = f" ({plural(len(changed.new_cells), 'further configuration')})"
+        added = plural(changed.new_runs, "run")
+        parts.append(f"{added} added{cells if changed.new_cells else ''}")
     if changed.dropped_runs:
-        are = "is" if changed.dropped_runs == 1 else "are"
-        parts.append(
-            f"{plural(changed.dropped_runs, 'earlier run')} {are} not in this plan "
-            "(stored runs are kept on disk)"
-        )
+        dropped = plural(changed.dropped_runs, "run")
+        parts.append(f"{dropped} left out (kept where they are stored)")
     code = "".join(
         f"\n  code changed since: {arm}: {', '.join(paths)}; runs of the earlier code are kept"
         for arm, paths in changed.changed_code.items()
     )
-    return f"Changed since the last sweep (plan {changed.since}): {'; '.join(parts)}{code}"
+    return f"Since the last sweep of this study (plan {changed.since}): {'; '.join(parts)}{code}"
 
 
-def print_choices(choices: Sequence[Choice]) -> None:
+def print_choices(choices: Sequence[Choice], to: Console = console) -> None:
     """Print which level of the tuned factor each arm has, and the means that it follows from."""
     for choice in choices:
         means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
@@ -124,19 +115,19 @@ def print_choices(choices: Sequence[Choice]) -> None:
         edge = "; at the edge of the levels" if choice.at_the_edge else ""
         if choice.widened:
             edge = f"; widened by {', '.join(choice.widened)}{edge}"
-        console.print(
+        to.print(
             f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
             f"{choice.score} of {means}; n = {' to '.join(map(str, n))} {seeds}{sure}{edge}",
             soft_wrap=True,
         )
 
 
-def print_undecided(arms: Sequence[Arm], seeds: int) -> None:
+def print_undecided(arms: Sequence[Arm], seeds: int, to: Console = console) -> None:
     """Print which arms wait for tuning runs, and how many runs they will be."""
     if arms:
         names = "; ".join(f"{arm.name} ({arm.environment})" for arm in arms)
         wait, their = ("waits", "its") if len(arms) == 1 else ("wait", "their")
-        console.print(
+        to.print(
             f"  {plural(len(arms), 'arm')} x {plural(seeds, 'seed')} {wait} for tuning runs of {their} "
             f"own or of {their} baseline, which decide {their} configuration: {names}",
             soft_wrap=True,
@@ -147,10 +138,10 @@ def _mean(mean: float | None) -> str:
     return "no score" if mean is None else f"{mean:.4g}"
 
 
-def print_result(plan: Plan, result: SweepResult, store: Store) -> int | None:
+def print_result(plan: Plan, result: SweepResult, store: Store, swept: str) -> int | None:
     """Name what did not complete, write the report, and return the exit status.
 
-    Returns None, and writes none, where jobs of a cluster go on.
+    `swept` is the command of the sweep. Returns None, and writes none, where jobs of a cluster go on.
     """
     inventory = result.inventory
     if result.stopped:
@@ -177,13 +168,20 @@ def print_result(plan: Plan, result: SweepResult, store: Store) -> int | None:
     if inventory.to_do:
         console.print(f"Logs: {store.root / 'jobs'}", soft_wrap=True)
     if inventory.with_status(FAILED):
-        console.print("RETRY=failed (retry=failed) gives failed runs new attempts.")
-    failed = _report(plan, store)
+        console.print(f"New attempts of failed runs: {swept} retry=failed", soft_wrap=True)
+    tuning = any(arm.candidate_of for arm in plan.arms)
+    failed = _report(plan, store, tuning)
+    if not tuning and len(inventory.to_do) < len(inventory.statuses):
+        compare, sync = command("compare", plan.study.name), command("sync")
+        console.print(f"Next: open it in a browser; {compare}; {sync} (to W&B)", soft_wrap=True)
     return 1 if inventory.to_do or failed else 0
 
 
-def _report(plan: Plan, store: Store) -> Sequence[str]:
-    """Write the report, say where it is and what to do next, and return which figures failed."""
+def _report(plan: Plan, store: Store, tuning: bool) -> Sequence[str]:
+    """Write the report, say where it is, and return which figures failed.
+
+    Of a tuning stage no table is printed: what it chose follows, and the table of the study itself.
+    """
     from analysis.effects.comparability import ASPECTS
     from analysis.report.errors import FiguresFailed
     from analysis.report.report import write_report
@@ -191,13 +189,12 @@ def _report(plan: Plan, store: Store) -> Sequence[str]:
     # The report says what differs between stored runs; that must not keep a sweep from ending well.
     failed: Sequence[str] = ()
     try:
-        report = write_report(store.root, plan.study.name, allowed=ASPECTS)
+        report = write_report(store.root, plan.study.name, allowed=ASPECTS, printed=not tuning)
     except FiguresFailed as error:
         report, failed = error.page, error.lines
-    console.print("\n".join([*failed, f"Report: {report}"]), soft_wrap=True)
-    if not any(arm.candidate_of for arm in plan.arms):
-        told = f"replay-ablation compare {plan.study.name}"
-        console.print(f"Next: open it in a browser; {told}; make sync (to W&B)", soft_wrap=True)
+    console.print(
+        "\n".join([*failed, f"{'Tuning report' if tuning else 'Report'}: {report}"]), soft_wrap=True
+    )
     return failed
 
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from ablation.cli.command_line import EXIT_REFUSED, PROGRAM
+from ablation.cli.command_line import EXIT_REFUSED, usage
+from ablation.config.program import PROGRAM
 from ablation.config.project import Project
 from ablation.config.validation import ConfigError
 
@@ -18,6 +19,9 @@ NAME = "my_project"
 
 def run(_: str, words: Sequence[str], __: Project) -> int:
     """Write the project below the current directory; refuse to write over anything."""
+    if "-h" in words or "--help" in words:
+        print(usage("new", (), "NAME"))
+        return 0
     try:
         directory = _directory(words)
         for source in sorted(TEMPLATE.rglob("*")):

@@ -80,7 +80,7 @@ def _own_samplers(plan: Plan) -> Iterator[str]:
     for path, names in arms.items():
         yield (
             f"{'; '.join(names)}: trained step by step, which is slower than compiled blocks, because "
-            f"{path} has no compiled kernels; CALIBRATE=1 measures by how much"
+            f"{path} has no compiled kernels; plan --calibrate measures by how much"
         )
 
 

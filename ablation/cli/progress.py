@@ -13,7 +13,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 
-from ablation.cli.messages import console, plural, print_choices, print_undecided
+from ablation.cli.messages import print_choices, print_undecided
+from ablation.cli.terminal import console, plural
 from ablation.store.files import read_json
 from ablation.store.runs import Store
 from ablation.study.plan import Arm, Choice
@@ -41,6 +42,10 @@ class TerminalObserver:
         """Print that the sweep ends."""
         console.print("\n".join(["\nStopping after the current write.", *([note] if note else [])]))
 
+    def ended_at_once(self) -> None:
+        """Print what is kept."""
+        console.print("\nEnded: complete runs and checkpoints are kept; the same command continues.")
+
     def tuned(self, choices: Sequence[Choice], undecided: Sequence[Arm], seeds: int) -> None:
         """Print what the tuning stage chose."""
         print_choices(choices)
@@ -59,7 +64,7 @@ class Progress:
         self._jobs, self._state = jobs, state
         self._paths = [store.job_directory(job.spec.name) / "progress.json" for job in jobs]
         self._runs = sum(len(job.spec.seeds) for job in jobs)
-        self._steps = sum(job.env_steps * len(job.spec.seeds) for job in jobs)
+        self._steps = sum(job.own_steps * len(job.spec.seeds) for job in jobs)
         self._started = time.perf_counter()
         self._since = time.time()
         self._earlier = [self._saved(path) for path in self._paths]
@@ -112,7 +117,7 @@ class Progress:
 
     def _summary(self, begun: Sequence[dict[str, Any]]) -> str:
         elapsed = time.perf_counter() - self._started
-        steps = sum(job["env_step"] * job["lanes"] for job in begun)
+        steps = sum(_own_steps(job) * job["lanes"] for job in begun)
         new = sum(_new_steps(job) for job in begun)
         ended = [job for job in begun if job["env_step"] == job["env_steps"]]
         rate = self._rate(elapsed, new)
@@ -146,6 +151,11 @@ class Progress:
                 share = job["env_step"] / job["env_steps"]
                 table.add_row(job["arm"], str(job["lanes"]), f"{share:.0%}")
         return Group(table, self._summary(begun))
+
+
+def _own_steps(job: dict[str, Any]) -> int:
+    """Return the environment steps of each seed of a job, a fork's from where its parent was trained."""
+    return max(0, int(job["env_step"]) - int(job.get("shared_steps", 0)))
 
 
 def _new_steps(job: dict[str, Any]) -> int:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ablation.cli.messages import console, plural
 from ablation.cli.open_study import OpenStudy
+from ablation.cli.progress import clock
+from ablation.cli.terminal import console, output, plural
 from ablation.config.validation import ConfigError
 from ablation.study.seeds import with_seeds
-from ablation.sweep.estimates.forecast import forecast
+from ablation.sweep.estimates.forecast import Forecast, forecast
 
 MOST_SEEDS = 1_000
 """More are not looked for."""
@@ -65,7 +66,11 @@ def answer(study: OpenStudy, question: SeedQuestion) -> dict[str, Any]:
     if question.power is not None:
         answers["power"] = _contrasts(study, question.power, question.difference)
     if question.minutes is not None:
-        answers["seeds_within_minutes"] = _seeds_within(study, question.minutes)
+        seconds = _seconds_of_seeds(study)
+        answers["seeds_within_minutes"] = largest(
+            lambda seeds: seconds(seeds) <= 60 * (question.minutes or 0), MOST_SEEDS
+        )
+        answers["seconds_of_one_seed"] = seconds(1)
     return answers
 
 
@@ -77,11 +82,15 @@ def print_answers(answers: dict[str, Any], question: SeedQuestion) -> None:
         from analysis.tables.planning import planning_table
 
         rows = [PlannedContrast(**row) for row in answers["power"]]
-        console.print(planning_table(rows, question.power).to_terminal(), end="", markup=False)
+        output.print(planning_table(rows, question.power).to_terminal(), end="", markup=False)
     if question.minutes is not None:
         seeds = answers["seeds_within_minutes"]
-        more = "at least " if seeds == MOST_SEEDS else "about "
-        console.print(f"{question.minutes:g} minutes: {more}{plural(seeds, 'seed')} an arm")
+        more = "at least" if seeds == MOST_SEEDS else "about"
+        text = f"enough for {more} {plural(seeds, 'seed')} an arm"
+        if not seeds:
+            needed = clock(answers["seconds_of_one_seed"])
+            text = f"too few: one seed of every arm takes about {needed} in all"
+        output.print(f"{question.minutes:g} minutes: {text}")
 
 
 def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list[dict[str, Any]]:
@@ -101,27 +110,31 @@ def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list
     return [asdict(row) for row in rows]
 
 
-def _seeds_within(study: OpenStudy, minutes: float) -> int:
-    """Return how many seeds an arm fit into a time, all stages together; raises `ConfigError`."""
+def forecasts(study: OpenStudy) -> list[Forecast]:
+    """Return what a sweep would do in each stage of a study, the reported one last."""
     *before, reported = study.plans
-    first = sum(_seconds(study, plan, minutes) for plan in before)
-
-    def fits(seeds: int) -> bool:
-        seconds = _seconds(study, with_seeds(reported, seeds), minutes)
-        return first + seconds <= 60 * minutes
-
-    return largest(fits, MOST_SEEDS)
+    plain = [forecast(plan, study.settings, study.store) for plan in before]
+    return [*plain, forecast(reported, study.settings, study.store, study.undecided)]
 
 
-def _seconds(study: OpenStudy, plan: Any, minutes: float) -> float:
-    seconds = forecast(plan, study.settings, study.store).seconds
-    if seconds is None:
-        raise ConfigError(
-            "minutes",
-            minutes,
-            "no timing data yet; --calibrate (CALIBRATE=1) measures for seconds",
-        )
+def _seconds_of_seeds(study: OpenStudy) -> Callable[[int], float]:
+    """Return the time that a number of seeds an arm takes, all stages together, in seconds."""
+    *before, _ = forecasts(study)
+    first = sum(measured_seconds(stage) for stage in before)
+
+    def seconds(seeds: int) -> float:
+        plan = with_seeds(study.plans[-1], seeds)
+        return first + measured_seconds(forecast(plan, study.settings, study.store, study.undecided))
+
     return seconds
+
+
+def measured_seconds(stage: Forecast) -> float:
+    """Return the estimated time of a stage, for which speeds are measured where none is known."""
+    if stage.seconds is None:
+        console.print("No timing data yet: training each configuration for a moment to measure it.")
+        stage.calibrate()
+    return stage.seconds or 0.0
 
 
 def largest(fits: Callable[[int], bool], most: int) -> int:

@@ -14,9 +14,11 @@ from ablation.cli.looks import LookByLook
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
 from ablation.cli.open_study import check_stop, check_study_name
 from ablation.cli.progress import TerminalObserver
+from ablation.config.program import command
 from ablation.store.runs import Store
 from ablation.study.history import plan_diff, save_plan
 from ablation.study.plan import Plan
+from ablation.study.tuning import with_waiting
 from ablation.sweep.config import check_machine, parse_sweep_config
 from ablation.sweep.dispatcher import SweepDispatcher
 from ablation.sweep.launchers import launcher_of
@@ -43,6 +45,7 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
     tracking = config.tracking
     print_unread_variables(config.results_dir, tracking.mode, tracking.project, tracking.entity)
     store = Store(config.results_dir.absolute())
+    swept = command("sweep", *(word for word in arguments if not word.startswith("retry=")))
     observer = TerminalObserver()
     print_left_behind(store)
 
@@ -51,7 +54,12 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
-        return print_result(stage, dispatcher.run(), store)
+        return print_result(stage, dispatcher.run(), store, swept)
 
     report = LookByLook(config, store, train) if config.stop else None
+    if report is not None:
+        choices = stages.choices(store)
+        waiting = stages.undecided(choices)
+        planned = with_waiting(stages.reported(choices), stages.plan, waiting)
+        report.require_time(stages.tuning_plan(store), planned)
     return sweep(stages, config, store, train, observer, report)

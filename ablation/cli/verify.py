@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ablation.cli.as_swept import as_swept
-from ablation.cli.messages import plural
 from ablation.cli.open_study import OpenStudy, open_study
+from ablation.cli.terminal import plural
 from ablation.config.validation import ConfigError
 from ablation.store.files import read_json
 from ablation.sweep.config import check_device

@@ -160,7 +160,7 @@ def _plan_path(store: Store, study: str) -> Path:
 
 def _not_found(store: Store, study: str, path: Path) -> str:
     if path.exists():
-        return f"{path} cannot be read; `make plan STUDY={study}` shows the plan anew"
+        return f"{path} cannot be read; the next sweep of the study writes it anew"
     known = sorted(path.parent.name for path in store.root.glob("studies/*/plan.json"))
     listed = one_of(study, known, "there are")
     there = listed if known else "no study was swept here yet"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from datetime import UTC, datetime
 from functools import partial
+from threading import Event
 from uuid import uuid4
 
 from ablation.config.validation import ConfigError
@@ -116,37 +117,48 @@ class SweepDispatcher:
 
         Raises `CodeChanged`, `DiskFull` and `ConfigError` for what another launch would not mend.
         """
+        inventory = self._read_inventory()
+        asked = stoppable(self._ask_workers_to_end, self._observer.ended_at_once)
+        with asked as stopping, self._shown(self.jobs(inventory)):
+            return self._run(inventory, stopping)
+
+    def _run(self, inventory: RunInventory, stopping: Event) -> SweepResult:
         fruitless = 0
-        with stoppable(self._ask_workers_to_end) as stopping:
-            while True:
+        while True:
+            jobs = startable(self.jobs(inventory))
+            if stopping.is_set() or not jobs:
+                remove_claims_of_the_dead(self._claims)
+                remove_used(self._store, self._plan)
+                return SweepResult(inventory, stopped=stopping.is_set())
+            free = self._free_jobs(jobs)
+            if not free:
+                stopping.wait(WAIT_SECONDS)
                 inventory = self._read_inventory()
-                jobs = startable(self.jobs(inventory))
-                if stopping.is_set() or not jobs:
-                    remove_claims_of_the_dead(self._claims)
-                    remove_used(self._store, self._plan)
-                    return SweepResult(inventory, stopped=stopping.is_set())
-                free = self._free_jobs(jobs)
-                if not free:
-                    stopping.wait(WAIT_SECONDS)
-                    continue
-                before = self._training_state(inventory)
-                exits, broken = self._launch(jobs, min(workers_of(self._config), free))
-                after = self._read_inventory()
-                if stopping.is_set():
-                    return SweepResult(after, stopped=True)
-                if self._config.launch.detach:
-                    return SweepResult(after, detached=self._launcher.state())
-                left = bool(self.jobs(after))
-                self._raise_what_launching_does_not_mend(exits, left)
-                given_up = next((end.reason for end in exits if end.kind == "given_up"), None)
-                if given_up and left:
-                    return SweepResult(after, given_up=given_up)
-                # Whatever workers say of their end: launches without progress are counted.
-                fruitless = fruitless + 1 if self._training_state(after) == before else 0
-                if broken:
-                    log.warning("%s", broken)
-                if fruitless >= MAX_FRUITLESS_LAUNCHES:
-                    return SweepResult(after, broken=broken or "workers ended without having trained")
+                continue
+            before = self._training_state(inventory)
+            exits, broken = self._launch(jobs, min(workers_of(self._config), free))
+            inventory = self._read_inventory()
+            if stopping.is_set():
+                return SweepResult(inventory, stopped=True)
+            if self._config.launch.detach:
+                return SweepResult(inventory, detached=self._launcher.state())
+            left = bool(self.jobs(inventory))
+            self._raise_what_launching_does_not_mend(exits, left)
+            given_up = next((end.reason for end in exits if end.kind == "given_up"), None)
+            if given_up and left:
+                return SweepResult(inventory, given_up=given_up)
+            # Whatever workers say of their end: launches without progress are counted.
+            fruitless = fruitless + 1 if self._training_state(inventory) == before else 0
+            if broken:
+                log.warning("%s", broken)
+            if fruitless >= MAX_FRUITLESS_LAUNCHES:
+                return SweepResult(inventory, broken=broken or "workers ended without having trained")
+
+    def _shown(self, jobs: Sequence[ScheduledJob]) -> AbstractContextManager[object]:
+        """Return a context that shows the progress of all jobs, of forks that wait for parents too."""
+        if not jobs or self._config.launch.detach:
+            return nullcontext()
+        return self._observer.training(jobs, self._store, self._launcher.state)
 
     def _read_inventory(self) -> RunInventory:
         return read_inventory(self._store, self._requested, self._claims.living())
@@ -172,14 +184,12 @@ class SweepDispatcher:
         names = [f"{self._sweep}-{self._launches}-{number}" for number in range(workers)]
         memory = worker_bytes(jobs, self._config)
         launch = Launch(self._store.root, self._sweep, names, memory)
-        watching = self._observer.training(jobs, self._store, self._launcher.state)
-        with nullcontext() if self._config.launch.detach else watching:
-            try:
-                exits = self._launcher.run(launch)
-            except ConfigError:
-                raise
-            except Exception as error:
-                return [], f"The launcher broke off: {error}"
+        try:
+            exits = self._launcher.run(launch)
+        except ConfigError:
+            raise
+        except Exception as error:
+            return [], f"The launcher broke off: {error}"
         return exits, next((worker.reason for worker in exits if worker.kind == "broken"), None)
 
     def _queue(self, jobs: Sequence[ScheduledJob]) -> JobQueue:

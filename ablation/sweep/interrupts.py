@@ -107,18 +107,29 @@ def requests_to_end() -> Iterator[EndRequests]:
 
 
 @contextmanager
-def stoppable(ask: Callable[[], None]) -> Iterator[threading.Event]:
+def stoppable(ask: Callable[[], None], give_up: Callable[[], None]) -> Iterator[threading.Event]:
     """Yield what the first Ctrl-C within the context sets; it also calls `ask` to let others end.
 
-    A second one ends this process at once, as `STOPPING_SECONDS` without an end do.
+    A second one ends this process at once, as `STOPPING_SECONDS` without an end do; `give_up` is called
+    before.
     """
     stopping = threading.Event()
 
+    def exit_now() -> None:
+        try:
+            give_up()
+        finally:
+            os._exit(EXIT_STOPPED)
+
+    def exit_late() -> None:
+        time.sleep(STOPPING_SECONDS)
+        exit_now()
+
     def stop(*_: object) -> None:
         if stopping.is_set():
-            os._exit(EXIT_STOPPED)
+            exit_now()
         stopping.set()
-        threading.Thread(target=_exit_late, daemon=True).start()
+        threading.Thread(target=exit_late, daemon=True).start()
         ask()
 
     earlier = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -128,8 +139,3 @@ def stoppable(ask: Callable[[], None]) -> Iterator[threading.Event]:
         for number, handler in earlier.items():
             # Python resets handlers while it exits: another Ctrl-C then would change the status.
             signal.signal(number, signal.SIG_IGN if stopping.is_set() else handler)
-
-
-def _exit_late() -> None:
-    time.sleep(STOPPING_SECONDS)
-    os._exit(EXIT_STOPPED)

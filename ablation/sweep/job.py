@@ -113,7 +113,8 @@ class JobRun:
             if record.ended and record.ended.error:
                 trace, _, last = record.ended.error.rpartition("\n")
                 log.info("%s", trace or "An early end:")
-                log.warning("%s", last)
+                # The sweep names failed runs at its end, once for all of their attempts.
+                log.log(logging.INFO if record.ended.status == FAILED else logging.WARNING, "%s", last)
 
     def _train(self) -> None:
         import torch
@@ -154,6 +155,7 @@ class JobRun:
             "lanes": len(self._seeds),
             "env_step": self._env_step,
             "env_steps": self._cell.schedule.env_steps,
+            "shared_steps": self._cell.shared_steps,
             "resumed_at": self._began_at,
             "saved_at": self._saved_at,
         }

@@ -25,5 +25,8 @@ class SweepObserver(Protocol):
     def stopping(self, note: str) -> None:
         """Ctrl-C: the workers were asked to end; `note` is what their launcher says of it."""
 
+    def ended_at_once(self) -> None:
+        """A second Ctrl-C: this process ends now, within a signal handler."""
+
     def tuned(self, choices: Sequence[Choice], undecided: Sequence[Arm], seeds: int) -> None:
         """The tuning stage ended with these choices; `undecided` arms of `seeds` runs wait for more."""

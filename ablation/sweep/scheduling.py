@@ -37,15 +37,14 @@ class ScheduledJob:
     size: JobSize
 
     @property
-    def env_steps(self) -> int:
-        """Return the environment steps of each of its runs."""
-        return self.cell.schedule.env_steps
+    def own_steps(self) -> int:
+        """Return the environment steps of each of its runs, of a fork those from its fork on."""
+        return self.cell.schedule.env_steps - self.cell.shared_steps
 
     @property
     def transitions(self) -> int:
         """Return the transitions that its runs learn from, if they learn at each step."""
-        steps = self.env_steps - self.cell.shared_steps
-        return steps * len(self.spec.seeds) * self.cell.schedule.batch_size
+        return self.own_steps * len(self.spec.seeds) * self.cell.schedule.batch_size
 
     @property
     def keys(self) -> list[RunKey]:

@@ -56,8 +56,8 @@ def target(root: Path) -> tuple[str | None, str | None]:
 def lock_upload(root: Path, alone: bool) -> IO[bytes]:
     """Return an open file that holds the lock on uploads until it is closed; raises `Busy` at once.
 
-    One `make sync` holds it alone, jobs of online sweeps share it: claims keep two of them from one run.
-    It is a lock of the system and ends with the process.
+    One `replay-ablation sync` holds it alone, jobs of online sweeps share it: claims keep two of them
+    from one run. It is a lock of the system and ends with the process.
     """
     directory = root / "wandb"
     directory.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 The training only says how many rows exist; opening, sending and closing happen in the thread, so that a
 server that is slow, absent or refuses costs the training nothing. Whatever goes wrong here ends in
-one warning: the rows are in the store, and `make sync` sends what the server does not have.
+one warning: the rows are in the store, and `replay-ablation sync` sends what the server does not have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
+from ablation.config.program import command
 from ablation.store.records import LaneRecords, Records
 from ablation.tracking import client
 from ablation.tracking.mirrors import lock_upload, remember_target
@@ -24,7 +25,7 @@ from ablation.tracking.runs import EndedRun, TrackedRun, fingerprint
 
 log = logging.getLogger(__name__)
 
-LATER = "The runs are stored all the same; `make sync` sends them later."
+LATER = f"The runs are stored all the same; `{command('sync')}` sends them later."
 CLOSE_SECONDS = client.OPEN_SECONDS + client.FINISH_SECONDS + 10
 """How long the end of a job may wait for its runs to be mirrored."""
 

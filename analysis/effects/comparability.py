@@ -75,7 +75,7 @@ def left_out(runs: StudyRuns) -> list[str]:
     )
     return [
         f"{env_id}: {count} run{'s' if count != 1 else ''} of other arithmetic left out ({own}); shown "
-        f"are those of {kept}; RETRY=arithmetic trains the others again"
+        f"are those of {kept}; a sweep with retry=arithmetic trains the others again"
         for (env_id, own, kept), count in groups.items()
     ]
 

@@ -26,9 +26,13 @@ from analysis.tables.writers import write_tables
 
 
 def write_report(
-    root: Path | str, study: str, score: str | None = None, allowed: Collection[str] = ()
+    root: Path | str,
+    study: str,
+    score: str | None = None,
+    allowed: Collection[str] = (),
+    printed: bool = True,
 ) -> Path:
-    """Print a study's table and write it, its figures and its page; return the page's path.
+    """Write a study's tables, figures and page; return the page's path. Its first table is `printed`.
 
     Raises `StudyNotFound`, `NotComparable` for runs that differ in an aspect that is not `allowed`, and
     `FiguresFailed`, once all else is written, for figures that could not be drawn.
@@ -42,7 +46,8 @@ def write_report(
     # Two sweeps of one study may end at the same time.
     with FileLock(directory.parent / ".report.lock"), put_in_place_together(directory) as beside:
         tables = study_tables(results)
-        print(tables["table"].to_terminal())
+        if printed:
+            print(tables["table"].to_terminal())
         for name, table in tables.items():
             write_tables(table, beside, name)
         macros = to_macros(results.runs, results.comparisons)

@@ -28,9 +28,9 @@ def undercoverage_notes(intervals: Mapping[str, int]) -> list[str]:
             if _coverage()[name, scores, size] < ENOUGH
         }
         for kind, coverage in short.items():
-            clauses.append(
-                f"{name} at n = {size} is about {100 * coverage:.1f} % (simulation with {kind} scores)"
-            )
+            fewest = ", the fewest that were simulated," if size > n else ""
+            about = f"about {100 * coverage:.1f} % (simulation with {kind} scores)"
+            clauses.append(f"{name} at n = {size}{fewest} is {about}")
     if not clauses:
         return []
     return [f"Actual coverage of 95 % intervals that hold less often: {'; '.join(clauses)}."]

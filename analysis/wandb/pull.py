@@ -58,7 +58,7 @@ def fetch(address: str, root: Path, show: Callable[[Pulled, int], None] = lambda
     for id in trained:
         if id not in {*pulled.sent, *pulled.skipped, *pulled.failed}:
             pulled.failed[id] = (
-                "is in no study's files there; `make sync` where it was trained sends them"
+                "is in no study's files there; `replay-ablation sync` where it was trained sends them"
             )
     show(pulled, len(trained))
     return pulled

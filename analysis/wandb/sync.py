@@ -35,7 +35,7 @@ _RETRIES = {
     "WANDB__GRAPHQL_RETRY_MAX": "8",
     "WANDB__GRAPHQL_RETRY_WAIT_MAX_SECONDS": "8",
 }
-"""Give up on an absent server after about a minute; the next `make sync` goes on."""
+"""Give up on an absent server after about a minute; the next `replay-ablation sync` goes on."""
 
 
 class Unreachable(Exception):

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ablation.config.program import command
 from ablation.tracking import mirrors
 from ablation.tracking.mirrors import Busy, lock_upload
 from analysis.wandb.sync import Unreachable, UploadResult, connect
@@ -87,7 +88,7 @@ def pull(address: str, root: Path) -> int:
         f"{len(pulled.failed)} failed."
     )
     for study in pulled.studies:
-        print(f"Study {study}: `make report STUDY={study}`")
+        print(f"Study {study}: `{command('report', study)}`")
     _print_failed(pulled.failed)
     return 1 if pulled.failed else 0
 

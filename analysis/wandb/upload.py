@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.config.program import command
 from ablation.config.validation import ConfigError
 from ablation.results.integrity import inspect
 from ablation.results.outside.names import has_outside
@@ -53,7 +54,7 @@ def everything_to_upload(root: Path, target: Target) -> list[Wanted]:
     for key in store.run_keys():
         record, damage = inspect(store, key)
         if record is None or damage is not None:
-            wanted.append(_refused(wandb_id(key), f"{damage}; `make repair` sets it aside"))
+            wanted.append(_refused(wandb_id(key), f"{damage}; `{command('repair')}` sets it aside"))
             continue
         asking = having.get(key.cell, [])
         filed = list(filings(asking, key))

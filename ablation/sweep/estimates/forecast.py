@@ -1,13 +1,14 @@
 """The forecast of a sweep: its jobs, their memory and time, and the changes since the last one."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from ablation.config.training_path import is_portable, trained_by
 from ablation.results.arithmetic import OTHER_ARITHMETIC, other_arithmetic
-from ablation.store.run_record import ENDED, FAILED
+from ablation.store.run_record import ENDED, FAILED, MISSING
 from ablation.store.runs import RunKey, Store
 from ablation.study.history import PlanDiff, plan_diff
 from ablation.study.plan import Arm, Plan
@@ -146,10 +147,19 @@ class Forecast:
         return speeds
 
 
-def forecast(plan: Plan, settings: SweepConfig, store: Store) -> Forecast:
-    """Return the forecast of a sweep over a plan; nothing is written."""
+def forecast(
+    plan: Plan, settings: SweepConfig, store: Store, undecided: Collection[Arm] = ()
+) -> Forecast:
+    """Return the forecast of a sweep over a plan; nothing is written.
+
+    Runs of `undecided` arms, whose level tuning has not chosen yet, count as missing.
+    """
     claimed = RunClaims(store.root, ClaimOwner.this_process("forecast")).living()
-    inventory = read_inventory(store, plan.runs(), claimed)
+    waiting = {(arm.environment, arm.name) for arm in undecided}
+    known = runs_of(arm for arm in plan.arms if (arm.environment, arm.name) not in waiting)
+    inventory = read_inventory(store, [key for key in plan.runs() if key in known], claimed)
+    statuses = {key: inventory.statuses.get(key, MISSING) for key in plan.runs()}
+    inventory = replace(inventory, statuses=statuses)
     allowed = allowed_attempts(runs_of(require_matching_arms(plan, settings.only)), inventory, settings)
     due = inventory.due(lambda key: allowed.get(key, 0), settings.launch.max_attempts)
     jobs = schedule_jobs(plan, due, settings, resumable(store))
