@@ -11,10 +11,12 @@ from ablation.cli.open_study import open_study
 from ablation.cli.terminal import console
 from ablation.config.project import Project
 from ablation.store.runs import Store
+from ablation.study.declaration import parse_study
+from ablation.study.expand import expand
 from ablation.study.history import save_plan
 from analysis.commands.main import run
 
-from .analysis_helpers import STUDY, make_store, outcome
+from .analysis_helpers import STUDY, make_store, outcome, resolve
 
 CONF = str(Path(__file__).parent.parent / "conf")
 
@@ -46,6 +48,25 @@ def test_a_report_says_of_which_sweep_it_is(tmp_path: Path, capsys: pytest.Captu
     save_plan(Store(tmp_path), plan, command)
     assert run("report", ["s", "--results", str(tmp_path)], Project(tmp_path)) == 0
     assert f"As swept last: {command}\nReport: " in capsys.readouterr().out
+
+
+def test_a_table_says_of_which_plan_it_is_and_how_to_see_the_one_before(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan, store = make_store(tmp_path, STUDY, outcome), Store(tmp_path)
+    (store.study_directory("s") / "plan.json").unlink()
+    first, second = "replay-ablation sweep study=s", "replay-ablation sweep study=s study.seeds=2"
+    save_plan(store, plan, first)
+    words = ["s", "--results", str(tmp_path)]
+    assert run("table", words, Project(tmp_path)) == 0
+    assert capsys.readouterr().err == "", "there is one plan only"
+    save_plan(store, expand(parse_study(STUDY | {"seeds": 2}), resolve), second)
+    for command in ("table", "compare", "checklist", "scores"):
+        assert run(command, words, Project(tmp_path)) == 0
+        assert capsys.readouterr().err == (
+            f"As swept last: {second}; `{first}` again shows the plan before, and trains nothing that "
+            "is stored\n"
+        )
 
 
 def test_a_line_that_says_more_is_taken_at_its_word(results: str) -> None:

@@ -101,6 +101,16 @@ def stored_command(store: Store, study: str) -> str | None:
     return None if stored is None else str(stored.get("command", ""))
 
 
+def earlier_command(store: Store, study: str) -> str | None:
+    """Return the sweep that wrote the plan before a study's present one; None if there is none."""
+    stored = _read(store, study) or {}
+    history = stored.get("history")
+    commands = [entry.get("command") for entry in history or [] if isinstance(entry, dict)]
+    swept = [str(each) for each in commands if "sweep" in str(each).split()[:2]]
+    others = [each for each in swept if each != stored.get("command")]
+    return others[-1] if others else None
+
+
 def _read(store: Store, study: str) -> dict[str, Any] | None:
     values = read_json(store.study_directory(study) / "plan.json")
     return values if isinstance(values, dict) and "hash" in values else None

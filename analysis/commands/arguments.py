@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
-from ablation.results.load import RESULTS
+from ablation.results.load import RESULTS, StudyRuns
 from ablation.results.scores import SCORES
+from ablation.store.runs import Store
+from ablation.study.history import earlier_command, stored_command
 from analysis.commands import COMMANDS
 from analysis.effects.comparability import ASPECTS
 
@@ -81,7 +84,24 @@ def open_study(arguments: argparse.Namespace) -> StudyResults:
     from analysis.report.report import open_results
 
     allowed = allowed_aspects(arguments)
-    return open_results(arguments.results, arguments.study, arguments.score, allowed)
+    results = open_results(arguments.results, arguments.study, arguments.score, allowed)
+    say_which_plan(results.runs)
+    return results
+
+
+def say_which_plan(runs: StudyRuns) -> None:
+    """Say on stderr of which sweep a study's plan is where there was another one before it."""
+    store, study = Store(runs.root), runs.plan.study.name
+    if earlier_command(store, study) is not None:
+        print(swept_last(store, study), file=sys.stderr)
+
+
+def swept_last(store: Store, study: str) -> str:
+    """Return by which command a study was swept last, and how to see the plan before it."""
+    line, earlier = f"As swept last: {stored_command(store, study)}", earlier_command(store, study)
+    if earlier is None:
+        return line
+    return f"{line}; `{earlier}` again shows the plan before, and trains nothing that is stored"
 
 
 def print_json(values: Any) -> None:

@@ -17,8 +17,10 @@ from analysis.commands.arguments import (
     json_argument,
     open_study,
     print_json,
+    say_which_plan,
     score_arguments,
     study_arguments,
+    swept_last,
 )
 from analysis.report.errors import FiguresFailed, RequestError
 from analysis.tables.writers import FORMATS
@@ -36,6 +38,9 @@ def add_study_commands(commands: Commands) -> None:
     _add_table(commands)
     _add_figure(commands)
     checklist = add_command(commands, "checklist", parents=[score_arguments(), json_argument()])
+    checklist.add_argument(
+        "--strict", action="store_true", help="end with status 1 if a common error is found, not with 0"
+    )
     checklist.set_defaults(run=_checklist)
     parents = [study_arguments(), json_argument()]
     scores = add_command(
@@ -85,9 +90,9 @@ def _report(arguments: argparse.Namespace) -> int:
         for line in error.lines:
             print(line, file=sys.stderr)
         return 1
-    command = stored_command(Store(arguments.results), page.parent.parent.name)
-    if command:
-        print(f"As swept last: {command}")
+    store, study = Store(arguments.results), page.parent.parent.name
+    if stored_command(store, study):
+        print(swept_last(store, study))
     print(f"Report: {page}")
     return 0
 
@@ -147,14 +152,16 @@ def _checklist(arguments: argparse.Namespace) -> int:
             "\n".join(f"{finding.rule}: {finding.text}" for finding in findings) or "No common errors."
         )
         print(f"Written: {path}")
-    return 1 if findings else 0
+    return 1 if findings and arguments.strict else 0
 
 
 def _scores(arguments: argparse.Namespace) -> None:
     from ablation.results.load import load
     from analysis.notebook.study import Study
 
-    frame = Study(load(arguments.study, arguments.results)).scores()
+    runs = load(arguments.study, arguments.results)
+    say_which_plan(runs)
+    frame = Study(runs).scores()
     if arguments.json:
         print(frame.to_json(orient="records", indent=1))
     else:

@@ -13,7 +13,7 @@ from ablation.store.runs import Store
 from analysis.effects.study_results import StudyResults
 from analysis.effects.verdict_rule import verdict_notes
 from analysis.tables.markup import latex
-from analysis.tables.wording import number
+from analysis.tables.wording import number, score_description
 
 _VERSIONS = {
     "python": "Python",
@@ -65,7 +65,11 @@ def _tuning(runs: StudyRuns, tuning: StudyRuns | None) -> Iterator[str]:
     if not choices or tune is None:
         yield "No hyperparameter was tuned for single arms on seeds of their own."
         return
-    levels = " or ".join(dict.fromkeys(", ".join(choice.means) for choice in choices))
+    tried = [level for choice in choices for level in choice.means if level not in choice.widened]
+    beyond = [level for choice in choices for level in choice.widened]
+    levels = ", ".join(dict.fromkeys(tried))
+    if beyond:
+        levels += f" (where the best lay at the edge also {', '.join(dict.fromkeys(beyond))})"
     edges = sum(choice.at_the_edge for choice in choices)
     count = "" if tuning is None else f", {len(tuning.runs)} runs that are not reported"
     yield (
@@ -77,7 +81,7 @@ def _tuning(runs: StudyRuns, tuning: StudyRuns | None) -> Iterator[str]:
 
 def _score(results: StudyResults) -> Iterator[str]:
     score = SCORES[results.score]
-    yield f"The score ({results.score}) is the {score.description}."
+    yield f"The score ({results.score}) is the {score_description(results.runs, results.score)}."
     rows = [row for row in results.comparisons if not results.runs.beside_ours(row.arm)]
     paired = all(row.paired for row in rows)
     if score.unit == "share":
