@@ -120,7 +120,7 @@ def test_every_arm_at_several_rates_counts_as_tuned(tmp_path: Path) -> None:
 
 
 def test_levels_beyond_an_edge_are_said_apart(tmp_path: Path) -> None:
-    plan = swept(tmp_path, TUNED)
+    make_store(tmp_path, TUNED, outcome)
 
     def beyond(choice: Choice) -> Choice:
         if choice.arm != "capacity=16":
@@ -128,7 +128,7 @@ def test_levels_beyond_an_edge_are_said_apart(tmp_path: Path) -> None:
         return replace(choice, means=choice.means | {"1.0": 1.0}, widened=["1.0"])
 
     results = open_results(tmp_path, "t", None)
-    plan = replace(results.runs.plan, choices=[beyond(choice) for choice in plan.choices])
+    plan = replace(results.runs.plan, choices=list(map(beyond, results.runs.plan.choices)))
     text = paragraph(replace(results, runs=replace(results.runs, plan=plan)))
     levels = "from 0.001, 0.01, 0.1 (where the best lay at the edge also 1.0) by the best mean"
     assert levels in " ".join(text.split())

@@ -203,6 +203,18 @@ def test_every_run_is_a_point_beside_its_interval(results: Path) -> None:
     np.testing.assert_allclose(np.sort(np.concatenate(shown)), np.sort(np.concatenate(expected)))
 
 
+def test_no_run_lies_outside_of_the_axes(tmp_path: Path) -> None:
+    make_store(
+        tmp_path, STUDY, lambda arm, seed: 300.0 + seed - 250 * (seed == 0 and "capacity" in arm.name)
+    )
+    (forest,) = draw(open_results(tmp_path, "s", None), "differences")
+    (axis,) = forest.figure.axes
+    low, high = axis.get_xlim()
+    runs = [x for line in axis.lines if line.get_markersize() == 2.2 for x in line.get_xdata()]
+    assert low < min(runs) == -250
+    assert max(runs) < high
+
+
 def test_the_description_of_differences_is_true_where_none_some_or_all_are_significant(
     tmp_path: Path,
 ) -> None:

@@ -23,8 +23,10 @@ from ablation.study.widening import widened
 from ablation.sweep.config import SweepConfig
 from ablation.sweep.observer import SweepObserver
 from ablation.sweep.stages import Stages, stages_of, sweep
+from analysis.figures.draw import draw_figures
 from analysis.report.lint import lint
 from analysis.report.report import open_results, study_tables
+from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import TUNED, resolve, write_plan
 from .sweeps import SHORT, WITHOUT_REPORT, run
@@ -118,6 +120,14 @@ def test_widening_a_factor_without_order_is_refused(factor: Factor) -> None:
 def test_a_choice_within_the_levels_trains_nothing_more(tmp_path: Path) -> None:
     _, order = trained(tmp_path, BEST)
     assert [plan.study.name for plan in order] == ["w-tuning", "w"]
+
+
+def test_the_figure_of_sensitivity_has_levels_below_an_edge_in_their_place(tmp_path: Path) -> None:
+    trained(tmp_path, BEST | {"capacity=16": 0.0001})
+    (drawn,) = draw_figures(open_results(tmp_path, "w", None), FIGURE_KINDS["sensitivity"])
+    (axis,) = drawn.figure.axes
+    names = [text.get_text() for text in axis.get_xticklabels()]
+    assert names == ["0.0001", "0.001", "0.01", "0.1"]
 
 
 def test_a_choice_at_the_edge_tries_the_levels_beyond_it_and_no_others(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ def draw_seeds(axis: Axes, x: Sample, y: Sample, color: str, *, across: bool = F
     beside = offset_copy(axis.transData, axis.get_figure(root=True), x_inches, y_inches)
     style: dict[str, Any] = {"ls": "", "marker": "o", "ms": 2.2, "mew": 0, "alpha": 0.5, "zorder": 1}
     axis.plot(x, y, color=color, transform=beside, **style)
+    # Lines that are drawn beside their place do not count in the limits of the axes by themselves.
+    axis.update_datalim(np.column_stack([x, y]))
 
 
 def draw_scores(axis: Axes, score: str, scores: Sample, x: float, color: str) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
@@ -54,6 +55,10 @@ class ArmCurve:
     fresh: Estimate = field(default_factory=Estimate.missing)
 
 
+Curves = tuple[str, Sequence[str], dict[str, ArmCurve]]
+"""A factor, its levels in order, and a curve for each arm by its name."""
+
+
 def sensitivity_by_arm(results: StudyResults, environment: str) -> Drawing:
     """Return the score against the tuned factor, or a crossed numeric one, with a line for each arm.
 
@@ -74,8 +79,8 @@ def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str
     factor_curves = _tuned_curves(results, environment) or _crossed_curves(results, environment)
     if factor_curves is None:
         return None
-    factor, curves = factor_curves
-    levels = list(dict.fromkeys(level for curve in curves.values() for level in curve.by_level))
+    factor, order, curves = factor_curves
+    levels = [level for level in order if any(level in curve.by_level for curve in curves.values())]
     offsets = side_by_side(len(curves), ARM_OFFSET)
     for at, (name, curve) in enumerate(curves.items()):
         _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve)
@@ -104,8 +109,8 @@ def _draw_arm(axis: Axes, x_of: Mapping[str, float], name: str, curve: ArmCurve)
         draw_interval(axis, x, curve.fresh, style, level in curve.significant)
 
 
-def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
-    """Return the tuned factor, and each arm's curve over the tuning seeds with its fresh score."""
+def _tuned_curves(results: StudyResults, environment: str) -> Curves | None:
+    """Return the tuned factor, its levels, and each arm's tuning curve with its score on fresh seeds."""
     study = results.runs.plan.study
     tuning = results.runs.tuning
     if study.tune is None or tuning is None:
@@ -127,11 +132,11 @@ def _tuned_curves(results: StudyResults, environment: str) -> tuple[str, dict[st
             level = chosen.get(name)
             significant = frozenset([level] if level is not None and filled(row) else [])
             curves[name] = ArmCurve(by_level, styles[name], significant, level, row.mean)
-    return (factor, curves) if curves else None
+    return (factor, order, curves) if curves else None
 
 
-def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[str, ArmCurve]] | None:
-    """Return the numeric crossed factor with most levels, and a curve for each arm of the others."""
+def _crossed_curves(results: StudyResults, environment: str) -> Curves | None:
+    """Return the numeric crossed factor with most levels, these, and a curve for each other arm."""
     grid = results.grids[environment]
     factor = _longest_numeric_factor(grid)
     if factor is None or not grid.complete:
@@ -147,7 +152,7 @@ def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[
                 curves.setdefault(others, {})[level] = rows[arm.name]
     others = next((name for name in grid.factors if name != factor), factor)
     styles = factor_styles(results.runs, others, list(curves))
-    return factor, {
+    curve_of = {
         name: ArmCurve(
             {level: row.mean for level, row in of_level.items()},
             styles[name],
@@ -155,6 +160,7 @@ def _crossed_curves(results: StudyResults, environment: str) -> tuple[str, dict[
         )
         for name, of_level in curves.items()
     }
+    return factor, order, curve_of
 
 
 def _longest_numeric_factor(grid: DesignGrid) -> str | None:
