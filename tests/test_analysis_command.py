@@ -47,7 +47,7 @@ def test_report_prints_the_table_and_names_the_page(command: Any, results: Path)
     printed = command("report", "s")
     page = results / "studies/s/report/index.html"
     assert printed.endswith(f"Report: {page}\n")
-    assert "-49.9 [-50.4, -49.5]*" in printed
+    assert "-49.94 [-50.39, -49.48]*" in printed
     names = {path.name for path in page.parent.iterdir()}
     assert {"table.csv", "table.md", "table.tex", "comparisons.csv", "numbers.tex"} <= names
     assert {f"curves-CartPole-v1.{suffix}" for suffix in ("svg", "png", "pdf")} <= names

@@ -164,7 +164,7 @@ def test_a_sentence_for_each_factor_says_what_is_significant(results: Path) -> N
     rows = compare(runs, "final")
     found = dict(answers_by_factor(rows, design_grid(runs, "CartPole-v1"), []))
     assert list(found) == ["capacity", "replay"]
-    effect = "-49.9 [-50.4, -49.5], n = 6, p <0.001"
+    effect = "-49.94 [-50.39, -49.48], n = 6, p <0.001"
     assert f"16 is significantly lower than the baseline ({effect})" in found["capacity"]
     assert "500 is inconclusive (" in found["capacity"]
     assert "minimum detectable effect at n = 3: " in found["capacity"]

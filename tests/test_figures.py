@@ -89,7 +89,7 @@ def test_a_figure_is_written_as_svg_png_and_pdf_and_says_what_it_shows(
     starts = {path.suffix[1:]: path.read_bytes()[:5] for path in paths}
     assert set(starts) == set(FORMATS)
     assert (starts["svg"], starts["png"][1:4], starts["pdf"]) == (b"<?xml", b"PNG", b"%PDF-")
-    assert "capacity=16 (CartPole-v1) -49.9 [-50.4, -49.5] significant" in figure.description
+    assert "capacity=16 (CartPole-v1) -49.94 [-50.39, -49.48] significant" in figure.description
 
 
 def test_svg_files_are_the_same_when_written_again(results: Path, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_the_page_says_everything_and_needs_nothing_else(report: Path) -> None:
     assert {"table.csv", "table.tex", "comparisons.csv", "differences.svg"} <= set(links)
     for text in (
         "What matters?",
-        "is significantly lower than the baseline (-49.9 [-50.4, -49.5], n = 6, p &lt;0.001)",
+        "is significantly lower than the baseline (-49.94 [-50.39, -49.48], n = 6, p &lt;0.001)",
         "500 is inconclusive (",
         "has no runs to compare (1 failed, 5 missing)",
         "identical configuration (merged into ",

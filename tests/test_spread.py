@@ -101,7 +101,7 @@ def test_tables_show_spread_failures_and_groups(tmp_path: Path) -> None:
     assert "capacity=16 learns in 83 % of seeds [66, 93]; 480.1 when it does, 20.8 when not" in note
     assert note in tables["table"].notes
     cells = {cells[0].text: [cell.text for cell in cells] for cells in tables["spread"].rows}
-    assert cells["capacity=16"][4:] == ["n/a", "0.167 [0.0734, 0.336]"]
+    assert cells["capacity=16"][4:] == ["n/a", "0.17 [0.07, 0.34]"]
     assert any("needs 46 runs" in text for text in tables["spread"].footnotes)
     shares = open_results(tmp_path, "s", "reached_threshold")
     assert all(row.spread.modes is None and row.spread.failures.n == 0 for row in shares.comparisons)

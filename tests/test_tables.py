@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 import shutil
 from pathlib import Path
@@ -14,10 +15,11 @@ from ablation.results.load import load
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.report.report import open_results, study_tables
+from analysis.statistics import Estimate
 from analysis.tables.coverage import undercoverage_notes
 from analysis.tables.macros import macro_name, to_macros
 from analysis.tables.table import FILE_WIDTH, Cell, Table
-from analysis.tables.wording import number
+from analysis.tables.wording import interval_text, number
 
 from .analysis_helpers import COMPONENTS, CROSSED, STUDY, make_store, outcome
 from .processes import run
@@ -87,7 +89,7 @@ def test_markdown_has_a_row_for_every_arm_and_the_best_in_bold(made: StudyResult
 def test_the_terminal_table_is_never_cut(made: StudyResults) -> None:
     text = study_tables(made)["table"].to_terminal()
     assert "…" not in text
-    assert "-49.9 [-50.4, -49.5]*" in text
+    assert "-49.94 [-50.39, -49.48]*" in text
 
 
 def test_a_wide_table_is_folded_by_environment_and_its_notes_wrapped() -> None:
@@ -180,6 +182,26 @@ def test_tables_and_macros_compile(tmp_path: Path, study: dict[str, object]) -> 
     done = run("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex", cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-2000:]
     assert "Missing character" not in (tmp_path / "paper.log").read_text(errors="replace")
+
+
+@pytest.mark.parametrize(
+    ("ends", "text"),
+    [
+        ((436.2, 398.1, 471.3), "+436 [398, 471]"),
+        ((-1.38243, -1.38486, -1.38), "-1.3824 [-1.3849, -1.3800]"),
+        ((1.0, 0.7, 1.0), "+1.00 [0.70, 1.00]"),
+        ((-0.001, -0.2, 0.2), "0.00 [-0.20, 0.20]"),
+        ((12_000.3, 9_800, 14_000), "+12,000 [9,800, 14,000]"),
+        ((500.0, 500.0, 500.0 + 1e-12), "+500.0 [500.0, 500.0]"),
+        ((3e-9, 1e-9, 5e-9), "+3e-09 [1e-09, 5e-09]"),
+        ((47.5, math.nan, math.nan), "+47.5 [n/a]"),
+        ((47.5, -math.inf, math.inf), "+47.5 [-inf, inf]"),
+    ],
+)
+def test_the_width_of_an_interval_has_two_significant_digits(
+    ends: tuple[float, float, float], text: str
+) -> None:
+    assert interval_text(Estimate(*ends, n=5), signed=True) == text
 
 
 def test_a_store_without_runs_has_tables_without_numbers(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
     assert table.footnotes[1] == "b: chosen at the edge of the levels tried"
     (drawn,) = draw_figures(results, FIGURE_KINDS["sensitivity"])
     for words in (
-        "baseline, tuning seeds: 0.001 47.5 [41.1, 53.9], n = 2; 0.01 47.5",
-        "chosen 0.1, fresh seeds: 82.0 [56.6, 107.4], n = 2.",
+        "baseline, tuning seeds: 0.001 48 [41, 54], n = 2; 0.01 48",
+        "chosen 0.1, fresh seeds: 82 [57, 107], n = 2.",
         "chosen 0.001, fresh seeds",
     ):
         assert words in drawn.description

@@ -17,6 +17,10 @@ from analysis.statistics import Estimate, TwoModes
 NO_INTERVAL = "n/a"
 MOST_SEEDS = 1_000
 """Larger numbers of seeds are not worth their digits."""
+MANY = 10_000
+"""Numbers from here on have commas at the thousands."""
+MOST_DECIMALS = 6
+"""Narrower intervals are of no spread but rounding, or of numbers that are tiny themselves."""
 MOST_NAMED = 4
 """Arms that a verdict names."""
 AXIS_LABELS = {
@@ -37,19 +41,33 @@ def number(value: float) -> str:
     """Return a number with about three significant digits, large ones to the tenth or whole."""
     if math.isnan(value):
         return NO_INTERVAL
-    if abs(value) >= 10_000:
+    if abs(value) >= MANY:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"
 
 
 def interval_text(interval: Estimate, signed: bool = False, missing: str = "missing") -> str:
-    """Return `estimate [low, high]`; `missing` without runs, `[n/a]` where there is no interval."""
+    """Return `estimate [low, high]`; `missing` without runs, `[n/a]` where there is no interval.
+
+    All three have as many decimals as show the interval's width with two significant digits.
+    """
     if interval.n == 0 or math.isnan(interval.value):
         return missing
     sign = "+" if signed and interval.value > 0 else ""
     if math.isnan(interval.low):
         return f"{sign}{number(interval.value)} [{NO_INTERVAL}]"
-    return f"{sign}{number(interval.value)} [{number(interval.low)}, {number(interval.high)}]"
+    ends = (interval.value, interval.low, interval.high)
+    decimals, comma = _decimals(interval.high - interval.low), "," if max(map(abs, ends)) >= MANY else ""
+    value, low, high = (number(x) if decimals is None else f"{x:z{comma}.{decimals}f}" for x in ends)
+    return f"{sign}{value} [{low}, {high}]"
+
+
+def _decimals(width: float) -> int | None:
+    """Return the decimals that two significant digits of a width take; None if that shows nothing."""
+    if not 0 < width < math.inf:
+        return None
+    decimals = max(0, 1 - math.floor(math.log10(width)))
+    return decimals if decimals <= MOST_DECIMALS else None
 
 
 def p_value_text(p_value: float | None) -> str:
