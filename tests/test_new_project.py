@@ -54,7 +54,7 @@ def test_its_own_tests_pass(project: Path) -> None:
 
 
 def test_help_says_what_it_takes_and_writes_nothing(tmp_path: Path) -> None:
-    done = ours("new", "--help", cwd=tmp_path)
+    done = installed("new", "--help", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stdout.startswith("usage: replay-ablation new NAME\n\nwrite a small project")
     assert not list(tmp_path.iterdir())

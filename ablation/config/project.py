@@ -49,8 +49,10 @@ def project_of(words: Sequence[str], here: Path | None = None) -> tuple[Project,
     if given is not None:
         directory: Path | None = _configuration(here / given)
     else:
-        directory = next((conf for conf in _candidates(here) if is_configuration(conf)), None)
-    sources = [] if directory is None or _is_ours(directory) else [f"file://{directory}"]
+        candidates = (parent / "conf" for parent in (here, *here.parents))
+        directory = next((conf for conf in candidates if is_configuration(conf)), None)
+    ours = directory is not None and directory.resolve() == OWN_CONFIGURATION.resolve()
+    sources = [] if directory is None or ours else [f"file://{directory}"]
     for source in searched:
         if source.startswith("pkg://"):
             sources.append(source)
@@ -70,14 +72,6 @@ def _configuration(given: Path) -> Path:
 def is_configuration(directory: Path) -> bool:
     """Return whether a directory has configuration groups of ours in it."""
     return any((directory / group).is_dir() for group in GROUPS)
-
-
-def _candidates(here: Path) -> list[Path]:
-    return [parent / "conf" for parent in (here, *here.parents)]
-
-
-def _is_ours(directory: Path) -> bool:
-    return directory.resolve() == OWN_CONFIGURATION.resolve()
 
 
 def _split(words: Sequence[str]) -> tuple[str | None, list[str], list[str]]:

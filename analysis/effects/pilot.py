@@ -12,7 +12,7 @@ import numpy as np
 
 from ablation.results.load import StudyNotFound, StudyRuns, load, read
 from ablation.store.runs import Store
-from ablation.study.plan import Arm, Choice, Plan
+from ablation.study.plan import Arm, Plan
 from analysis import statistics
 from analysis.statistics import Sample
 
@@ -90,16 +90,13 @@ def _pilot(plan: Plan, arm: Arm, sources: Sequence[StudyRuns]) -> tuple[str, Sam
 
 def _scores(plan: Plan, runs: StudyRuns, arm: Arm, score: str) -> Sample:
     """Return the scores of an arm in other runs: under its name, or as the level that tuning chose."""
-    levels = {choice.factor: choice.level for choice in plan.choices if _is_of(choice, arm)}
+    own = [x for x in plan.choices if (x.environment, x.arm) == (arm.environment, arm.name)]
+    levels = {choice.factor: choice.level for choice in own}
     for other in runs.arms(arm.environment):
         tuned = other.candidate_of == arm.name and levels.items() <= other.levels.items() and levels
         if tuned or (other.candidate_of is None and other.name == arm.name):
             return runs.scores(other, score)
     return np.empty(0)
-
-
-def _is_of(choice: Choice, arm: Arm) -> bool:
-    return (choice.environment, choice.arm) == (arm.environment, arm.name)
 
 
 def _sources(plans: Sequence[Plan], store: Store) -> Iterator[StudyRuns]:

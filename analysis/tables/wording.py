@@ -15,7 +15,7 @@ from analysis.effects.factorial_effects import FactorialEffect
 from analysis.statistics import Estimate, TwoModes
 
 NO_INTERVAL = "n/a"
-MOST_SEEDS = 1_000
+MOST_SHOWN = 1_000
 """Larger numbers of seeds are not worth their digits."""
 MANY = 10_000
 """Numbers from here on have commas at the thousands."""
@@ -83,7 +83,7 @@ def seeds_text(seeds: float) -> str:
     """Return a number of seeds that an effect takes; nothing where it is not known."""
     if math.isnan(seeds):
         return ""
-    return f"{seeds:,.0f}" if seeds <= MOST_SEEDS else f"over {MOST_SEEDS:,}"
+    return f"{seeds:,.0f}" if seeds <= MOST_SHOWN else f"over {MOST_SHOWN:,}"
 
 
 def axis_label(score: str) -> str:
@@ -135,7 +135,7 @@ def _planned_text(row: Comparison, difference: Estimate) -> str:
     if math.isnan(row.detectable):
         return ""
     text = f", minimum detectable effect at n = {difference.n}: {number(row.detectable)}"
-    about = "about " if row.seeds_to_find <= MOST_SEEDS else ""
+    about = "about " if row.seeds_to_find <= MOST_SHOWN else ""
     seeds, size = seeds_text(row.seeds_to_find), number(abs(difference.value))
     return f"{text}, and to find a difference of {size} takes {about}{seeds} seeds (80 % power)"
 
