@@ -4,7 +4,7 @@ It writes between two comments, `<!-- NAME:begin -->` and `<!-- NAME:end -->`: a
 study on the paper's page, any other study wherever its comments are, `claims-table` for the verdicts on
 the claims. `<!-- NAME:begin figures: differences, curves -->` says which kinds of figures go there. The
 rest of a page stays as it is, and so does a study without stored runs. The numbers behind each table are
-written to `docs/results/NAME.csv`, with which a test compares what the pages say.
+written to `docs/results/`, with which a test compares what the pages say.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from analysis.figures.draw import StudyFigure, draw_figures, save_figure
 from analysis.report.checklist import job_hours
 from analysis.report.errors import RequestError
 from analysis.report.report import open_results, study_tables
-from analysis.studies.registry import FIGURE_KINDS, leading_table
+from analysis.studies.registry import FIGURE_KINDS, shown_tables
 from analysis.tables.table import Table
 
 CLAIMS = "claims-table"
@@ -51,6 +51,8 @@ def write_gallery(root: Path | str, project: Path) -> list[Path]:
                 statements = paper_table(paper, study, results.runs.root)
                 figures = _first_figures(results, *([paper.figure] if paper.figure else []), *PREFERRED)
                 written += _write_exhibits(docs, results, figures)
+                if statements.rows:
+                    written.append(_write_numbers(docs, f"{study}-statements", statements))
                 sections[study] = _section(results, figures, "../figures", statements)
         if sections:
             text = with_parts(page.read_text(encoding="utf-8"), paper.study, sections, page)
@@ -71,7 +73,9 @@ def _fill(page: Path, root: Path | str, docs: Path) -> list[Path]:
             evaluated = evaluate_claims(declared_claims(), root)
             if all(row.verdict == NOT_RUN for _, row in evaluated):
                 return match[0]
-            return f"{begin}\n{claims_table(evaluated).to_markdown().strip()}\n{end}"
+            table = claims_table(evaluated)
+            written.append(_write_numbers(docs, "claims", table))
+            return f"{begin}\n{table.to_markdown().strip()}\n{end}"
         if not (Store(root).study_directory(study) / "plan.json").exists():
             return match[0]
         results = open_results(root, study, None, ASPECTS)
@@ -102,13 +106,22 @@ def _words(kinds: str | None) -> list[str]:
 
 def _write_exhibits(docs: Path, results: StudyResults, figures: Sequence[StudyFigure]) -> list[Path]:
     """Write a study's figures, and the numbers of its table; return the files."""
-    numbers = docs / "results" / f"{results.runs.plan.study.name}.csv"
-    numbers.parent.mkdir(exist_ok=True)
-    numbers.write_text(leading_table(study_tables(results)).to_csv(), encoding="utf-8")
+    study, tables = results.runs.plan.study.name, shown_tables(study_tables(results))
     return [
-        numbers,
+        *(
+            _write_numbers(docs, study if name == "table" else f"{study}-{name}", table)
+            for name, table in tables.items()
+        ),
         *(path for figure in figures for path in save_figure(figure, docs / "figures", ("png",))),
     ]
+
+
+def _write_numbers(docs: Path, name: str, table: Table) -> Path:
+    """Write a table's numbers for the test that compares the pages with them; return the file."""
+    numbers = docs / "results" / f"{name}.csv"
+    numbers.parent.mkdir(exist_ok=True)
+    numbers.write_text(table.to_csv(), encoding="utf-8")
+    return numbers
 
 
 def with_parts(text: str, name: str, parts: Mapping[str, str], path: Path) -> str:
@@ -149,7 +162,7 @@ def _section(
     lines = [f"## Results of `{study}`", "", _cost(results.runs), ""]
     if statements is not None and statements.rows:
         lines.append(statements.to_markdown())
-    lines.append(leading_table(study_tables(results)).to_markdown())
+    lines += [table.to_markdown() for table in shown_tables(study_tables(results)).values()]
     lines += [f"![{figure.title} ({study})]({to_figures}/{figure.name}.png)\n" for figure in figures]
     return "\n".join(lines)
 

@@ -22,7 +22,8 @@ class StudyExtra:
     """What studies of one kind have beside the standard tables and figures.
 
     `name` is that of the table, on the command line and of its files. `table` returns None for studies
-    of another kind, as the figure does; `leads`: summaries show it instead of the ablation table.
+    of another kind, as the figure does; `leads`: summaries show no ablation table
+    beside it.
     """
 
     name: str
@@ -65,7 +66,10 @@ def extra_tables(results: StudyResults) -> dict[str, Table]:
     return {name: table for name, table in tables.items() if table is not None}
 
 
-def leading_table(tables: Mapping[str, Table]) -> Table:
-    """Return the table of a study that says most, of all its tables by name."""
-    leading = [tables[extra.name] for extra in STUDY_EXTRAS if extra.leads and extra.name in tables]
-    return leading[0] if leading else tables["table"]
+def shown_tables(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Return the tables that summaries show, of all tables of a study: the ablation table, unless
+    another leads, and the study's special ones.
+    """
+    special = [extra for extra in STUDY_EXTRAS if extra.name in tables]
+    first = [] if any(extra.leads for extra in special) else ["table"]
+    return {name: tables[name] for name in (*first, *(extra.name for extra in special))}
