@@ -34,6 +34,12 @@ def estimates(summary: Path, name: str) -> list[Triple]:
     return found
 
 
+def names_of(summary: Path) -> list[str]:
+    """Return the names of a summary file's estimates."""
+    (columns, *_) = csv.reader(summary.read_text(encoding="utf-8").splitlines())
+    return [name.removesuffix("_estimate") for name in columns if name.endswith("_estimate")]
+
+
 def shows(texts: tuple[str, ...], numbers: Triple) -> bool:
     """Return whether texts are these numbers, rounded to the decimals that each has."""
     return all(
@@ -51,8 +57,7 @@ def known() -> list[Triple]:
     """Return all estimates of the summary files, and what they are the other way round."""
     found = []
     for summary in SUMMARIES:
-        columns = summary.read_text(encoding="utf-8").splitlines()[0].split(",")
-        for name in (c.removesuffix("_estimate") for c in columns if c.endswith("_estimate")):
+        for name in names_of(summary):
             found += estimates(summary, name)
     return found + [(-estimate, -high, -low) for estimate, low, high in found]
 
@@ -93,8 +98,7 @@ def test_every_interval_of_a_page_is_in_a_summary_file(page: Path) -> None:
 @pytest.mark.parametrize("summary", SUMMARIES, ids=lambda path: path.stem)
 def test_a_table_of_the_docs_is_that_of_its_summary_file(summary: Path) -> None:
     shown = section(summary.stem)
-    columns = summary.read_text(encoding="utf-8").splitlines()[0].split(",")
-    names = [name.removesuffix("_estimate") for name in columns if name.endswith("_estimate")]
+    names = names_of(summary)
     # An ablation table shows these two of its intervals.
     names = [name for name in ("mean", "difference") if name in names] or names
     expected = [numbers for name in names for numbers in estimates(summary, name)]
