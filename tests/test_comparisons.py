@@ -68,6 +68,7 @@ def test_where_less_is_better_the_smallest_stands_out_and_improves(tmp_path: Pat
     assert not rows["baseline"].among_best
     assert quick.improvement is not None
     assert quick.improvement.value == 1
+    assert summary([*rows.values()]).startswith("Significantly better than the baseline: capacity=16.")
 
 
 def test_censored_runs_are_counted(tmp_path: Path) -> None:
@@ -171,20 +172,21 @@ def test_a_sentence_for_each_factor_says_what_is_significant(results: Path) -> N
     assert "no effect" not in found["capacity"]
     assert found["replay"] == "none has no runs to compare (1 failed, 5 missing)."
     assert summary(rows) == (
-        "Significantly different from the baseline: capacity=16. 1 of 2 arms is inconclusive."
+        "Significantly worse than the baseline: capacity=16. 1 of 2 arms is inconclusive."
     )
 
 
-def test_a_verdict_on_many_arms_names_those_furthest_from_the_baseline(tmp_path: Path) -> None:
-    rates = {"key": "agent.learning_rate", "levels": [0.001, 0.002, 0.003, 0.004, 0.005, 0.006]}
+def test_a_verdict_says_which_arms_are_worse_and_better_the_furthest_first(tmp_path: Path) -> None:
+    rates = {"key": "agent.learning_rate", "levels": [at / 1000 for at in range(1, 11)]}
+    study = STUDY | {"baseline": {"agent.learning_rate": 0.004}, "factors": {"rate": rates}}
 
     def level(arm: Arm, seed: int) -> float:
-        return 1e5 * float(arm.levels.get("rate", 0.001)) + noise(arm.name, seed)
+        return 1e4 * float(arm.levels.get("rate", 0.004)) + noise(arm.name, seed)
 
-    make_store(tmp_path, STUDY | {"factors": {"rate": rates}}, level)
+    make_store(tmp_path, study, level)
     assert summary(compare(load("s", tmp_path), "final")) == (
-        "5 arms differ significantly, the most from the baseline: "
-        "rate=0.006; rate=0.005; rate=0.004; rate=0.003."
+        "Significantly worse than the baseline: rate=0.001; rate=0.002; rate=0.003. "
+        "Better: rate=0.01; rate=0.009; rate=0.008; rate=0.007; and 2 more."
     )
 
 

@@ -22,7 +22,7 @@ MANY = 10_000
 MOST_DECIMALS = 6
 """Narrower intervals are of no spread but rounding, or of numbers that are tiny themselves."""
 MOST_NAMED = 4
-"""Arms that a verdict names."""
+"""Arms that a verdict names as worse, and as better."""
 AXIS_LABELS = {
     "final": "mean return, last 10 % of evaluations",
     "area_under_curve": "mean return, all evaluations",
@@ -171,7 +171,7 @@ def elsewhere_title(runs: StudyRuns, arm: Arm) -> str:
 
 
 def summary(rows: list[Comparison]) -> str:
-    """Return a few sentences: which arms differ significantly, how many are inconclusive or unjudged."""
+    """Return a few sentences: which arms are worse or better, how many are inconclusive or unjudged."""
     compared = [row for row in rows if row.difference is not None and row.difference.n > 0]
     if not compared:
         return "There is nothing to compare with the baseline yet."
@@ -184,21 +184,32 @@ def summary(rows: list[Comparison]) -> str:
 
 
 def _verdicts(compared: list[Comparison]) -> str:
-    significant = [row for row in compared if row.significant and row.difference is not None]
+    """Return which arms are worse and better, the largest difference first, and how many are neither."""
+    significant = [row for row in compared if row.significant]
     inconclusive = len(compared) - len(significant)
     verb = "is" if inconclusive == 1 else "are"
-    counted = f"{inconclusive} of {len(compared)} arms {verb} inconclusive"
+    counted = f"{inconclusive} of {len(compared)} arms {verb} inconclusive."
     if not significant:
-        return f"No arm differs significantly from the baseline: {counted}."
-    names = [row.arm.name for row in significant]
-    named = f"Significantly different from the baseline: {'; '.join(names)}."
-    if len(names) > MOST_NAMED:
-        sizes = {row.arm.name: abs(row.difference.value) for row in significant if row.difference}
-        largest = sorted(names, key=sizes.__getitem__, reverse=True)[:MOST_NAMED]
-        named = (
-            f"{len(names)} arms differ significantly, the most from the baseline: {'; '.join(largest)}."
-        )
-    return f"{named} {counted}." if inconclusive else named
+        return f"No arm differs significantly from the baseline: {counted}"
+    worse = _named([row for row in significant if _gain(row) < 0])
+    better = _named([row for row in significant if _gain(row) > 0])
+    sentences = [f"Significantly worse than the baseline: {worse}."] if worse else []
+    if better:
+        sentences.append(f"{'Better' if worse else 'Significantly better than the baseline'}: {better}.")
+    return " ".join([*sentences, *([counted] if inconclusive else [])])
+
+
+def _gain(row: Comparison) -> float:
+    """Return the difference from the baseline, positive where the arm is better."""
+    difference = math.nan if row.difference is None else row.difference.value
+    return difference if SCORES[row.score].higher_is_better else -difference
+
+
+def _named(rows: list[Comparison]) -> str:
+    """Return the names of arms, the one furthest from the baseline first; many are counted."""
+    names = [row.arm.name for row in sorted(rows, key=lambda row: -abs(_gain(row)))]
+    more = f"; and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return "; ".join(names[:MOST_NAMED]) + more
 
 
 def modes_text(name: str, score: str, modes: TwoModes) -> str:
