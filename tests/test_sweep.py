@@ -230,7 +230,7 @@ def test_a_study_that_is_not_utf_8_is_refused_with_file_and_line(tmp_path: Path)
 
 
 def test_seeds_cost_by_their_number_not_their_value(tmp_path: Path) -> None:
-    words = ["study.seeds=[7,20240101,1000000000]", f"results_dir={tmp_path}", "--json"]
+    words = ["study=adhoc", "study.seeds=[7,20240101,1000000000]", f"results_dir={tmp_path}", "--json"]
     (arm,) = json.loads(run("plan", *words).stdout)["arms"]
     assert arm["statuses"] == {"missing": 3}
 
