@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 import platform
 import re
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ablation.__main__ import main
 from ablation.cli.looks import LookByLook
 from ablation.cli.open_study import open_study
 from ablation.config.validation import ConfigError
@@ -23,11 +21,13 @@ from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.history import save_plan, stored_looks
 from ablation.study.plan import Arm, Plan
-from ablation.sweep.config import SweepConfig, parse_sweep_config
+from ablation.sweep.config import SweepConfig
 from analysis.expectations.verdicts import Expectation, evaluate
 from analysis.report.report import open_results, study_tables, write_report
 
 from .analysis_helpers import STUDY, noise, resolve, write_plan
+from .conftest import Command
+from .studies import sweep_settings
 from .sweeps import run
 
 LOOKED_AT = STUDY | {
@@ -44,17 +44,7 @@ def outcome(arm: Arm, seed: int) -> float:
 
 
 def config(root: Path, **changes: Any) -> SweepConfig:
-    launch = {
-        "jobs": 1,
-        "lanes_per_job": 32,
-        "checkpoint_seconds": 60,
-        "max_attempts": 3,
-        "timeout_minutes": None,
-        "memory_gb": None,
-    }
-    tracking = {"mode": "disabled", "project": "p", "entity": None}
-    known = {"device": "cpu", "results_dir": root, "tracking": tracking, "launch": launch}
-    return parse_sweep_config(known | {"stop": "resolved"} | changes)
+    return sweep_settings(root, jobs=1, lanes=32, **{"stop": "resolved"} | changes)
 
 
 @pytest.fixture
@@ -208,14 +198,9 @@ def test_other_scores_and_claims_of_such_a_study_have_no_verdicts(tmp_path: Path
     ],
 )
 def test_what_looks_cannot_take_is_refused_in_one_line(
-    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    words: list[str], said: str, tmp_path: Path, command: Command
 ) -> None:
-    line = ["replay-ablation", "status", "study=article", f"results_dir={tmp_path}", *words]
-    monkeypatch.setattr(sys, "argv", line)
-    with pytest.raises(SystemExit) as ended:
-        main()
-    printed = capsys.readouterr().err
-    assert ended.value.code == 2
+    printed = command("status", "study=article", f"results_dir={tmp_path}", *words, status=2)
     assert printed.startswith(f"error: {said}")
     assert printed.count("\n") == 1
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import math
 import platform
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ablation.__main__ import main
 from ablation.cli.seed_plan import largest
 from ablation.config.cell import Cell
 from ablation.results.load import load
@@ -33,6 +32,7 @@ from analysis.report.report import open_results
 from analysis.tables.wording import arm_conclusion
 
 from .analysis_helpers import SEEDS, STUDY, make_store, noise, resolve, write_plan
+from .conftest import Command
 
 TUNED = STUDY | {
     "name": "tuned",
@@ -117,17 +117,8 @@ def test_the_largest_number_that_fits_is_found(most: int) -> None:
 
 
 @pytest.fixture
-def plan_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Any:
-    def run(*words: str, status: int = 0) -> str:
-        line = ["plan", "study=article", f"results_dir={tmp_path}", *words]
-        monkeypatch.setattr(sys, "argv", ["replay-ablation", *line])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = capsys.readouterr()
-        assert int(ended.value.code or 0) == status, printed
-        return str(printed.err if status else printed.out)
-
-    return run
+def plan_command(command: Command, tmp_path: Path) -> Command:
+    return partial(command, "plan", "study=article", f"results_dir={tmp_path}")
 
 
 @pytest.mark.parametrize(

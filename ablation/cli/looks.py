@@ -19,7 +19,7 @@ from ablation.sweep.config import SweepConfig
 from ablation.sweep.estimates.forecast import forecast
 from ablation.sweep.interrupts import EXIT_STOPPED
 
-MOST_SEEDS = 200
+MOST_AT_LOOKS = 200
 """More are not planned for, however much time there is."""
 
 
@@ -62,7 +62,7 @@ class LookByLook:
             return before + self._seconds(with_seeds(plan, seeds))
 
         if minutes is not None:
-            most = largest(lambda seeds: seconds(seeds) <= self._left, MOST_SEEDS)
+            most = largest(lambda seeds: seconds(seeds) <= self._left, MOST_AT_LOOKS)
             if most < FEWEST:
                 needed = f"{FEWEST} seeds an arm, the fewest, take about {clock(seconds(FEWEST))}"
                 raise ConfigError("minutes", minutes, needed + (" with tuning" if before else ""))

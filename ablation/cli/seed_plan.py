@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from ablation.cli.open_study import OpenStudy
 from ablation.cli.progress import clock
@@ -14,6 +14,9 @@ from ablation.cli.terminal import console, output, plural
 from ablation.config.validation import ConfigError
 from ablation.study.seeds import with_seeds
 from ablation.sweep.estimates.forecast import Forecast, forecast
+
+if TYPE_CHECKING:
+    from analysis.effects.pilot import PlannedContrast
 
 MOST_SEEDS = 1_000
 """More are not looked for."""
@@ -61,7 +64,7 @@ def _number(key: str, text: str) -> float:
 
 
 def answer(study: OpenStudy, question: SeedQuestion) -> dict[str, Any]:
-    """Return the answers to what was asked as plain values; raises `ConfigError` where there is none."""
+    """Return the answers by their names in JSON; raises `ConfigError` where there is none."""
     answers: dict[str, Any] = {}
     if question.power is not None:
         answers["power"] = _contrasts(study, question.power, question.difference)
@@ -77,12 +80,11 @@ def answer(study: OpenStudy, question: SeedQuestion) -> dict[str, Any]:
 def print_answers(answers: dict[str, Any], question: SeedQuestion) -> None:
     """Print the answers that `answer` has returned."""
     if question.power is not None:
-        # They import scipy, which a plan does without.
-        from analysis.effects.pilot import PlannedContrast
+        # It imports scipy, which a plan does without.
         from analysis.tables.planning import planning_table
 
-        rows = [PlannedContrast(**row) for row in answers["power"]]
-        output.print(planning_table(rows, question.power).to_terminal(), end="", markup=False)
+        table = planning_table(answers["power"], question.power)
+        output.print(table.to_terminal(), end="", markup=False)
     if question.minutes is not None:
         seeds = answers["seeds_within_minutes"]
         more = "at least" if seeds == MOST_SEEDS else "about"
@@ -93,7 +95,7 @@ def print_answers(answers: dict[str, Any], question: SeedQuestion) -> None:
         output.print(f"{question.minutes:g} minutes: {text}")
 
 
-def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list[dict[str, Any]]:
+def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list[PlannedContrast]:
     from analysis.effects.pilot import planned_contrasts
 
     rows = planned_contrasts(
@@ -107,7 +109,7 @@ def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list
             f"no pilot runs of study '{name}', its tuning stage or another size: the spread is not "
             "known before two seeds of an arm and of its baseline are trained (study.seeds=2)",
         )
-    return [asdict(row) for row in rows]
+    return rows
 
 
 def forecasts(study: OpenStudy) -> list[Forecast]:
@@ -131,10 +133,12 @@ def _seconds_of_seeds(study: OpenStudy) -> Callable[[int], float]:
 
 def measured_seconds(stage: Forecast) -> float:
     """Return the estimated time of a stage, for which speeds are measured where none is known."""
-    if stage.seconds is None:
+    seconds = stage.seconds
+    if seconds is None:
         console.print("No timing data yet: training each configuration for a moment to measure it.")
         stage.calibrate()
-    return stage.seconds or 0.0
+        seconds = stage.seconds
+    return seconds or 0.0
 
 
 def largest(fits: Callable[[int], bool], most: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ def write_tables(table: Table, directory: Path, name: str = "table") -> None:
 
 
 def plain_json(values: Any) -> Any:
-    """Return values for JSON: missing numbers become null."""
+    """Return values for JSON: missing numbers become null, rows of a class their fields."""
+    if is_dataclass(values) and not isinstance(values, type):
+        values = asdict(values)
     if isinstance(values, dict):
         return {key: plain_json(value) for key, value in values.items()}
     if isinstance(values, list | tuple):
