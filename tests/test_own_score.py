@@ -27,7 +27,8 @@ from ablation.study.plan import plan_from_json
 from ablation.study.tuning import tuning_plan
 from ablation.sweep import job
 from ablation.sweep.queue import JobSpec
-from ablation.tracking import EndedRun, TrackingConfig
+from ablation.tracking import TrackingConfig
+from ablation.tracking.runs import EndedRun
 from analysis.commands.main import _parser
 from analysis.report.report import write_report
 
