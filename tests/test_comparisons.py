@@ -19,7 +19,8 @@ from analysis.effects.comparisons import Comparison, compare
 from analysis.effects.design_grid import design_grid
 from analysis.effects.factorial_effects import factorial_effects, pruned_levels
 from analysis.report.report import open_results, study_tables
-from analysis.tables.wording import answers_by_factor, summary
+from analysis.tables.answers import answers_by_factor
+from analysis.tables.wording import summary
 
 from .analysis_helpers import COMPONENTS, CROSSED, SEEDS, STUDY, make_store, noise, outcome
 

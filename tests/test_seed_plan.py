@@ -29,7 +29,7 @@ from ablation.sweep.estimates import forecast
 from analysis import statistics
 from analysis.effects.pilot import planned_contrasts
 from analysis.report.report import open_results
-from analysis.tables.wording import arm_conclusion
+from analysis.tables.answers import arm_conclusion
 
 from .analysis_helpers import SEEDS, STUDY, make_store, noise, resolve, write_plan
 from .conftest import Command

@@ -25,10 +25,9 @@ from analysis.report.inline_svg import inline_svg
 from analysis.report.provenance import provenance
 from analysis.report.run_lists import changes, completeness, errors, merged_text
 from analysis.studies.registry import FIGURE_KINDS
+from analysis.tables.answers import answers_by_factor, arm_conclusion
 from analysis.tables.table import Table
 from analysis.tables.wording import (
-    answers_by_factor,
-    arm_conclusion,
     better_direction,
     elsewhere_title,
     summary,
