@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from ablation.config.project import Project
+from ablation.store.files import read_json, write_json
 from ablation.store.run_record import RunRecord
+from ablation.store.runs import RunKey, Store
 from ablation.study.plan import Arm, Choice
 from analysis.commands.main import run
 from analysis.expectations.claims import Claim
@@ -202,3 +204,16 @@ def test_the_command_writes_the_paragraph_and_ends_with_1_where_rules_are_broken
     assert "No common errors." in capsys.readouterr().out
     assert run("checklist", ["no-such-study", "--results", str(tmp_path)], Project(tmp_path)) == 2
     assert "no study 'no-such-study'" in capsys.readouterr().err
+
+
+def test_runs_of_two_commits_are_a_finding_and_the_rest_is_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = make_store(tmp_path, UNTUNED, outcome)
+    path = Store(tmp_path).run_directory(RunKey(plan.arms[0].cell, 0)) / "run.json"
+    write_json(path, read_json(path) | {"git_commit": "0123456789abcdef"})
+    words = ["t", "--results", str(tmp_path), "--json"]
+    assert run("checklist", words, Project(tmp_path)) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert [finding["rule"] for finding in findings] == ["mixed-runs", "untuned-arms"]
+    assert "0123456789 (1 run of baseline)" in findings[0]["text"]

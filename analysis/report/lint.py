@@ -15,6 +15,7 @@ from ablation.results.references import reference
 from ablation.results.scores import SCORES
 from ablation.study.declaration import VERDICTS_FROM
 from ablation.study.plan import Arm
+from analysis.effects.comparability import find_differences
 from analysis.effects.study_results import StudyResults
 from analysis.expectations.claims import Claim, declared_claims
 
@@ -48,6 +49,11 @@ def _few_seeds(results: StudyResults) -> Iterator[str]:
         if row.significant and row.difference is not None and row.difference.n < VERDICTS_FROM:
             n = row.difference.n
             yield f"{_arm(row.arm)} has a verdict from {n} seeds; it takes {VERDICTS_FROM} or more"
+
+
+def _mixed_runs(results: StudyResults) -> Iterator[str]:
+    for aspect, lines in find_differences(results.runs).items():
+        yield f"runs differ in {aspect}: {'; '.join(lines)}"
 
 
 def _edge_choices(results: StudyResults) -> Iterator[str]:
@@ -117,6 +123,7 @@ def _no_reference(results: StudyResults) -> Iterator[str]:
 
 RULES: dict[str, Callable[[StudyResults], Iterator[str]]] = {
     "few-seeds": _few_seeds,
+    "mixed-runs": _mixed_runs,
     "edge-choice": _edge_choices,
     "untuned-arms": _untuned_arms,
     "unequal-tuning": _unequal_tuning,
