@@ -20,6 +20,7 @@ from analysis.figures.curves import reached_threshold_line
 from analysis.figures.dose_response import numeric_levels
 from analysis.figures.draw import FORMATS, StudyFigure, draw_figures, save_figure
 from analysis.figures.forks import changes_by_moment
+from analysis.figures.labels import wrapped
 from analysis.figures.returns import learning_curve
 from analysis.figures.style import COLORS, PAPER, PER_PANEL, arm_styles, luminance, shades
 from analysis.report.report import open_results
@@ -244,6 +245,31 @@ def test_bands_end_where_no_return_can_lie_and_references_are_lines(tmp_path: Pa
     assert "References: random 22.1, solved 475." in figure.description
 
 
+def test_intervals_by_arm_end_where_no_return_can_lie(tmp_path: Path) -> None:
+    make_store(tmp_path, CROSSED, lambda arm, seed: 500.0 if seed % 2 else 400.0)
+    (figure,) = draw(open_results(tmp_path, "crossed", None), "sensitivity")
+    (axis,) = figure.figure.axes
+    ends = [line.get_ydata() for line in axis.lines if line.get_linewidth() == 0.8 and line.get_alpha()]
+    assert len(ends) == 6
+    np.testing.assert_allclose(ends, [[392.52, 500]] * 6, atol=0.01)
+    assert "[393, 500]" in figure.description
+    runs = [line.get_ydata() for line in axis.lines if line.get_markersize() == 2.2]
+    np.testing.assert_array_equal(runs, [[400.0, 500.0] * 3] * 6)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("replay=proportional, capacity=250", ["replay=proportional,", "capacity=250"]),
+        ("batch size per gradient step=1024", ["batch size per", "gradient step=1024"]),
+        ("none, fork at=0.1 (n=20)", ["none, fork at=0.1", "(n=20)"]),
+        ("replay=everything_that_was_ever_seen", ["replay=", "everything_that_was_ever_seen"]),
+    ],
+)
+def test_names_on_several_lines_have_whole_words(name: str, lines: list[str]) -> None:
+    assert wrapped(name, 22).splitlines() == lines
+
+
 def test_axes_say_in_words_what_they_show_and_which_direction_is_better(results: Path) -> None:
     for score, words, arrow in (
         ("final", "mean return, last 10 % of evaluations", "→ better"),
@@ -293,4 +319,13 @@ def test_forks_are_drawn_by_their_moment_with_a_line_for_each_change(tmp_path: P
     (figure,) = draw(made, "forks")
     assert "after 25% of the run -75.0" in figure.description
     assert "from the start -100" in figure.description
+    styles, (axis,) = arm_styles(made.runs), figure.figure.axes
+    for name in ("replay=none", "capacity=16"):
+        hues = [hue(style.color) for arm, style in styles.items() if arm.startswith(name)]
+        assert len(hues) == 3
+        assert np.ptp(hues) < 0.05
+    points = [line for line in axis.lines if line.get_markersize() == 2.2]
+    assert {line.get_color() for line in points} == {styles[name].color for name in changes}
+    shown = sorted(float(np.mean(line.get_ydata())) for line in points)
+    np.testing.assert_allclose(shown, [-100, -75, -50, 0.5, 0.5, 0.5])
     assert all(row.correlation > 0.99 for row in made.comparisons[1:])

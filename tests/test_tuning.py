@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ablation.config.validation import ConfigError
@@ -118,8 +119,10 @@ def test_the_table_shows_the_chosen_level_and_the_figure_both_stages(tmp_path: P
     axis = drawn.figure.axes[0]
     tuned = [line for line in axis.lines if len(line.get_xdata()) == 3]
     assert len(tuned) == 2
-    fresh = [line for line in axis.lines if line.get_marker() not in ("None", "", None)]
+    fresh = [line for line in axis.lines if line.get_markersize() == 6 and line.get_marker() != "None"]
     assert sorted(round(float(line.get_xdata()[0])) for line in fresh) == [0, 2]
+    runs = [line.get_ydata() for line in axis.lines if line.get_markersize() == 2.2]
+    assert [np.asarray(each).tolist() for each in runs] == [[80, 84]] * 2
 
 
 def test_an_arm_is_chosen_for_when_all_of_its_tuning_runs_have_ended(tmp_path: Path) -> None:

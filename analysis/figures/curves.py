@@ -16,10 +16,10 @@ from ablation.results.references import Reference
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
+from analysis.figures.labels import add_legend
 from analysis.figures.returns import Line, evaluation_matrix, return_curves
 from analysis.figures.style import (
     ArmStyle,
-    add_legend,
     arm_styles,
     better,
     draw_references,
@@ -29,7 +29,7 @@ from analysis.figures.style import (
 )
 from analysis.statistics import Estimate, performance_profile
 from analysis.statistics.intervals import wilson
-from analysis.tables.wording import axis_label
+from analysis.tables.wording import axis_label, interval_text
 
 PROFILE_POINTS = 101
 Array = NDArray[np.float64]
@@ -214,12 +214,14 @@ def _corners(line: Line) -> Line:
 
 def _last(lines: dict[str, Line | None]) -> str:
     texts = [
-        f"{name} missing"
-        if line is None
-        else f"{name} {line.estimate[-1]:.3g} [{line.low[-1]:.3g}, {line.high[-1]:.3g}], n = {line.n}"
+        f"{name} missing" if line is None else f"{name} {interval_text(_end(line))}, n = {line.n}"
         for name, line in lines.items()
     ]
-    return "; ".join(texts).replace("[nan, nan]", "[n/a]") + "."
+    return "; ".join(texts) + "."
+
+
+def _end(line: Line) -> Estimate:
+    return Estimate(float(line.estimate[-1]), float(line.low[-1]), float(line.high[-1]), line.n)
 
 
 def _median(line: Line) -> float:

@@ -17,6 +17,7 @@ from analysis.effects.study_results import StudyResults
 from analysis.effects.verdict_rule import verdict_notes
 from analysis.figures.draw import Drawing
 from analysis.figures.intervals import draw_interval, draw_seeds, filled
+from analysis.figures.labels import wrapped
 from analysis.figures.style import FAINT, arm_styles, better
 from analysis.statistics import Estimate, Sample
 from analysis.tables.wording import axis_label, interval_text
@@ -140,17 +141,11 @@ def _forest(results: StudyResults, kind: ForestKind, rows: Rows, narrow: bool) -
         if len(rows) > 1:
             axis.set_title(env_id)
         if narrow:
-            labels = [_wrapped(name) for name in reversed(names)]
+            labels = [wrapped(name, NAME_WIDTH) for name in reversed(names)]
             axis.set_yticks(range(len(names)), labels, fontsize=7.5)
     label = textwrap.fill(kind.axis_label, 48) if narrow else kind.axis_label
     figure.supxlabel(label, fontsize=9)
     return figure
-
-
-def _wrapped(name: str) -> str:
-    """Return an arm's name on lines that end between words or after `=`."""
-    lines = textwrap.wrap(name.replace("=", "= "), NAME_WIDTH, break_long_words=False)
-    return "\n".join(lines).replace("= ", "=")
 
 
 def _forest_panel(

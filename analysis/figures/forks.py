@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -12,8 +14,17 @@ from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.intervals import draw_interval, draw_line, filled, score_label, side_by_side
-from analysis.figures.style import FAINT, WIDTH, ArmStyle, add_legend, style_at
+from analysis.figures.effects import seed_differences
+from analysis.figures.intervals import (
+    draw_interval,
+    draw_line,
+    draw_seeds,
+    filled,
+    score_label,
+    side_by_side,
+)
+from analysis.figures.labels import add_legend
+from analysis.figures.style import FAINT, WIDTH, ArmStyle, arm_styles, change, style_at
 from analysis.tables.wording import interval_text
 
 OFFSET = 0.012
@@ -26,8 +37,8 @@ ByMoment = Mapping[float, Comparison]
 def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
     """Return each change's difference from the baseline against the moment of the change.
 
-    Markers are filled where it is significant. Arms that have it from their first step on stand at 0.
-    None without forked arms.
+    Markers are filled where it is significant, points are single runs. Arms that have it from their
+    first step on stand at 0. None without forked arms.
     """
     changes = changes_by_moment(results, environment)
     if not changes:
@@ -35,9 +46,14 @@ def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axis = figure.subplots()
     axis.axhline(0, color=FAINT, lw=1, zorder=0)
-    offsets = side_by_side(len(changes), OFFSET)
+    offsets, styles = side_by_side(len(changes), OFFSET), arm_styles(results.runs)
     for at, (name, moments) in enumerate(changes.items()):
-        _draw_change(axis, name, moments, style_at(at), offsets[at])
+        color = styles[next(iter(moments.values())).arm.name].color
+        style = replace(style_at(at), color=color)
+        _draw_change(axis, name, moments, style, offsets[at])
+        for moment, row in moments.items():
+            seeds = seed_differences(results, row)
+            draw_seeds(axis, np.full(len(seeds), moment + offsets[at]), seeds, color)
     ticks = sorted({moment for moments in changes.values() for moment in moments})
     axis.set_xticks(ticks, [f"{moment:.0%}" if moment else "start" for moment in ticks])
     axis.set(xlabel="moment of the change, share of the run")
@@ -49,19 +65,12 @@ def effect_by_moment(results: StudyResults, environment: str) -> Drawing:
 def changes_by_moment(results: StudyResults, environment: str) -> dict[str, ByMoment]:
     """Return the changes that forks make, named by their levels, with their moments in order."""
     rows = [row for row in results.of_environment(environment) if row.difference is not None]
-    names = dict.fromkeys(_change(row.arm) for row in rows if FORK in row.arm.levels)
+    names = dict.fromkeys(change(row.arm) for row in rows if FORK in row.arm.levels)
     changes: dict[str, ByMoment] = {}
     for name in names:
-        moments = {_moment(row.arm): row for row in rows if _change(row.arm) == name}
+        moments = {_moment(row.arm): row for row in rows if change(row.arm) == name}
         changes[name] = dict(sorted(moments.items()))
     return changes
-
-
-def _change(arm: Arm) -> str:
-    """Return an arm's levels as text, or its own name without them, but for the moment of its fork."""
-    levels = {factor: level for factor, level in arm.levels.items() if factor != FORK}
-    words = ", ".join(f"{factor}={level}" for factor, level in levels.items())
-    return words or arm.name.partition(f", {FORK}=")[0]
 
 
 def _moment(arm: Arm) -> float:

@@ -24,7 +24,8 @@ from analysis.figures.intervals import (
     score_reference,
     side_by_side,
 )
-from analysis.figures.style import WIDTH, ArmStyle, add_legend, draw_references, factor_styles, luminance
+from analysis.figures.labels import add_legend
+from analysis.figures.style import WIDTH, ArmStyle, draw_references, factor_styles, luminance
 from analysis.statistics import Estimate, Sample, mean
 from analysis.tables.wording import interval_text, number
 

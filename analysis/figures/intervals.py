@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ablation.results.references import Reference
 from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
+from analysis.figures.returns import within_returns
 from analysis.figures.style import PAPER, ArmStyle, better
 from analysis.statistics import Estimate, Sample
 from analysis.tables.wording import axis_label
@@ -50,6 +52,14 @@ def draw_scores(axis: Axes, score: str, scores: Sample, x: float, color: str) ->
     """Draw the score of every run `[R]` at `x`; of shares nothing, whose runs are 0 or 1."""
     if SCORES[score].unit != "share":
         draw_seeds(axis, np.full(len(scores), x), scores, color)
+
+
+def within_reach(interval: Estimate, scores: Sample, reference: Reference | None) -> Estimate:
+    """Return the interval of runs' scores `[R]`, which ends where no return can lie."""
+    if reference is None or not interval.n:
+        return interval
+    low, high = within_returns(interval.low, interval.high, scores, reference)
+    return replace(interval, low=float(low), high=float(high))
 
 
 def draw_line(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ablation.results.load import StudyRuns
 from ablation.results.references import Reference
@@ -124,12 +124,20 @@ def _mean_line(steps: Array, matrix: Array, reference: Reference | None) -> Line
     quantile = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
     with np.errstate(divide="ignore", invalid="ignore"):
         half = np.array([quantile[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
-    low, high = estimate - half, estimate + half
-    if reference is not None:
-        # A bound that runs cross is not that of their rewards.
-        low = np.maximum(low, min(reference.lowest, float(np.nanmin(matrix))))
-        high = np.minimum(high, max(reference.highest, float(np.nanmax(matrix))))
+    low, high = within_returns(estimate - half, estimate + half, matrix, reference)
     return Line(steps, estimate, low, high, int(n.max()), matrix)
+
+
+def within_returns(
+    low: ArrayLike, high: ArrayLike, runs: Array, reference: Reference | None
+) -> tuple[Array, Array]:
+    """Return the ends of intervals, none beyond where a return can lie or a run does."""
+    lows, highs = np.asarray(low, float), np.asarray(high, float)
+    if reference is None:
+        return lows, highs
+    # A bound that runs cross is not that of their rewards.
+    lows = np.maximum(lows, min(reference.lowest, float(np.nanmin(runs))))
+    return lows, np.minimum(highs, max(reference.highest, float(np.nanmax(runs))))
 
 
 def _rows(runs: StudyRuns, arm: Arm) -> Sequence[RunRows]:

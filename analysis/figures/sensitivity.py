@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablation.results.load import StudyRuns
+from ablation.results.references import Reference
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import DesignGrid, as_number
@@ -19,21 +20,23 @@ from analysis.figures.draw import Drawing
 from analysis.figures.intervals import (
     draw_interval,
     draw_line,
+    draw_scores,
     filled,
     score_label,
     score_reference,
     side_by_side,
+    within_reach,
 )
+from analysis.figures.labels import add_legend
 from analysis.figures.style import (
     PAPER,
     WIDTH,
     ArmStyle,
-    add_legend,
     arm_styles,
     draw_references,
     factor_styles,
 )
-from analysis.statistics import Estimate, mean
+from analysis.statistics import Estimate, Sample, mean
 from analysis.tables.wording import interval_text
 
 ARM_OFFSET = 0.16
@@ -44,7 +47,8 @@ ARM_OFFSET = 0.16
 class ArmCurve:
     """An arm's score by level; where it was tuned, the chosen level and its score on fresh seeds.
 
-    `significant` has the levels whose score differs significantly from the baseline's.
+    `significant` has the levels whose score differs significantly from the baseline's; `runs` the
+    score of every run `[R]` by level, without those on tuning seeds.
     """
 
     by_level: Mapping[str, Estimate]
@@ -52,6 +56,7 @@ class ArmCurve:
     significant: frozenset[str] = frozenset()
     chosen: str | None = None
     fresh: Estimate = field(default_factory=Estimate.missing)
+    runs: Mapping[str, Sample] = field(default_factory=dict)
 
 
 Curves = tuple[str, Sequence[str], dict[str, ArmCurve]]
@@ -82,7 +87,10 @@ def draw_sensitivity(axis: Axes, results: StudyResults, environment: str) -> str
     levels = [level for level in order if any(level in curve.by_level for curve in curves.values())]
     offsets = side_by_side(len(curves), ARM_OFFSET)
     for at, (name, curve) in enumerate(curves.items()):
-        _draw_arm(axis, {level: x + offsets[at] for x, level in enumerate(levels)}, name, curve)
+        x_of = {level: x + offsets[at] for x, level in enumerate(levels)}
+        _draw_arm(axis, x_of, name, curve)
+        for level, scores in curve.runs.items():
+            draw_scores(axis, results.score, scores, x_of[level], curve.style.color)
     axis.set_xticks(range(len(levels)), levels)
     axis.set(xlabel=factor, ylabel=score_label(results.score, 36))
     draw_references([axis], score_reference(results, environment))
@@ -115,14 +123,14 @@ def _tuned_curves(results: StudyResults, environment: str) -> Curves | None:
     if study.tune is None or tuning is None:
         return None
     factor = study.tune.factor
-    styles = arm_styles(results.runs)
+    styles, reference = arm_styles(results.runs), score_reference(results, environment)
     chosen = {x.arm: x.level for x in results.runs.plan.choices if x.environment == environment}
     order = list(tuning.plan.study.factors[factor].overrides())
     curves = {}
     for row in results.of_environment(environment):
         name = row.arm.name
         means = {
-            arm.levels[factor]: _mean(tuning, arm, results.score)
+            arm.levels[factor]: _mean(tuning, arm, results.score, reference)
             for arm in tuning.arms(environment)
             if arm.candidate_of == name
         }
@@ -130,7 +138,9 @@ def _tuned_curves(results: StudyResults, environment: str) -> Curves | None:
             by_level = {level: means[level] for level in order if level in means}
             level = chosen.get(name)
             significant = frozenset([level] if level is not None and filled(row) else [])
-            curves[name] = ArmCurve(by_level, styles[name], significant, level, row.mean)
+            fresh = _fresh(results, row, reference)
+            runs = {} if level is None else {level: results.runs.scores(row.arm, results.score)}
+            curves[name] = ArmCurve(by_level, styles[name], significant, level, fresh, runs)
     return (factor, order, curves) if curves else None
 
 
@@ -151,11 +161,13 @@ def _crossed_curves(results: StudyResults, environment: str) -> Curves | None:
                 curves.setdefault(others, {})[level] = rows[arm.name]
     others = next((name for name in grid.factors if name != factor), factor)
     styles = factor_styles(results.runs, others, list(curves))
+    reference = score_reference(results, environment)
     curve_of = {
         name: ArmCurve(
-            {level: row.mean for level, row in of_level.items()},
+            {level: _fresh(results, row, reference) for level, row in of_level.items()},
             styles[name],
             frozenset(level for level, row in of_level.items() if filled(row)),
+            runs={level: results.runs.scores(row.arm, results.score) for level, row in of_level.items()},
         )
         for name, of_level in curves.items()
     }
@@ -171,8 +183,13 @@ def _longest_numeric_factor(grid: DesignGrid) -> str | None:
     return max(sizes, key=sizes.__getitem__) if sizes else None
 
 
-def _mean(runs: StudyRuns, arm: Arm, score: str) -> Estimate:
-    return mean(runs.scores(arm, score))
+def _mean(runs: StudyRuns, arm: Arm, score: str, reference: Reference | None) -> Estimate:
+    scores = runs.scores(arm, score)
+    return within_reach(mean(scores), scores, reference)
+
+
+def _fresh(results: StudyResults, row: Comparison, reference: Reference | None) -> Estimate:
+    return within_reach(row.mean, results.runs.scores(row.arm, results.score), reference)
 
 
 def _legend_title(curves: Mapping[str, ArmCurve]) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,11 @@ from typing import Any
 import matplotlib.colors
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from ablation.results.load import StudyRuns
 from ablation.results.references import Reference
+from ablation.study.designs import FORK
 from ablation.study.plan import Arm
 from analysis.tables.wording import better_direction, elsewhere_title
 
@@ -53,8 +51,6 @@ DASHES: tuple[Any, ...] = ((), (4, 1.5), (1, 1), (5, 1, 1, 1), (3, 1, 1, 1, 1, 1
 MARKERS = "osD^vP"
 WIDTH, COLUMNS = 9.6, 2
 """Inches of width of a figure on a desk, and its panels side by side."""
-LEGEND_WIDTH = 22
-"""Characters in a line of a legend."""
 PER_PANEL = len(DASHES)
 """Arms of one factor in a panel; all differ without color."""
 COLORS = (
@@ -79,19 +75,26 @@ BASELINE_STYLE = ArmStyle(INK, (), "o")
 
 
 def family(runs: StudyRuns, arm: Arm) -> str:
-    """Return what an arm's color and panel follow from: the factors that it changes."""
+    """Return what an arm's color and panel follow from: the factors that it changes, at any moment."""
     if runs.beside_ours(arm):
         return elsewhere_title(runs, arm)
-    return " x ".join(arm.levels) or arm.name
+    return " x ".join(factor for factor in arm.levels if factor != FORK) or change(arm)
+
+
+def change(arm: Arm) -> str:
+    """Return an arm's levels as text, or its own name without them, but for the moment of its fork."""
+    levels = {factor: level for factor, level in arm.levels.items() if factor != FORK}
+    words = ", ".join(f"{factor}={level}" for factor, level in levels.items())
+    return words or arm.name.partition(f", {FORK}=")[0]
 
 
 def families(runs: StudyRuns) -> dict[str, list[str]]:
-    """Return the names of a study's arms by family, without the baseline, in the plan's order."""
-    members: dict[str, dict[str, None]] = {}
+    """Return the names of a study's arms by family, without the baseline, equal changes in a row."""
+    members: dict[str, dict[str, dict[str, None]]] = {}
     for arm in runs.plan.arms:
         if arm.role != "baseline":
-            members.setdefault(family(runs, arm), {})[arm.name] = None
-    return {name: list(arms) for name, arms in members.items()}
+            members.setdefault(family(runs, arm), {}).setdefault(change(arm), {})[arm.name] = None
+    return {name: [arm for arms in by.values() for arm in arms] for name, by in members.items()}
 
 
 def arm_styles(runs: StudyRuns) -> dict[str, ArmStyle]:
@@ -164,9 +167,9 @@ def panels(runs: StudyRuns, arms: Iterable[Arm]) -> dict[str, dict[str, Arm]]:
     shown: dict[str, dict[str, Arm]] = {}
     for title, group in members.items():
         split: dict[str, list[Arm]] = {}
+        many = len(group) > PER_PANEL and any(len(arm.levels) > 1 for arm in group)
         for arm in group:
             first, level = next(iter(arm.levels.items()), ("", ""))
-            many = len(group) > PER_PANEL and len(arm.levels) > 1
             split.setdefault(f"{first}={level}" if many else title, []).append(arm)
         for name, part in split.items():
             pages = [part[at : at + PER_PANEL] for at in range(0, len(part), PER_PANEL)]
@@ -196,15 +199,6 @@ def panel_grid(
     for lowest in axes[max(0, n - columns) : n]:
         lowest.tick_params(labelbottom=True)
     return figure, axes[:n]
-
-
-def add_legend(axes: Axes, **options: Any) -> None:
-    """Add a legend beside the axes, where it covers no data, with long names on several lines."""
-    handles, names = axes.get_legend_handles_labels()
-    short = [textwrap.fill(name, LEGEND_WIDTH) for name in names]
-    axes.legend(
-        handles, short, loc="upper left", bbox_to_anchor=(1.0, 1.02), borderaxespad=0.2, **options
-    )
 
 
 def better(score: str, vertical: bool = False) -> str:
@@ -237,9 +231,3 @@ def draw_references(axes: Iterable[Axes], reference: Reference | None) -> None:
             axis.axhline(value, color=FAINT, lw=0.8, dashes=(2, 2), zorder=0)
             place: Any = {"xycoords": ("axes fraction", "data"), "va": "bottom", "ha": "right"}
             axis.annotate(text, (1, value), fontsize=7, **place)
-
-
-def label_powers(axis: Axis) -> None:
-    """Label a logarithmic axis with plain numbers: the usual labels are formulas, which are off here."""
-    axis.set_major_formatter(StrMethodFormatter("{x:,.7g}"))
-    axis.set_minor_formatter(NullFormatter())

@@ -12,8 +12,9 @@ from ablation.results.run import Run
 from ablation.study.plan import Arm
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
+from analysis.figures.labels import add_legend, label_powers
 from analysis.figures.returns import binned
-from analysis.figures.style import add_legend, label_powers, style_at
+from analysis.figures.style import style_at
 from analysis.statistics import mean
 from analysis.studies.article import Floats, article_systems, episode_returns, losses
 

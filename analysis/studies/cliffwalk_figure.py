@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from analysis.effects.study_results import StudyResults
 from analysis.figures.draw import Drawing
-from analysis.figures.style import PAPER, add_legend, arm_styles, label_powers
+from analysis.figures.labels import add_legend, label_powers
+from analysis.figures.style import PAPER, arm_styles
 from analysis.studies.cliffwalk import chain_lengths, replay_title, transitions, updates
 from analysis.tables.wording import number
 
