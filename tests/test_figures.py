@@ -283,6 +283,18 @@ def test_axes_say_in_words_what_they_show_and_which_direction_is_better(results:
     assert "↑ better" in curves.figure.get_supylabel()
 
 
+@pytest.mark.parametrize("score", ["final", "steps_to_threshold"])
+def test_lighter_fields_of_a_heat_map_are_better(score: str, tmp_path: Path) -> None:
+    make_store(tmp_path, CROSSED, lambda arm, seed: 2000.0 if "capacity=16" in arm.name else 600.0)
+    (figure,) = draw(open_results(tmp_path, "crossed", score), "interactions")
+    heat_map = figure.figure.axes[0]
+    assert heat_map.get_title(loc="right") == "lighter is better"
+    (image,) = heat_map.images
+    light = [luminance(image.cmap(image.norm(row[0]))) for row in np.asarray(image.get_array())]
+    names = [text.get_text() for text in heat_map.get_yticklabels()]
+    assert light[names.index("16")] > light[names.index("64")]
+
+
 def test_names_get_a_font_that_has_them_or_the_description_says_which_none_has(tmp_path: Path) -> None:
     lost = "\U000e0041"
     odd = {"levels": {"plain": {}, f"ʘ {lost}": {"replay.capacity": 16}}}

@@ -13,7 +13,7 @@ from ablation.store.runs import RunKey, Store
 from ablation.study.declaration import parse_study
 from ablation.study.expand import expand
 from ablation.study.plan import Arm
-from analysis.figures.draw import draw_figures
+from analysis.figures.draw import draw_figures, save_figure
 from analysis.report.report import open_results, study_tables
 from analysis.studies.registry import FIGURE_KINDS
 from analysis.studies.streams_figure import mean_by_group
@@ -105,6 +105,18 @@ def test_the_chains_figure_has_a_line_for_each_kind_through_its_medians(tmp_path
     np.testing.assert_array_equal(lines["uniform"], [[30, 400], [126, 400]])
     np.testing.assert_array_equal(lines["greedy"], [[30, 13], [126, 13]])
     assert "greedy: 30: 13" in found.description
+    assert "↓ better" in axis.get_ylabel()
+
+
+def test_the_figure_of_one_chain_and_two_runs_has_medians_without_intervals(tmp_path: Path) -> None:
+    store(tmp_path, CHAIN | {"environments": CHAIN["environments"][:1], "seeds": 2}, chain_rows)
+    (found,) = draw_figures(open_results(tmp_path, "chain", None), FIGURE_KINDS["cliffwalk"])
+    save_figure(found, tmp_path, ("svg",))
+    axis = found.figure.axes[0]
+    lines = {str(line.get_label()): line.get_xydata() for line in axis.lines}
+    np.testing.assert_array_equal(lines["uniform"], [[126, 150]])
+    low, high = axis.get_ylim()
+    assert low < 10.5 < 150 < high
 
 
 def accuracy(arm: Arm, seed: int, step: int, label: int) -> float:
@@ -157,6 +169,7 @@ def test_the_table_of_a_stream_says_what_was_kept_of_its_first_turn(tmp_path: Pa
     assert baseline["all, at the run's end_estimate"] == 5
     assert baseline["before learning_estimate"] == 2.5
     (figure,) = draw_figures(results, FIGURE_KINDS["running"])
+    assert "↓ better" in figure.figure.get_supylabel()
     lines = {str(line.get_label()): line.get_ydata() for line in figure.figure.axes[0].lines}
     np.testing.assert_allclose(lines["baseline"], [2, 3])
 

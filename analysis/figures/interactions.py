@@ -27,10 +27,12 @@ from analysis.figures.intervals import (
 from analysis.figures.labels import add_legend
 from analysis.figures.style import WIDTH, ArmStyle, draw_references, factor_styles, luminance
 from analysis.statistics import Estimate, Sample, mean
-from analysis.tables.wording import interval_text, number
+from analysis.tables.wording import better_direction, interval_text, number
 
 FactorLevels = tuple[str, Sequence[str]]
 """A factor's name and its levels in the order of the axis."""
+COLORS = {"higher": "cividis", "lower": "cividis_r"}
+"""Of a heat map, by which direction of the score is better."""
 BLACK, WHITE = "#000000", "#ffffff"
 """On the colors of a heat map, which are the same on a dark page."""
 
@@ -73,7 +75,7 @@ def interaction_plot(results: StudyResults, environment: str) -> Drawing:
             for levels, of in arms.items()
         }
         rows, columns = (one, _ordered(grid.factors[one])), (two, _ordered(grid.factors[two]))
-        _heat_map(left, points, rows, columns)
+        _heat_map(left, points, rows, columns, COLORS[better_direction(results.score)])
         styles = factor_styles(results.runs, one, grid.factors[one])
         _lines(right, results.score, points, rows, columns, styles)
         right.set_ylabel(score_label(results.score, 32))
@@ -96,9 +98,11 @@ def _ordered(levels: Sequence[str]) -> Sequence[str]:
     return sorted(levels, key=numbers.__getitem__) if len(numbers) == len(levels) else levels
 
 
-def _heat_map(axis: Axes, points: Points, rows: FactorLevels, columns: FactorLevels) -> None:
+def _heat_map(
+    axis: Axes, points: Points, rows: FactorLevels, columns: FactorLevels, colors: str
+) -> None:
     values = np.array([[points[row, column].mean.value for column in columns[1]] for row in rows[1]])
-    image = axis.imshow(np.ma.masked_invalid(values), cmap="cividis", aspect="auto")
+    image = axis.imshow(np.ma.masked_invalid(values), cmap=colors, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
         n = points[rows[1][y], columns[1][x]].mean.n
         dark = np.isfinite(value) and luminance(image.cmap(image.norm(value))) < 0.2
@@ -107,6 +111,7 @@ def _heat_map(axis: Axes, points: Points, rows: FactorLevels, columns: FactorLev
     axis.set_xticks(range(len(columns[1])), columns[1])
     axis.set_yticks(range(len(rows[1])), rows[1])
     axis.set(xlabel=columns[0], ylabel=rows[0])
+    axis.set_title("lighter is better", fontsize=8, loc="right")
 
 
 def _lines(

@@ -57,7 +57,7 @@ def running_loss(results: StudyResults, environment: str) -> Drawing:
             return None
         return Line(found.x, -found.estimate, -found.high, -found.low, found.n)
 
-    labels = STREAMS[arms[0].env_id].steps, "loss before learning (nats)"
+    labels = STREAMS[arms[0].env_id].steps, "loss before learning (nats)\n(↓ better)"
     lines = {arm.name: line(arm) for arm in arms}
     texts = [f"{name} {one.estimate.mean():.3f}" for name, one in lines.items() if one is not None]
     figure = small_multiples(runs, environment, lambda arm: lines.get(arm.name), labels)
