@@ -25,6 +25,13 @@ from analysis.report.report import open_results
 from .analysis_helpers import TUNED, make_store, noise
 
 RATE = TUNED["factors"]["rate"]
+BATCHES = {
+    "levels": {
+        str(rate): {"agent.batch_size": size}
+        for rate, size in zip(RATE["levels"], (4, 8, 16), strict=True)
+    }
+}
+"""In place of the learning rate, which no arm chooses then."""
 UNTUNED = TUNED | {"factors": {"capacity": TUNED["factors"]["capacity"]}, "tune": None}
 
 
@@ -58,6 +65,11 @@ def test_a_tuned_study_of_two_environments_and_ten_seeds_has_no_findings(tmp_pat
             "baseline (CartPole-v1) chose rate 0.01, at the edge of 0.01, 0.1",
         ),
         (UNTUNED, "untuned-arms", "capacity=16 (CartPole-v1); capacity=16 (Acrobot-v1): trained at"),
+        (
+            TUNED | {"factors": TUNED["factors"] | {"rate": BATCHES}},
+            "untuned-arms",
+            "capacity=16 (CartPole",
+        ),
         (TUNED | {"environments": ["CartPole-v1"]}, "one-environment", "CartPole-v1 alone"),
         (
             TUNED | {"primary_score": "area_under_curve"},

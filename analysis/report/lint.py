@@ -21,6 +21,8 @@ from analysis.expectations.claims import Claim, declared_claims
 
 SPEED_SCORES = frozenset({"area_under_curve", "area_per_gradient_step", "steps_to_threshold"})
 """Scores that say how fast an arm learns, by greedy evaluations beside its training."""
+RATE = "agent.learning_rate"
+"""The key by which arms are tuned, if by any."""
 _SPEED = re.compile(
     r"\b(fast|faster|quick(er|ly)?|speeds?|sooner|sample[- ]efficien\w*)\b", re.IGNORECASE
 )
@@ -68,8 +70,10 @@ def _edge_choices(results: StudyResults) -> Iterator[str]:
 
 def _untuned_arms(results: StudyResults) -> Iterator[str]:
     plan = results.runs.plan
-    if plan.choices:
-        return
+    if plan.choices and plan.study.tune is not None:
+        levels = plan.study.factors[plan.study.tune.factor].overrides()
+        if any(RATE in overrides for overrides in levels.values()):
+            return
     rates: dict[str, set[str]] = {}
     for cell in plan.cells.values():
         if "learning_rate" in (cell.get("agent") or {}):
