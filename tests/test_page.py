@@ -98,6 +98,7 @@ def test_the_page_says_everything_and_needs_nothing_else(report: Path) -> None:
         "c" * 40,
         "make sweep STUDY=s",
         "replay-ablation report s",
+        "With every run: <code>replay-ablation figure s curves --seeds</code>",
     ):
         assert text in page, text
 

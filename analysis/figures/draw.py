@@ -29,14 +29,15 @@ Drawings = Iterator[tuple[str, Drawing]]
 class FigureKind:
     """A kind of figure: its name on the command line and of its files, its title, and how it is drawn.
 
-    `draw(results, seeds)` yields the drawings; `seeds` asks for single runs where a kind can show them.
-    The page folds the `details` away.
+    `draw(results, seeds)` yields the drawings; `seeds` asks for single runs, where it shows those on
+    demand (`single_runs`). The page folds the `details` away.
     """
 
     name: str
     title: str
     draw: Callable[[StudyResults, bool], Drawings]
     details: bool = False
+    single_runs: bool = False
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def _profiles(results: StudyResults, _seeds: bool) -> Drawings:
 STANDARD_FIGURES = (
     FigureKind("differences", "Differences from the baseline", whole_study(effects.forest_plot)),
     FigureKind("forks", "Effect by the moment of the change", each_environment(forks.effect_by_moment)),
-    FigureKind("curves", "Learning curves", _curves),
+    FigureKind("curves", "Learning curves", _curves, single_runs=True),
     FigureKind("dose_response", "Hyperparameter sensitivity", whole_study(dose_response.dose_response)),
     FigureKind("sensitivity", "Sensitivity by arm", each_environment(sensitivity.sensitivity_by_arm)),
     FigureKind("interactions", "Interaction plot", each_environment(interactions.interaction_plot)),

@@ -211,7 +211,8 @@ def _figures(
                 svg = save_figure(figure, directory)[0].read_bytes()
             picture = inline_svg(svg.decode(), f"{figure.name}-{results.score}", figure.title)
             texts = {"name": figure.name, "title": figure.title, "description": figure.description}
-            yield texts | {"svg": picture, "narrow": "", "details": kind.details}
+            texts |= {"kind": kind.name, "svg": picture, "narrow": ""}
+            yield texts | {"details": kind.details, "single_runs": kind.single_runs}
     except Exception as error:
         log.debug("Figure %s failed.", kind.name, exc_info=True)
         reason = (str(error).strip().splitlines() or ["no message"])[0]
