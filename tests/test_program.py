@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from ablation.cli.command_line import run
 from ablation.config.program import command
 
 
@@ -45,3 +47,8 @@ def test_another_environments_program_of_that_name_is_not_ours(
     other.touch(mode=0o755)
     monkeypatch.setenv("PATH", str(other.parent))
     assert command("sync") == ".venv/bin/replay-ablation sync"
+
+
+def test_the_version_is_the_installed_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--version"]) == 0
+    assert capsys.readouterr().out == f"replay-ablation {version('replay-ablation')}\n"

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import version
 
 from ablation.config.near import one_of
 from ablation.config.program import PROGRAM
@@ -53,6 +54,9 @@ def run(words: Sequence[str]) -> int | None:
         if not words or words[0] in ("-h", "--help", "help"):
             print(listing())
             return 0
+        if words[0] == "--version":
+            print(f"{PROGRAM} {version('replay-ablation')}")
+            return 0
         name, *rest = words
         command = COMMANDS.get(name)
         if command is None:
@@ -74,6 +78,7 @@ def listing() -> str:
     return "\n".join(
         [
             f"usage: {PROGRAM} COMMAND [key=value ...] [--config-dir DIR]",
+            f"       {PROGRAM} --version",
             "",
             *lines,
             "",
