@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from ablation.config.validation import ConfigError
 from ablation.store.files import read_json, write_json
 from ablation.store.runs import Store
 from ablation.study.expand import expand
-from ablation.study.history import plan_diff, save_plan
+from ablation.study.history import plan_diff, require_unchanged, save_plan
 from ablation.study.plan import plan_from_json
 
 from .analysis_helpers import resolve
@@ -51,3 +54,17 @@ def test_a_stored_plan_that_cannot_be_read_stops_nothing(tmp_path: Path) -> None
     save_plan(store, plan, "again")
     assert plan_from_json(read_json(store.study_directory("s") / "plan.json")) == plan
     assert read_json(store.study_directory("s") / "plans" / "x.json") is not None
+
+
+def test_a_sweep_of_the_same_name_at_the_same_time_is_said_and_not_shown_as_ones_own(
+    tmp_path: Path,
+) -> None:
+    store = Store(tmp_path)
+    own, other = expand(study(), resolve), expand(study(seeds=4), resolve)
+    save_plan(store, own, "own")
+    require_unchanged(store, own)
+    save_plan(store, other, "other")
+    with pytest.raises(
+        ConfigError, match=rf"study.name = s: was swept with another plan \({other.hash}"
+    ):
+        require_unchanged(store, own)

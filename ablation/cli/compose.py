@@ -185,7 +185,8 @@ def plan_of(
     from ablation.agent.check import check_agent
     from ablation.envs.spec import env_spec
 
-    asked = line.cell or line.axes or any(word.startswith("study=") for word in line.rest)
+    # Before the study takes its environments out of the line.
+    asked = bool(line.cell or line.axes) or any(word.startswith("study=") for word in line.rest)
     study = study_of(study_values, line, size)
     if not (asked or study.factors):
         studies = ", ".join(name for name in composer.options("study") if name != "adhoc")

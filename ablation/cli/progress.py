@@ -86,9 +86,11 @@ class Progress:
                     live.update(self._table(self._read()))
                 live.update(self._table(self._read()))
             return
+        told = False
         while not self._stop.wait(PLAIN_SECONDS):
-            print(self._summary(self._read()), file=sys.stderr, flush=True)
-        print(self._summary(self._read()), file=sys.stderr, flush=True)
+            print(self._summary(self._read(), explained=told), file=sys.stderr, flush=True)
+            told = True
+        print(self._summary(self._read(), explained=told), file=sys.stderr, flush=True)
 
     def _read(self) -> list[dict[str, Any]]:
         """Return the progress of the jobs that have begun, or go on from a checkpoint."""
@@ -115,7 +117,7 @@ class Progress:
         step = earlier.get("saved_at", 0)
         return {**earlier, "env_step": step, "resumed_at": step} if step else {}
 
-    def _summary(self, begun: Sequence[dict[str, Any]]) -> str:
+    def _summary(self, begun: Sequence[dict[str, Any]], explained: bool = False) -> str:
         elapsed = time.perf_counter() - self._started
         steps = sum(_own_steps(job) * job["lanes"] for job in begun)
         new = sum(_new_steps(job) for job in begun)
@@ -128,7 +130,9 @@ class Progress:
             f"{len(ended)}/{plural(len(self._jobs), 'job')}, "
             f"{sum(job['lanes'] for job in ended)}/{plural(self._runs, 'run')}, "
             f"{steps / self._steps:.0%}, {speed}elapsed {clock(elapsed)}, ETA {left}"
-        ) + "".join(f"\n{note}" for note in ("" if new else COMPILING, self._state()) if note)
+        ) + "".join(
+            f"\n{note}" for note in ("" if new or explained else COMPILING, self._state()) if note
+        )
 
     def _rate(self, elapsed: float, new: int) -> float | None:
         """Return the steps a second since the first ones; None while there are too few to tell.

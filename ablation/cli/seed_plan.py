@@ -92,7 +92,8 @@ def print_answers(answers: dict[str, Any], question: SeedQuestion) -> None:
         if not seeds:
             needed = clock(answers["seconds_of_one_seed"])
             text = f"too few: one seed of every arm takes about {needed} in all"
-        output.print(f"{question.minutes:g} minutes: {text}")
+        unit = "minute" if question.minutes == 1 else "minutes"
+        output.print(f"{question.minutes:g} {unit}: {text}")
 
 
 def _contrasts(study: OpenStudy, power: float, difference: float | None) -> list[PlannedContrast]:

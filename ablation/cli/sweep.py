@@ -16,7 +16,7 @@ from ablation.cli.open_study import check_stop, check_study_name
 from ablation.cli.progress import TerminalObserver
 from ablation.config.program import command
 from ablation.store.runs import Store
-from ablation.study.history import plan_diff, save_plan
+from ablation.study.history import plan_diff, require_unchanged, save_plan
 from ablation.study.plan import Plan
 from ablation.study.tuning import with_waiting
 from ablation.sweep.config import check_machine, parse_sweep_config
@@ -54,7 +54,10 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
-        return print_result(stage, dispatcher.run(), store, swept)
+        result = dispatcher.run()
+        if not result.stopped:
+            require_unchanged(store, stage)
+        return print_result(stage, result, store, swept)
 
     report = LookByLook(config, store, train) if config.stop else None
     if report is not None:

@@ -124,7 +124,7 @@ def _whole_run(config: CellConfig) -> StepSchedule:
     if kind.stores:
         _check_capacity(config, capacity, env_steps)
     if config.train.evaluations is None and config.train.evaluate_every > env_steps:
-        allowed = f"must be at most the run's environment steps ({env_steps})"
+        allowed = f"must be at most the run's environment steps ({env_steps}): give both"
         raise ConfigError("train.evaluate_every", config.train.evaluate_every, allowed)
     held = config.train.gradient_steps if config.train.hold_fixed == "gradient_steps" else None
     # learn_period * replay_ratio == 1 is the usual case of one gradient step a period: as period 1 both

@@ -87,6 +87,19 @@ def stored_plan(store: Store, study: str) -> Plan | None:
     return None if stored is None else _plan(stored)
 
 
+def require_unchanged(store: Store, plan: Plan) -> None:
+    """Raise `ConfigError` if another plan of the study's name was stored since this one was."""
+    stored = _read(store, plan.study.name)
+    if stored is not None and stored["hash"] != plan.hash:
+        raise ConfigError(
+            "study.name",
+            plan.study.name,
+            f"was swept with another plan ({stored['hash']}) at the same time, whose results are shown "
+            f"under this name; what this sweep ({plan.hash}) trained is stored: the same command again "
+            "shows it, study.name=... keeps both",
+        )
+
+
 def stored_looks(store: Store, plan: Plan) -> Looks | None:
     """Return the looks of a study's stored plan, None where it has none or other configurations."""
     earlier = stored_plan(store, plan.study.name)

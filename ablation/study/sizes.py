@@ -29,6 +29,7 @@ class Size:
     of named levels, the names of those to keep, or others in their place.
     """
 
+    question: str | None = None
     seeds: Any = None
     environments: list[str] | None = None
     design: Any = None
@@ -69,7 +70,7 @@ def _changed(
     """Return the keys of a study that a size changes, with their values."""
     name = prefix.split(".")[2]
     changed: dict[str, Any] = {} if name == PLAIN_SIZE else {"name": f"{values.get('name')}-{name}"}
-    for key in ("seeds", "environments", "design"):
+    for key in ("question", "seeds", "environments", "design"):
         if getattr(size, key) is not None and key not in given:
             changed[key] = getattr(size, key)
     for key in ("baseline", "tune"):

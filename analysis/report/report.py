@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from filelock import FileLock
@@ -85,7 +86,12 @@ def score_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     if not results.empty:
         tables["comparisons"] = comparison_table(results)
         tables["aggregates"] = aggregate_table(results)
-    return {kind: table for kind, table in tables.items() if table.rows or kind == "table"}
+    study = results.runs.plan.study.name
+    return {
+        kind: replace(table, label=study if kind == "table" else f"{study}-{kind}")
+        for kind, table in tables.items()
+        if table.rows or kind == "table"
+    }
 
 
 def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Table]:
@@ -106,7 +112,12 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
         diagnostics = diagnostics_table(results, environment)
         if diagnostics is not None:
             tables[f"diagnostics-{environment}" if several else "diagnostics"] = diagnostics
-    return {kind: table for kind, table in tables.items() if table.rows or kind == "table"}
+    study = results.runs.plan.study.name
+    return {
+        kind: replace(table, label=study if kind == "table" else f"{study}-{kind}")
+        for kind, table in tables.items()
+        if table.rows or kind == "table"
+    }
 
 
 def _paper_table(results: StudyResults) -> dict[str, Table]:
