@@ -55,9 +55,13 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
         result = dispatcher.run()
-        if not result.stopped:
-            require_unchanged(store, stage)
-        return print_result(stage, result, store, swept)
+        if result.stopped:
+            return print_result(stage, result, store, swept)
+        require_unchanged(store, stage)
+        status = print_result(stage, result, store, swept)
+        # Another sweep may have begun while the report was written.
+        require_unchanged(store, stage)
+        return status
 
     report = LookByLook(config, store, train) if config.stop else None
     if report is not None:
