@@ -14,9 +14,10 @@ from ablation.cli.looks import LookByLook
 from ablation.cli.messages import print_left_behind, print_plan, print_result, print_unread_variables
 from ablation.cli.open_study import check_stop, check_study_name
 from ablation.cli.progress import TerminalObserver
+from ablation.cli.terminal import console
 from ablation.config.program import command
 from ablation.store.runs import Store
-from ablation.study.history import plan_diff, require_unchanged, save_plan
+from ablation.study.history import plan_diff, save_plan, swept_meanwhile
 from ablation.study.plan import Plan
 from ablation.study.tuning import with_waiting
 from ablation.sweep.config import check_machine, parse_sweep_config
@@ -54,13 +55,9 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         inventory = dispatcher.prepare()
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
-        result = dispatcher.run()
-        if result.stopped:
-            return print_result(stage, result, store, swept)
-        require_unchanged(store, stage)
-        status = print_result(stage, result, store, swept)
-        # Another sweep may have begun while the report was written.
-        require_unchanged(store, stage)
+        status = print_result(stage, dispatcher.run(), store, swept)
+        if (said := swept_meanwhile(store, stage)) is not None:
+            console.print(said, style="yellow", soft_wrap=True)
         return status
 
     report = LookByLook(config, store, train) if config.stop else None

@@ -87,17 +87,16 @@ def stored_plan(store: Store, study: str) -> Plan | None:
     return None if stored is None else _plan(stored)
 
 
-def require_unchanged(store: Store, plan: Plan) -> None:
-    """Raise `ConfigError` if another plan of the study's name was stored since this one was."""
-    stored = _read(store, plan.study.name)
-    if stored is not None and stored["hash"] != plan.hash:
-        raise ConfigError(
-            "study.name",
-            plan.study.name,
-            f"was swept with another plan ({stored['hash']}) at the same time, whose results are shown "
-            f"under this name; what this sweep ({plan.hash}) trained is stored: the same command again "
-            "shows it, study.name=... keeps both",
-        )
+def swept_meanwhile(store: Store, plan: Plan) -> str | None:
+    """Return a sentence if another plan of the study's name was stored, without all runs of this one."""
+    other = stored_plan(store, plan.study.name)
+    if other is None or set(plan.runs()) <= set(other.runs()):
+        return None
+    return (
+        f"Study {plan.study.name} was swept with another plan ({other.hash}) at the same time: the report "
+        f"is of that one. The runs of this one ({plan.hash}) are stored; the same command again reports "
+        "them, and study.name=NAME keeps both."
+    )
 
 
 def stored_looks(store: Store, plan: Plan) -> Looks | None:
