@@ -93,8 +93,8 @@ def swept_meanwhile(store: Store, plan: Plan) -> str | None:
     if other is None or set(plan.runs()) <= set(other.runs()):
         return None
     return (
-        f"Study {plan.study.name} was swept with another plan ({other.hash}) at the same time: the report "
-        f"is of that one. The runs of this one ({plan.hash}) are stored; the same command again reports "
+        f"Study {plan.study.name} was swept with another plan ({other.hash}) at the same time: the "
+        f"report is of that one. The runs of this one ({plan.hash}) are stored; the same command again reports "
         "them, and study.name=NAME keeps both."
     )
 
