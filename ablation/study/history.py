@@ -94,8 +94,8 @@ def swept_meanwhile(store: Store, plan: Plan) -> str | None:
         return None
     return (
         f"Study {plan.study.name} was swept with another plan ({other.hash}) at the same time: the "
-        f"report is of that one. The runs of this one ({plan.hash}) are stored; the same command again reports "
-        "them, and study.name=NAME keeps both."
+        f"report is of that one. The runs of this one ({plan.hash}) are stored; the same command again "
+        "reports them, and study.name=NAME keeps both."
     )
 
 
