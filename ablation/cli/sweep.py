@@ -22,6 +22,7 @@ from ablation.study.plan import Plan
 from ablation.study.tuning import with_waiting
 from ablation.sweep.config import check_machine, parse_sweep_config
 from ablation.sweep.dispatcher import SweepDispatcher
+from ablation.sweep.interrupts import EXIT_STOPPED
 from ablation.sweep.launchers import launcher_of
 from ablation.sweep.stages import stages_of, sweep
 
@@ -56,7 +57,9 @@ def run_sweep(loader: ConfigLoader, hydra_config: DictConfig, arguments: Sequenc
         print_plan(stage, inventory, plan_diff(store, stage))
         save_plan(store, stage, shlex.join(["replay-ablation", "sweep", *arguments]))
         status = print_result(stage, dispatcher.run(), store, swept)
-        if (said := swept_meanwhile(store, stage)) is not None:
+        said = swept_meanwhile(store, stage)
+        # Stopped or detached, there is no report yet.
+        if said is not None and status not in (None, EXIT_STOPPED):
             console.print(said, style="yellow", soft_wrap=True)
         return status
 

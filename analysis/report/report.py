@@ -86,12 +86,7 @@ def score_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
     if not results.empty:
         tables["comparisons"] = comparison_table(results)
         tables["aggregates"] = aggregate_table(results)
-    study = results.runs.plan.study.name
-    return {
-        kind: replace(table, label=study if kind == "table" else f"{study}-{kind}")
-        for kind, table in tables.items()
-        if table.rows or kind == "table"
-    }
+    return _with_rows(results, tables)
 
 
 def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Table]:
@@ -112,6 +107,11 @@ def study_tables(results: StudyResults, layout: Layout = "auto") -> dict[str, Ta
         diagnostics = diagnostics_table(results, environment)
         if diagnostics is not None:
             tables[f"diagnostics-{environment}" if several else "diagnostics"] = diagnostics
+    return _with_rows(results, tables)
+
+
+def _with_rows(results: StudyResults, tables: dict[str, Table]) -> dict[str, Table]:
+    """Return the tables that have rows, and the ablation table, each with a LaTeX label of its own."""
     study = results.runs.plan.study.name
     return {
         kind: replace(table, label=study if kind == "table" else f"{study}-{kind}")
