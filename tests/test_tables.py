@@ -213,3 +213,9 @@ def test_a_store_without_runs_has_tables_without_numbers(tmp_path: Path) -> None
         assert not any(re.search(r"\d", cell.text) for cell in row[1:])
     macros = to_macros(load("s", tmp_path), open_results(tmp_path, "s", None).comparisons)
     assert "{missing}" in macros
+
+
+def test_every_latex_table_of_a_study_has_a_label_with_its_name(made: StudyResults) -> None:
+    labels = [re.findall(r"\\label\{(.*?)\}", table.to_latex()) for table in study_tables(made).values()]
+    assert labels[:2] == [["tab:s"], ["tab:s-comparisons"]]
+    assert len({label for (label,) in labels}) == len(labels)
