@@ -140,6 +140,8 @@ def test_values_of_distributions_are_their_means() -> None:
 
 def test_the_study_leaves_out_and_adds_each_component_and_a_run_of_all_is_stored(tmp_path: Path) -> None:
     short = [
+        "~study.tune",
+        "~study.factors.rate",
         "study.seeds=2",
         "train.env_steps=150",
         "train.evaluate_every=75",
