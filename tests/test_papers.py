@@ -36,6 +36,7 @@ from analysis.tables.ablation import ablation_table
 from .analysis_helpers import CROSSED, make_store
 
 ROOT = Path(__file__).parent.parent
+EXAMPLES = ("", "examples/samplers/", "examples/rainbow/")
 STUDY = CROSSED | {"name": "crossed-quick"}
 BATCH_16, BOTH = "capacity=64, batch=16", "capacity=16, batch=16"
 
@@ -159,7 +160,7 @@ def test_a_study_belongs_to_the_paper_of_its_own_name_and_not_to_one_whose_name_
 
 def test_the_declared_statements_name_measures_arms_and_environments_of_their_studies() -> None:
     for one in declared_papers():
-        files = (ROOT / f"{each}conf/study/{one.study}.yaml" for each in ("", "examples/samplers/"))
+        files = (ROOT / f"{each}conf/study/{one.study}.yaml" for each in EXAMPLES)
         path = next(file for file in files if file.exists() or not one.statements)
         for statement in one.statements:
             study = sized(yaml.safe_load(path.read_text()), statement.size)
@@ -171,9 +172,10 @@ def test_the_declared_statements_name_measures_arms_and_environments_of_their_st
                 assert sum(test.contrast.values()) == 0
                 assert test.environment in [None, *study["environments"]]
                 for arm in test.contrast:
-                    for part in arm.split(", ") if arm != "baseline" else []:
-                        factor, _, level = part.partition("=")
-                        assert level in map(str, study["factors"][factor]["levels"]), (one.study, arm)
+                    for part in arm.split(", ") if arm not in ("baseline", "bare") else []:
+                        factor, _, level = part.removeprefix("only ").partition("=")
+                        levels = study["factors"][factor]["levels"]
+                        assert part.startswith("only ") or level in map(str, levels), (one.study, arm)
 
 
 def test_the_declared_columns_are_in_the_files_and_the_files_are_rectangular() -> None:
