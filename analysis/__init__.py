@@ -55,7 +55,7 @@ def from_frame(
     """
     from ablation.results.load import read
     from ablation.results.outside.importing import import_frame, plan_beside
-    from ablation.results.outside.request import ImportRefused, Request, in_python
+    from ablation.results.outside.request import ImportRefused, Request
     from ablation.store.runs import Store
     from analysis.notebook.study import Study
 
@@ -64,7 +64,7 @@ def from_frame(
         request = Request(study, baseline=baseline, **declared)
         imported = import_frame(frame, request, plan_beside(store, beside) if beside else None)
     except ImportRefused as error:
-        raise ImportRefused(in_python(str(error))) from None
+        raise error.in_python() from None
     return Study(read(imported.plan, store, outside=imported.data), allow, "from a frame, not stored")
 
 

@@ -383,6 +383,16 @@ def test_one_arm_for_all_rows_needs_no_column(tmp_path: Path) -> None:
     alone.rename(columns={"seed": "sed"}).to_csv(tmp_path / "runs.csv", index=False)
     with pytest.raises(ImportRefused, match=r"no column for arm \(.*env_id.*or --arm NAME"):
         import_files("csv", [tmp_path / "runs.csv"], Request("out"))
+    advice = "columns={'arm': 'COLUMN'}, factors=['COLUMN', ...], or arm='NAME' for all"
+    assert advice in refusal(alone)
+
+
+def test_a_notebook_keeps_what_looks_like_an_option() -> None:
+    renamed = frame({"--arm NAME": 100.0, "dqn": 90.0})
+    with pytest.raises(ImportRefused) as error:
+        from_frame(renamed, baseline="ppo")
+    listed = "baseline 'ppo' is no arm of the files; there are: --arm NAME, dqn"
+    assert str(error.value) == listed
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ablation.results.outside.request import ImportRefused, Request
+from ablation.results.outside.request import Argument, ImportRefused, Request
 from ablation.results.outside.rows import EPISODE, RETURN, STEP, MergedRows, OrderedRows, RunLabels
 
-NOT_NUMBERS_HELP = "--incomplete missing counts such runs as missing"
+NOT_NUMBERS_HELP = " counts such runs as missing"
 SHORT_HELP = (
-    "--incomplete missing counts them as missing, keep takes them as they are; where arms count steps "
-    "in different units, convert them first"
+    " counts them as missing, keep takes them as they are; where arms count steps in different units, "
+    "convert them first"
 )
+"""What follows `incomplete=missing`."""
 Problems = dict[int, str]
 """Run -> why it does not count."""
 
@@ -67,7 +68,8 @@ def _refuse(runs: Sequence[RunLabels], problems: Mapping[int, str], help_: str) 
         return
     run, text = next(iter(problems.items()))
     others = f" (and {len(problems) - 1} more runs)" if len(problems) > 1 else ""
-    raise ImportRefused(f"{run_text(runs[run])}: {text}{others}; {help_}")
+    wrong = f"{run_text(runs[run])}: {text}{others}; "
+    raise ImportRefused(wrong, Argument("incomplete", "missing"), help_)
 
 
 def _check_one_row(runs: Sequence[RunLabels], table: OrderedRows) -> None:

@@ -15,7 +15,7 @@ from ablation.results.outside import data as stored
 from ablation.results.outside.checks import check_rows, run_text
 from ablation.results.outside.formats import FORMATS, read_files
 from ablation.results.outside.names import check_study, has_outside, is_outside
-from ablation.results.outside.request import ImportRefused, Request
+from ablation.results.outside.request import Argument, ImportRefused, Request
 from ablation.results.outside.rows import RowTable, merge
 from ablation.results.outside.study import OutsidePlan, make_plan
 from ablation.results.outside.tidy import read_tidy
@@ -147,9 +147,10 @@ def plan_beside(store: Store, study: str) -> Plan:
     try:
         plan, _ = load_plan(study, store)
     except StudyNotFound as error:
-        raise ImportRefused(f"--beside {study}: {error}") from None
+        raise ImportRefused(Argument("beside"), f" {study}: {error}") from None
     if has_outside(plan.cells):
         raise ImportRefused(
-            f"--beside {study}: is itself an import; import its files together with these"
+            Argument("beside"),
+            f" {study}: is itself an import; import its files together with these",
         )
     return plan

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ablation.results.outside.request import ImportRefused
+from ablation.results.outside.request import Argument, ImportRefused
 
 STUDY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 CELL = re.compile(r"outside-[0-9a-f]{12}")
@@ -19,7 +19,8 @@ def check_study(name: str) -> None:
     """Refuse a study's name that could be a path."""
     if not STUDY.fullmatch(name):
         raise ImportRefused(
-            f"--study {name!r}: letters, digits, '.', '_' and '-', first a letter or digit"
+            Argument("study"),
+            f" {name!r}: letters, digits, '.', '_' and '-', first a letter or digit",
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -15,15 +14,48 @@ Kind = Literal["evaluations", "episodes", "scores"]
 Incomplete = Literal["refuse", "missing", "keep"]
 
 
+@dataclass(frozen=True)
+class Argument:
+    """An argument of an import as a refusal names it, perhaps with a value.
+
+    Of `columns` the value is that of a key; one with `several` values takes a list of them.
+    """
+
+    name: str
+    value: str = ""
+    key: str = ""
+    several: bool = False
+
+    def __str__(self) -> str:
+        """Return the option of the command line."""
+        value = (f"{self.key}=" if self.key else "") + self.value + ("..." if self.several else "")
+        return f"--{self.name.replace('_', '-')} {value}".rstrip()
+
+    def in_python(self) -> str:
+        """Return the argument of `from_frame`."""
+        if not self.value:
+            return self.name
+        value = f"[{self.value!r}, ...]" if self.several else repr(self.value)
+        return f"{self.name}={f'{{{self.key!r}: {value}}}' if self.key else value}"
+
+
 class ImportRefused(Exception):
-    """Runs from elsewhere that cannot be taken as they are; one line that says what helps."""
+    """Runs from elsewhere that cannot be taken as they are; one line that says what helps.
 
+    It has texts and the arguments between them, which are named as options of the command line.
+    """
 
-def in_python(message: str) -> str:
-    """Return a refusal's line with options of the command line as arguments of `from_frame`."""
-    message = re.sub(r"--columns (\w+)=([^\s,;)]+)", r"columns={'\1': '\2'}", message)
-    message = re.sub(r"--([a-z-]+) ([A-Z.]+|missing)\b", r"--\1='\2'", message)
-    return re.sub(r"--([a-z-]+)", lambda option: option[1].replace("-", "_"), message)
+    def __init__(self, *parts: str | Argument) -> None:
+        super().__init__(*parts)
+        self.parts = parts
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.parts))
+
+    def in_python(self) -> ImportRefused:
+        """Return the same refusal for `from_frame`."""
+        texts = (part if isinstance(part, str) else part.in_python() for part in self.parts)
+        return ImportRefused(*texts)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ablation.results.outside.checks import budgets
 from ablation.results.outside.names import cell_of, check_label, environment_keys
-from ablation.results.outside.request import ImportRefused, Request
+from ablation.results.outside.request import Argument, ImportRefused, Request
 from ablation.results.outside.rows import MergedRows, RunLabels
 from ablation.results.scores import SCORES
 from ablation.store.runs import RunKey
@@ -142,7 +142,7 @@ def _baseline(arms: Sequence[Levels], request: Request) -> Levels:
     else:
         listed = "; ".join(" ".join(f"{n}={v}" for n, v in levels) for levels in known[:6])
     shown = "is not given" if given is None else f"{given!r} is no arm of the files"
-    raise ImportRefused(f"--baseline {shown}; there are: {listed}")
+    raise ImportRefused(Argument("baseline"), f" {shown}; there are: {listed}")
 
 
 def _arm_name(levels: Levels, baseline: Levels | None, daggered: bool) -> str:
@@ -193,7 +193,9 @@ def _primary_score(merged: MergedRows, request: Request, beside: Plan | None) ->
         return allowed[0]
     if wanted not in allowed:
         raise ImportRefused(
-            f"these files do not allow the score '{wanted}'; --primary-score takes: {', '.join(allowed)}"
+            f"these files do not allow the score '{wanted}'; ",
+            Argument("primary_score"),
+            f" takes: {', '.join(allowed)}",
         )
     return wanted
 

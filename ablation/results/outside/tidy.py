@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ablation.results.outside.request import ImportRefused, Request
+from ablation.results.outside.request import Argument, ImportRefused, Request
 from ablation.results.outside.rows import EPISODE, RETURN, STEP, Labels, RowTable
 from ablation.results.scores import SCORES
 
@@ -75,7 +75,7 @@ def read_tidy(table: pyarrow.Table, request: Request, name: str) -> RowTable:
     if STEP in of:
         needed = {RETURN: RETURN, **{key: key for key in of if key in {*_WHOLE, RETURN}}}
         if RETURN not in of:
-            raise ImportRefused(_no_column(RETURN, table.column_names, name))
+            raise ImportRefused(*_no_column(RETURN, table.column_names, name))
         numbers = {key: _numbers(table, of[key], key in _WHOLE, name) for key in needed}
         return RowTable(request.rows or "evaluations", labels, numbers)
     columns = _score_columns(of, scores, request, table.column_names, name)
@@ -90,7 +90,8 @@ def recognize(names: list[str], request: Request, name: str) -> dict[str, str]:
         raise ImportRefused(f"{name} has more than one column '{twice[0]}'")
     for key, column in request.columns.items():
         if key not in RECOGNIZED:
-            raise ImportRefused(f"--columns {key}={column}: our columns are {', '.join(RECOGNIZED)}")
+            given = Argument("columns", column, key)
+            raise ImportRefused(given, f": our columns are {', '.join(RECOGNIZED)}")
         if column not in names:
             raise ImportRefused(f"{name} has no column '{column}'{_nearest(column, names)}")
         of[key] = column
@@ -102,7 +103,7 @@ def recognize(names: list[str], request: Request, name: str) -> dict[str, str]:
         if len(matches) > 1:
             both = " or ".join(f"'{column}'" for column in matches)
             raise ImportRefused(
-                f"{name}: {key} could be {both}; say which: --columns {key}={matches[0]}"
+                f"{name}: {key} could be {both}; say which: ", Argument("columns", matches[0], key)
             )
         if matches:
             of[key] = matches[0]
@@ -122,15 +123,13 @@ def _label_columns(of: Mapping[str, str], request: Request) -> list[tuple[str, s
 
 def _require_labels(labels: Mapping[str, Labels], request: Request, names: list[str], name: str) -> None:
     if not request.factors and "arm" not in labels:
-        raise ImportRefused(
-            f"{_no_column('arm', names, name)}, --factors COLUMN..., or --arm NAME for all"
-        )
-    if "environment" not in labels:
-        raise ImportRefused(
-            f"{_no_column('environment', names, name)}, or --environment ID for all rows"
-        )
-    if "seed" not in labels:
-        raise ImportRefused(f"{_no_column('seed', names, name)}, or --seed N for all rows")
+        factors, arm = Argument("factors", "COLUMN", several=True), Argument("arm", "NAME")
+        raise ImportRefused(*_no_column("arm", names, name), ", ", factors, ", or ", arm, " for all")
+    for key, value in (("environment", "ID"), ("seed", "N")):
+        if key not in labels:
+            raise ImportRefused(
+                *_no_column(key, names, name), ", or ", Argument(key, value), " for all rows"
+            )
 
 
 def _score_columns(
@@ -143,10 +142,11 @@ def _score_columns(
         return {score: score for score in scores}
     if RETURN in of:
         raise ImportRefused(
-            f"{name} has no steps, so '{of[RETURN]}' is a score of each run; say which: --score "
-            f"{' | '.join(SCORES)}"
+            f"{name} has no steps, so '{of[RETURN]}' is a score of each run; say which: ",
+            Argument("score"),
+            f" {' | '.join(SCORES)}",
         )
-    raise ImportRefused(_no_column(STEP, names, name))
+    raise ImportRefused(*_no_column(STEP, names, name))
 
 
 def _labels(table: pyarrow.Table, column: str, name: str) -> Labels:
@@ -223,11 +223,13 @@ def _first_text(values: Any, column: str) -> str:
     return f"column '{column}' holds text"
 
 
-def _no_column(key: str, names: list[str], name: str) -> str:
+def _no_column(key: str, names: list[str], name: str) -> tuple[str, Argument]:
+    """Return what a refusal says of a column that is missing."""
     nearest = difflib.get_close_matches(key, [plain(column) for column in names], 3, 0.4)
     near = [column for column in names if plain(column) in nearest]
     there = f"nearest: {', '.join(near)}" if near else f"there are: {', '.join(names[:12])}"
-    return f"{name} has no column for {key} ({there}); name it with --columns {key}=COLUMN"
+    text = f"{name} has no column for {key} ({there}); name it with "
+    return text, Argument("columns", "COLUMN", key)
 
 
 def _nearest(column: str, names: list[str]) -> str:
