@@ -226,7 +226,7 @@ def test_a_sweep_widens_once_and_says_so(tmp_path: Path) -> None:
     ]
     done = run(*words, module=WITHOUT_REPORT)
     assert done.returncode == 0, done.stderr
-    assert "of resamples; widened by " in done.stderr
+    assert "% of resamples of the tuning seeds; beyond the study's levels also tried: " in done.stderr
     seeds = sorted(path.parent.name for path in tmp_path.glob("runs/*/*/run.json"))
     # Two levels and one beyond the edge on two tuning seeds; the chosen one on the reported seed.
     assert seeds == ["0000", *["10000"] * 3, *["10001"] * 3]
@@ -234,4 +234,4 @@ def test_a_sweep_widens_once_and_says_so(tmp_path: Path) -> None:
     assert again.returncode == 0, again.stderr
     assert "All 6 runs are complete: nothing to train." in again.stderr
     planned = run("plan", *words)
-    assert "widened by" in planned.stdout
+    assert "beyond the study's levels also tried: " in planned.stdout

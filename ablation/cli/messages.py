@@ -110,11 +110,15 @@ def print_choices(choices: Sequence[Choice], to: Console = console) -> None:
     for choice in choices:
         means = ", ".join(f"{level}: {_mean(mean)}" for level, mean in choice.means.items())
         n = sorted(set(choice.n.values()))
-        sure = "" if choice.certainty is None else f"; in {100 * choice.certainty:.0f} % of resamples"
         seeds = "tuning seed" if n == [1] else "tuning seeds"
-        edge = "; at the edge of the levels" if choice.at_the_edge else ""
+        sure = (
+            ""
+            if choice.certainty is None
+            else f"; chosen in {100 * choice.certainty:.0f} % of resamples of the tuning seeds"
+        )
+        edge = "; at the edge of the levels tried" if choice.at_the_edge else ""
         if choice.widened:
-            edge = f"; widened by {', '.join(choice.widened)}{edge}"
+            edge = f"; beyond the study's levels also tried: {', '.join(choice.widened)}{edge}"
         to.print(
             f"  chosen: {choice.factor}={choice.level} for {choice.arm} ({choice.environment}): mean "
             f"{choice.score} of {means}; n = {' to '.join(map(str, n))} {seeds}{sure}{edge}",
