@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -293,6 +294,16 @@ def test_lighter_fields_of_a_heat_map_are_better(score: str, tmp_path: Path) -> 
     light = [luminance(image.cmap(image.norm(row[0]))) for row in np.asarray(image.get_array())]
     names = [text.get_text() for text in heat_map.get_yticklabels()]
     assert light[names.index("16")] > light[names.index("64")]
+
+
+def test_fields_of_a_heat_map_have_the_decimals_of_the_tables(tmp_path: Path) -> None:
+    make_store(tmp_path, CROSSED, lambda arm, seed: 100 + 0.01 * seed + len(arm.name))
+    (figure,) = draw(open_results(tmp_path, "crossed", None), "interactions")
+    fields = [text.get_text().split("\n")[0] for text in figure.figure.axes[0].texts]
+    assert len(fields) > 1
+    for field in fields:
+        assert re.fullmatch(r"1\d\d\.\d{3}", field)
+        assert f": {field} [" in figure.description
 
 
 def test_names_get_a_font_that_has_them_or_the_description_says_which_none_has(tmp_path: Path) -> None:

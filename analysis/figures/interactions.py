@@ -27,7 +27,7 @@ from analysis.figures.intervals import (
 from analysis.figures.labels import add_legend
 from analysis.figures.style import WIDTH, ArmStyle, draw_references, factor_styles, luminance
 from analysis.statistics import Estimate, Sample, mean
-from analysis.tables.wording import better_direction, interval_text, number
+from analysis.tables.wording import better_direction, estimate_text, interval_text
 
 FactorLevels = tuple[str, Sequence[str]]
 """A factor's name and its levels in the order of the axis."""
@@ -104,10 +104,12 @@ def _heat_map(
     values = np.array([[points[row, column].mean.value for column in columns[1]] for row in rows[1]])
     image = axis.imshow(np.ma.masked_invalid(values), cmap=colors, aspect="auto")
     for (y, x), value in np.ndenumerate(values):
-        n = points[rows[1][y], columns[1][x]].mean.n
+        shown = points[rows[1][y], columns[1][x]].mean
         dark = np.isfinite(value) and luminance(image.cmap(image.norm(value))) < 0.2
         style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 7.5}
-        axis.text(x, y, f"{number(value)}\n(n={n})", color=WHITE if dark else BLACK, **style)
+        axis.text(
+            x, y, f"{estimate_text(shown)}\n(n={shown.n})", color=WHITE if dark else BLACK, **style
+        )
     axis.set_xticks(range(len(columns[1])), columns[1])
     axis.set_yticks(range(len(rows[1])), rows[1])
     axis.set(xlabel=columns[0], ylabel=rows[0])

@@ -52,12 +52,22 @@ def interval_text(interval: Estimate, signed: bool = False, missing: str = "miss
     if interval.n == 0 or math.isnan(interval.value):
         return missing
     sign = "+" if signed and interval.value > 0 else ""
-    if math.isnan(interval.low):
-        return f"{sign}{number(interval.value)} [{NO_INTERVAL}]"
+    value, low, high = _texts(interval)
+    ends = NO_INTERVAL if math.isnan(interval.low) else f"{low}, {high}"
+    return f"{sign}{value} [{ends}]"
+
+
+def estimate_text(interval: Estimate) -> str:
+    """Return an estimate with the decimals that it has beside its interval."""
+    return _texts(interval)[0]
+
+
+def _texts(interval: Estimate) -> tuple[str, str, str]:
+    """Return an estimate and the ends of its interval."""
     ends = (interval.value, interval.low, interval.high)
     decimals, comma = _decimals(interval.high - interval.low), "," if max(map(abs, ends)) >= MANY else ""
     value, low, high = (number(x) if decimals is None else f"{x:z{comma}.{decimals}f}" for x in ends)
-    return f"{sign}{value} [{low}, {high}]"
+    return value, low, high
 
 
 def _decimals(width: float) -> int | None:
