@@ -56,6 +56,26 @@ def test_missing_arms_are_in_every_table_as_missing(made: StudyResults) -> None:
     )
 
 
+def test_columns_that_are_empty_are_left_out_with_what_notes_say_of_them(tmp_path: Path) -> None:
+    make_store(tmp_path, TWO | {"seeds": 4, "verdicts_from": 10}, level)
+    tables = study_tables(open_results(tmp_path, "two", None))
+    for table in (tables["table"], tables["comparisons"]):
+        for text in (table.to_markdown(), table.to_latex(), table.to_terminal(), table._repr_html_()):
+            assert "p (" not in text
+            assert "IQM" not in text
+            assert "interquartile" not in text
+    assert tables["table"].groups == [("", 1), ("CartPole-v1", 2), ("Acrobot-v1", 2)]
+    assert "p_holm" in tables["table"].to_csv()
+
+
+def test_a_column_with_one_number_is_kept_and_groups_follow() -> None:
+    cells = [[Cell(text) for text in row] for row in (["a", "", "1", "–"], ["b", "", "", "2"])]
+    table = Table("t", ["arm", "p", "n", "m"], cells, [("", 1), ("one", 1), ("two", 2)])
+    assert table.headings == ["arm", "n", "m"]
+    assert table.groups == [("", 1), ("two", 2)]
+    assert "| two: n | two: m |" in table.to_markdown()
+
+
 def test_unequal_numbers_of_runs_are_shown(made: StudyResults) -> None:
     cells = {row[0].text: row[1].text for row in study_tables(made)["table"].rows}
     assert cells["baseline"].endswith("(6)")

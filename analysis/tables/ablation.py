@@ -52,7 +52,7 @@ def ablation_table(
         groups if len(environments) > 1 else [],
         len(name_headings),
         footnotes.texts(),
-        [*sides.notes, *ablation_notes(results, comparisons)],
+        [*sides.notes, *ablation_notes(results, comparisons, "IQM" in columns)],
         [
             comparison_columns(row) | tuned_columns(results, row.arm) | sides.values(row.arm)
             for row in comparisons

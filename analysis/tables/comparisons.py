@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from analysis.effects.study_results import StudyResults
@@ -18,6 +19,17 @@ from analysis.tables.tuned import tuned_cells, tuned_columns, tuned_headings, tu
 from analysis.tables.wording import interval_text, number, p_value_text, score_description, seeds_text
 
 IMPROVEMENT = "P(arm > baseline)"
+COMPARISON_NOTES = {
+    "paired difference": "Paired: within a seed, Student's t",
+    "unpaired difference": "unpaired: Welch's t",
+    "correlation": "correlation: of arm and baseline",
+    "p (permutation)": "p (permutation): sign-flip test of the paired differences, not corrected",
+    "min. detectable effect": "min. detectable effect: the smallest true difference that so many runs "
+    "find with 80 % power after correction",
+    "seeds to find the difference": "seeds to find the difference: how many find a true one of the "
+    "estimate's size, likewise",
+}
+"""What the columns of comparisons are, by heading."""
 
 
 def aggregate_table(results: StudyResults) -> Table:
@@ -98,28 +110,26 @@ def comparison_table(results: StudyResults) -> Table:
                 *tuned_cells(results, row.arm),
             ]
         )
-    note = (
-        "Paired: within a seed, Student's t; unpaired: Welch's t; correlation: of arm and baseline; "
-        "p (permutation): sign-flip test of the paired differences, not corrected; min. detectable "
-        "effect: the smallest true difference that so many runs find with 80 % power after correction; "
-        "seeds to find the difference: how many find a true one of the estimate's size, likewise."
-    )
     names = ["arm", "environment"] if several_environments else ["arm"]
-    return Table(
+    table = Table(
         "Each arm against the baseline",
         [*names, *headings],
         rows,
         names=len(names),
         label="comparisons",
-        notes=[
-            note,
-            *verdict_notes((row.difference for row in comparisons), results.runs.plan),
-            *tuned_notes(results),
-        ],
         values=[
             comparison_columns(row) | tuned_columns(results, row.arm)
             for row in comparisons
             if row.difference is not None
+        ],
+    )
+    known = "; ".join(text for name, text in COMPARISON_NOTES.items() if name in table.headings)
+    return replace(
+        table,
+        notes=[
+            f"{known[:1].upper()}{known[1:]}.",
+            *verdict_notes((row.difference for row in comparisons), results.runs.plan),
+            *tuned_notes(results),
         ],
     )
 

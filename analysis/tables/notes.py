@@ -19,11 +19,15 @@ def is_share(score: str) -> bool:
     return SCORES[score].unit == "share"
 
 
-def ablation_notes(results: StudyResults, comparisons: Sequence[Comparison]) -> list[str]:
+def ablation_notes(
+    results: StudyResults, comparisons: Sequence[Comparison], with_iqm: bool
+) -> list[str]:
     """Return the notes below an ablation table: methods, what is missing or mixed, and provenance."""
     score = results.score
     method = _method(
-        score, all(row.paired for row in comparisons if not results.runs.beside_ours(row.arm))
+        score,
+        all(row.paired for row in comparisons if not results.runs.beside_ours(row.arm)),
+        with_iqm,
     )
     best = "largest" if better_direction(score) == "higher" else "smallest"
     notes = [f"{method}. Intervals are not corrected."]
@@ -38,7 +42,8 @@ def ablation_notes(results: StudyResults, comparisons: Sequence[Comparison]) -> 
         notes.append(_daggered(score))
     sizes = [row.mean.n for row in comparisons if row.mean.n > 1]
     if sizes and not is_share(score):
-        notes += undercoverage_notes(dict.fromkeys(("mean", "iqm", "difference"), min(sizes)))
+        shown = ("mean", "iqm", "difference") if with_iqm else ("mean", "difference")
+        notes += undercoverage_notes(dict.fromkeys(shown, min(sizes)))
     notes += modes_notes(comparisons)
     if not results.effects:
         notes += results.pruned_levels
@@ -47,15 +52,13 @@ def ablation_notes(results: StudyResults, comparisons: Sequence[Comparison]) -> 
     return [*notes, provenance_line(results.runs)]
 
 
-def _method(score: str, paired: bool) -> str:
+def _method(score: str, paired: bool, with_iqm: bool) -> str:
     if is_share(score):
         test = "the permutation test" if paired else "Fisher's exact test"
         return f"Share of runs with Wilson's interval; difference with Newcombe's; p of {test}"
     difference = "paired by seed, Student's t" if paired else "unpaired, Welch's t"
-    return (
-        "Mean with Student's t interval (n: runs); IQM: interquartile mean with a bootstrap interval; "
-        f"difference of means {difference}"
-    )
+    iqm = "IQM: interquartile mean with a bootstrap interval; " if with_iqm else ""
+    return f"Mean with Student's t interval (n: runs); {iqm}difference of means {difference}"
 
 
 def _daggered(score: str) -> str:

@@ -17,6 +17,9 @@ from analysis.tables.markup import latex, markdown, only_lualatex
 FILE_WIDTH = 100
 """Columns into which text is fitted where there is no terminal."""
 
+NOTHING = ("", "–")
+"""Texts of cells without a number."""
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -32,8 +35,8 @@ class Cell:
 class Table:
     """A table: headings, perhaps spanned by groups (text and number of columns), and rows of cells.
 
-    The first `names` columns are words, the others numbers. `values` are the same rows at full
-    precision, one column for each number.
+    The first `names` columns are words, the others numbers; those without a number in any row are left
+    out. `values` are the same rows at full precision, one column for each number.
     """
 
     caption: str
@@ -45,6 +48,24 @@ class Table:
     notes: list[str] = field(default_factory=list)
     values: list[dict[str, Any]] = field(default_factory=list)
     label: str = "ablation"
+
+    def __post_init__(self) -> None:
+        kept = [
+            at
+            for at in range(len(self.headings))
+            if at < self.names or not self.rows or any(row[at].text not in NOTHING for row in self.rows)
+        ]
+        groups, first = [], 0
+        for text, width in self.groups:
+            groups.append((text, sum(first <= at < first + width for at in kept)))
+            first += width
+        without_empty: dict[str, Any] = {
+            "headings": [self.headings[at] for at in kept],
+            "rows": [[row[at] for at in kept] for row in self.rows],
+            "groups": [group for group in groups if group[1]],
+        }
+        for name, value in without_empty.items():
+            object.__setattr__(self, name, value)
 
     def to_csv(self) -> str:
         """Return the table's numbers at full precision, one column each; empty where missing."""
