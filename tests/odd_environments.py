@@ -60,6 +60,8 @@ class Walk(gymnasium.Env[Any, Any]):
             sys.exit("simulator: no licence")
         if self.trait == "raises_late" and self.lasting > 200:
             raise ValueError("the floor is gone")
+        if self.trait == "exits_late" and self.lasting > 200:
+            sys.exit("simulator: no licence")
         if self.trait == "global_generator":
             action = np.random.randint(2)  # noqa: NPY002
         if self.trait == "unseeded" and np.random.default_rng().random() < 0.5:
@@ -115,6 +117,7 @@ TRAITS = (
     "old_step",
     "exits",
     "raises_late",
+    "exits_late",
     "global_generator",
     "unseeded",
     "lasting",

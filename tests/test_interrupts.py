@@ -120,7 +120,8 @@ def test_every_end_of_foreign_code_is_an_attempt_and_the_other_arms_train(tmp_pa
     assert {name: (state, attempt) for name, (state, attempt, _) in found.items()} == dict.fromkeys(
         (f"{name}-v0" for name in names), ("failed", 2)
     )
-    assert found["Exits-v0"][2] == "SystemExit: simulator: no licence"
+    assert "SystemExit: simulator: no licence (" in found["Exits-v0"][2]
+    assert "foreign.py, line 7)" in found["Exits-v0"][2]
     assert found["Interrupts-v0"][2] == "KeyboardInterrupt: from the simulator"
     assert found["Signals-v0"][2].startswith("was ended by SIGINT or SIGTERM from outside the sweep")
     assert found["LeavesByFive-v0"][2].startswith("ended with exit status 5 in the middle of its work")

@@ -210,8 +210,14 @@ def test_games_and_tasks_have_no_arguments_or_wrappers(configure: Configure) -> 
         configure(env__id="digits", env__kwargs={"classes": 2})
 
 
-def test_an_exception_ends_its_own_lane_and_names_file_seed_and_step() -> None:
-    lanes = lane_maker(walk_id("raises_late"), "gymnasium")(2, lambda lane, episode: 5 + lane, True)
+@pytest.mark.parametrize(
+    ("trait", "said"),
+    [("raises_late", "ValueError: the floor is gone"), ("exits_late", "SystemExit: simulator: no licence")],
+)
+def test_an_exception_or_an_exit_ends_its_own_lane_and_names_file_seed_and_step(
+    trait: str, said: str
+) -> None:
+    lanes = lane_maker(walk_id(trait), "gymnasium")(2, lambda lane, episode: 5 + lane, True)
     lanes.reset()
     lanes.active[1] = False
     for _ in range(200):
@@ -221,7 +227,7 @@ def test_an_exception_ends_its_own_lane_and_names_file_seed_and_step() -> None:
     later = step(lanes, 0, 0)
     (failed,) = lanes.take_failures().items()
     assert failed[0] == 0
-    assert "ValueError: the floor is gone" in failed[1].what
+    assert said in failed[1].what
     assert "odd_environments.py, line" in failed[1].what
     assert failed[1].episode_seed == 5
     assert lanes.active.tolist() == [False, True]

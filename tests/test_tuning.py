@@ -169,6 +169,7 @@ def test_tuning_seeds_given_by_number_lie_apart_from_reported_ones() -> None:
             {"tune": {"factor": "rate", "seeds": [5001]}, "control": True},
             r"tune\.seeds = \[5001\]: .*5001",
         ),
+        ({"factors": {"rate": {"key": "agent.learning_rate", "levels": [1, 1]}}}, "every level once"),
         ({"tune": {"factor": "rate", "seeds": [5, 5]}}, r"tune\.seeds = \[5, 5\]: every seed once"),
         ({"tune": {"factor": "size", "seeds": 1}}, r"tune\.factor = size: factors are: capacity, rate"),
         ({"tune": {"factor": "rate"}}, r"study\.tune\.seeds = \(missing\)"),

@@ -80,6 +80,8 @@ class Composer:
                 if not override.is_discrete_sweep():
                     raise ConfigError(key, _given(override), "several values are written a,b,c")
                 line.axes[key] = [_unquoted(value) for value in override.sweep_iterator()]
+                if len({str(value) for value in line.axes[key]}) != len(line.axes[key]):
+                    raise ConfigError(key, _given(override), "every level once")
             else:
                 line.cell[key] = override.value()
         return line

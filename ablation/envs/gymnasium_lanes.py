@@ -66,7 +66,7 @@ class GymnasiumLanes:
                 self._observe(lane, observation)
                 reward[lane] = reward_ if isinstance(reward_, float) else np.asarray(reward_).item()
                 life_lost[lane] = self._loses_life(lane, info)
-            except Exception as error:  # It is anyone's code; the other lanes go on.
+            except (Exception, SystemExit) as error:  # It is anyone's code; the other lanes go on.
                 self._fail(lane, error)
                 reward[lane] = terminated[lane] = truncated[lane] = 0
         final = self._numbers(self._observation)
@@ -126,7 +126,7 @@ class GymnasiumLanes:
             observation, info = self._environments[lane].reset(seed=seed)
             self._observe(lane, observation)
             self._lives[lane] = info.get("lives", 0)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._fail(lane, error)
 
     def _observe(self, lane: int, observation: Any) -> None:
@@ -136,7 +136,7 @@ class GymnasiumLanes:
             raise ValueError(f"returned an observation of shape {given}, not {self._shape}")
         self._observation[lane] = observation
 
-    def _fail(self, lane: int, error: Exception) -> None:
+    def _fail(self, lane: int, error: BaseException) -> None:
         """Note what a lane's environment raised; the lane takes no more steps."""
         if isinstance(error, BdbQuit):  # A debugger was left: the user ends the whole run.
             raise error

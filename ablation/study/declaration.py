@@ -118,6 +118,8 @@ def parse_study(values: Mapping[str, Any]) -> Study:
             raise ConfigError(f"study.factors.{name}.key", None, "a list of levels needs a key")
         if not factor.levels:
             raise ConfigError(f"study.factors.{name}.levels", factor.levels, "at least one level")
+        if len(factor.overrides()) != len(factor.levels):
+            raise ConfigError(f"study.factors.{name}.levels", factor.levels, "every level once")
     if len(set(study.seeds)) != len(study.seeds):
         raise ConfigError("study.seeds", study.seeds, "every seed once")
     _check_tune(study)

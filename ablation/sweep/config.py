@@ -103,9 +103,13 @@ class SweepConfig:
 
 
 def parse_sweep_config(values: Mapping[str, Any]) -> SweepConfig:
-    """Return the configuration of a sweep or raise `ConfigError`; touches no device or directory."""
+    """Return the configuration of a sweep or raise `ConfigError`; makes and writes nothing."""
     known = {name: values[name] for name in SweepConfig.__dataclass_fields__ if name in values}
     config = validate(SweepConfig, known)
+    given = config.results_dir.absolute()
+    there = next(path for path in (given, *given.parents) if path.exists())
+    if not there.is_dir():
+        raise ConfigError("results_dir", config.results_dir, f"{there} is a file, not a directory")
     if config.launch.jobs == 0:
         raise ConfigError("launch.jobs", 0, "must be -1 (one for each core) or at least 1")
     if config.launch.detach and config.launch.kind != "slurm":

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from ablation.config.project import Project
 from ablation.config.validation import ConfigError
@@ -46,8 +47,15 @@ def run(name: str, words: Sequence[str], project: Project) -> int:
         )
 
 
+class _OneLine(argparse.ArgumentParser):
+    """A parser, its commands' too, that refuses words in one line without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_REFUSED, f"error: {message}; `{self.prog} --help` lists what it takes\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="replay-ablation", description=__doc__)
+    parser = _OneLine(prog="replay-ablation", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     add_study_commands(commands)
     add_compare_command(commands)
