@@ -107,7 +107,10 @@ def test_figures_are_written_where_asked(command: Any, tmp_path: Path) -> None:
         (["compare", "s", "--arms", "baseline", "best"], "no arm 'best'; there are: baseline;"),
         (["compare", "s", "--arms", "baseline"], "takes two names"),
         (["table", "s", "--score", "luck"], "error: score = luck: allowed: final, area_under_curve"),
-        (["table", "s", "learning"], "error: unrecognized arguments: learning; `replay-ablation --help`"),
+        (
+            ["table", "s", "learning"],
+            "error: unrecognized arguments: learning; `replay-ablation --help`",
+        ),
         (["table", "s", "--score", "nobodys_lab:f"], "there is no module nobodys_lab"),
     ],
 )

@@ -212,7 +212,10 @@ def test_games_and_tasks_have_no_arguments_or_wrappers(configure: Configure) -> 
 
 @pytest.mark.parametrize(
     ("trait", "said"),
-    [("raises_late", "ValueError: the floor is gone"), ("exits_late", "SystemExit: simulator: no licence")],
+    [
+        ("raises_late", "ValueError: the floor is gone"),
+        ("exits_late", "SystemExit: simulator: no licence"),
+    ],
 )
 def test_an_exception_or_an_exit_ends_its_own_lane_and_names_file_seed_and_step(
     trait: str, said: str
