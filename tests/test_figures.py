@@ -21,10 +21,12 @@ from analysis.figures.curves import reached_threshold_line
 from analysis.figures.dose_response import numeric_levels
 from analysis.figures.draw import FORMATS, StudyFigure, draw_figures, save_figure
 from analysis.figures.forks import changes_by_moment
+from analysis.figures.intervals import score_bounds, within_reach
 from analysis.figures.labels import wrapped
 from analysis.figures.returns import learning_curve
 from analysis.figures.style import COLORS, PAPER, PER_PANEL, arm_styles, luminance, shades
 from analysis.report.report import open_results
+from analysis.statistics import Estimate
 from analysis.studies.registry import FIGURE_KINDS
 
 from .analysis_helpers import CROSSED, STUDY, make_store, noise, outcome
@@ -256,6 +258,21 @@ def test_intervals_by_arm_end_where_no_return_can_lie(tmp_path: Path) -> None:
     assert "[393, 500]" in figure.description
     runs = [line.get_ydata() for line in axis.lines if line.get_markersize() == 2.2]
     np.testing.assert_array_equal(runs, [[400.0, 500.0] * 3] * 6)
+
+
+def test_intervals_of_steps_lie_within_a_run(tmp_path: Path) -> None:
+    make_store(tmp_path, CROSSED, lambda arm, seed: 500.0 if seed % 2 else 400.0)
+    results = open_results(tmp_path, "crossed", "steps_to_threshold")
+    length = float(next(iter(results.runs.plan.cells.values()))["train"]["env_steps"])
+    bounds = score_bounds(results, results.runs.environments[0])
+    assert bounds == (0, length)
+    wide = within_reach(Estimate(100, -50, 2 * length, 3), np.array([20.0, 180.0]), bounds)
+    assert (wide.low, wide.high) == (0, length)
+    (figure,) = draw(results, "sensitivity")
+    (axis,) = figure.figure.axes
+    ends = [line.get_ydata() for line in axis.lines if line.get_linewidth() == 0.8 and line.get_alpha()]
+    # The made runs are said to need up to 500 steps, more than their length; Student's t ends at 522.
+    np.testing.assert_allclose(ends, [[177.56, 500]] * 6, atol=0.01)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,11 @@ class Reference:
     lowest: float = -math.inf
     highest: float = math.inf
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and the highest return that there can be."""
+        return self.lowest, self.highest
+
     @classmethod
     def of(cls, given: References) -> Reference:
         """Return those of an environment's settings; without a random return nothing is normalized."""

@@ -15,7 +15,7 @@ from ablation.results.references import Reference
 from ablation.results.scores import SCORES
 from analysis.effects.comparisons import Comparison
 from analysis.effects.study_results import StudyResults
-from analysis.figures.returns import within_returns
+from analysis.figures.returns import within_bounds
 from analysis.figures.style import PAPER, ArmStyle, better
 from analysis.statistics import Estimate, Sample
 from analysis.tables.wording import axis_label
@@ -54,11 +54,11 @@ def draw_scores(axis: Axes, score: str, scores: Sample, x: float, color: str) ->
         draw_seeds(axis, np.full(len(scores), x), scores, color)
 
 
-def within_reach(interval: Estimate, scores: Sample, reference: Reference | None) -> Estimate:
-    """Return the interval of runs' scores `[R]`, which ends where no return can lie."""
-    if reference is None or not interval.n:
+def within_reach(interval: Estimate, scores: Sample, bounds: tuple[float, float] | None) -> Estimate:
+    """Return the interval of runs' scores `[R]`, which ends where no score can lie."""
+    if bounds is None or not interval.n:
         return interval
-    low, high = within_returns(interval.low, interval.high, scores, reference)
+    low, high = within_bounds(interval.low, interval.high, scores, bounds)
     return replace(interval, low=float(low), high=float(high))
 
 
@@ -85,3 +85,12 @@ def score_reference(results: StudyResults, environment: str) -> Reference | None
     """Return the references of an environment where the score is a return that they hold for."""
     runs = results.runs
     return runs.reference(runs.baseline(environment)) if SCORES[results.score].unit == "return" else None
+
+
+def score_bounds(results: StudyResults, environment: str) -> tuple[float, float] | None:
+    """Return between what an environment's scores lie, None where nobody said; steps: within a run."""
+    if SCORES[results.score].unit == "steps":
+        cell = results.runs.baseline(environment).cell
+        return 0.0, float(results.runs.plan.cells[cell]["train"]["env_steps"])
+    reference = score_reference(results, environment)
+    return None if reference is None else reference.bounds

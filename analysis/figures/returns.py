@@ -124,20 +124,21 @@ def _mean_line(steps: Array, matrix: Array, reference: Reference | None) -> Line
     quantile = {size: t_quantile(size - 1, LEVEL) if size > 1 else math.nan for size in set(n.tolist())}
     with np.errstate(divide="ignore", invalid="ignore"):
         half = np.array([quantile[size] for size in n.tolist()]) * np.sqrt(squares / (n - 1) / n)
-    low, high = within_returns(estimate - half, estimate + half, matrix, reference)
+    bounds = None if reference is None else reference.bounds
+    low, high = within_bounds(estimate - half, estimate + half, matrix, bounds)
     return Line(steps, estimate, low, high, int(n.max()), matrix)
 
 
-def within_returns(
-    low: ArrayLike, high: ArrayLike, runs: Array, reference: Reference | None
+def within_bounds(
+    low: ArrayLike, high: ArrayLike, runs: Array, bounds: tuple[float, float] | None
 ) -> tuple[Array, Array]:
-    """Return the ends of intervals, none beyond where a return can lie or a run does."""
+    """Return the ends of intervals, none beyond where a score can lie or a run does."""
     lows, highs = np.asarray(low, float), np.asarray(high, float)
-    if reference is None:
+    if bounds is None:
         return lows, highs
     # A bound that runs cross is not that of their rewards.
-    lows = np.maximum(lows, min(reference.lowest, float(np.nanmin(runs))))
-    return lows, np.minimum(highs, max(reference.highest, float(np.nanmax(runs))))
+    lows = np.maximum(lows, min(bounds[0], float(np.nanmin(runs))))
+    return lows, np.minimum(highs, max(bounds[1], float(np.nanmax(runs))))
 
 
 def _rows(runs: StudyRuns, arm: Arm) -> Sequence[RunRows]:

@@ -10,7 +10,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ablation.results.load import StudyRuns
-from ablation.results.references import Reference
 from ablation.study.plan import Arm
 from analysis.effects.comparisons import Comparison
 from analysis.effects.design_grid import DesignGrid, as_number
@@ -22,6 +21,7 @@ from analysis.figures.intervals import (
     draw_line,
     draw_scores,
     filled,
+    score_bounds,
     score_label,
     score_reference,
     side_by_side,
@@ -123,14 +123,14 @@ def _tuned_curves(results: StudyResults, environment: str) -> Curves | None:
     if study.tune is None or tuning is None:
         return None
     factor = study.tune.factor
-    styles, reference = arm_styles(results.runs), score_reference(results, environment)
+    styles, bounds = arm_styles(results.runs), score_bounds(results, environment)
     chosen = {x.arm: x.level for x in results.runs.plan.choices if x.environment == environment}
     order = list(tuning.plan.study.factors[factor].overrides())
     curves = {}
     for row in results.of_environment(environment):
         name = row.arm.name
         means = {
-            arm.levels[factor]: _mean(tuning, arm, results.score, reference)
+            arm.levels[factor]: _mean(tuning, arm, results.score, bounds)
             for arm in tuning.arms(environment)
             if arm.candidate_of == name
         }
@@ -138,7 +138,7 @@ def _tuned_curves(results: StudyResults, environment: str) -> Curves | None:
             by_level = {level: means[level] for level in order if level in means}
             level = chosen.get(name)
             significant = frozenset([level] if level is not None and filled(row) else [])
-            fresh = _fresh(results, row, reference)
+            fresh = _fresh(results, row, bounds)
             runs = {} if level is None else {level: results.runs.scores(row.arm, results.score)}
             curves[name] = ArmCurve(by_level, styles[name], significant, level, fresh, runs)
     return (factor, order, curves) if curves else None
@@ -161,10 +161,10 @@ def _crossed_curves(results: StudyResults, environment: str) -> Curves | None:
                 curves.setdefault(others, {})[level] = rows[arm.name]
     others = next((name for name in grid.factors if name != factor), factor)
     styles = factor_styles(results.runs, others, list(curves))
-    reference = score_reference(results, environment)
+    bounds = score_bounds(results, environment)
     curve_of = {
         name: ArmCurve(
-            {level: _fresh(results, row, reference) for level, row in of_level.items()},
+            {level: _fresh(results, row, bounds) for level, row in of_level.items()},
             styles[name],
             frozenset(level for level, row in of_level.items() if filled(row)),
             runs={level: results.runs.scores(row.arm, results.score) for level, row in of_level.items()},
@@ -183,13 +183,13 @@ def _longest_numeric_factor(grid: DesignGrid) -> str | None:
     return max(sizes, key=sizes.__getitem__) if sizes else None
 
 
-def _mean(runs: StudyRuns, arm: Arm, score: str, reference: Reference | None) -> Estimate:
+def _mean(runs: StudyRuns, arm: Arm, score: str, bounds: tuple[float, float] | None) -> Estimate:
     scores = runs.scores(arm, score)
-    return within_reach(mean(scores), scores, reference)
+    return within_reach(mean(scores), scores, bounds)
 
 
-def _fresh(results: StudyResults, row: Comparison, reference: Reference | None) -> Estimate:
-    return within_reach(row.mean, results.runs.scores(row.arm, results.score), reference)
+def _fresh(results: StudyResults, row: Comparison, bounds: tuple[float, float] | None) -> Estimate:
+    return within_reach(row.mean, results.runs.scores(row.arm, results.score), bounds)
 
 
 def _legend_title(curves: Mapping[str, ArmCurve]) -> str | None:
